@@ -1,0 +1,36 @@
+# make demo: the main job.  make test: all tests.  Each installs what it needs into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONUTF8 := 1
+
+.PHONY: help demo test lint bench clean
+help:
+	@sed -n '1p' Makefile; echo 'Also: make lint, make bench, make clean.'
+
+.venv/installed: setup.cfg pyproject.toml
+	@echo '== installing lengow-connector and its test tools into .venv (once)'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'lengow-connector needs Python 3.11 or newer; set PYTHON=/path/to/python3'; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo 'venv is missing: apt-get install python3-venv'; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+demo: .venv/installed
+	@echo '== the main job against a local sandbox'
+	@$(BIN)/lengow-connector demo
+
+lint: .venv/installed
+	@echo '== ruff'
+	@$(BIN)/ruff check .
+	@echo '== mypy --strict'
+	@$(BIN)/mypy -p lengow
+
+test: lint
+	@echo '== tests'
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: .venv/installed
+	@echo '== benchmarks (figures beside their bars)'
+	@$(BIN)/python benchmarks/run.py --json
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
