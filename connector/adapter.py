@@ -1,0 +1,153 @@
+"""The port between the connector and a shop. An adapter holds all knowledge of its platform, and no state or policy.
+
+Adapters are found by entry points (group `lengow.adapters`): the value is a class with the attributes and methods of
+`Adapter`. The shared contract suite `lengow.adapters.contract` tells whether one keeps the port's promises.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import entry_points
+from typing import ClassVar, Literal, Protocol
+
+import msgspec
+
+from lengow.connector.errors import SettingsError
+from lengow.connector.model import NewOrder, Tracking
+from lengow.connector.secret import Secret
+
+GROUP = "lengow.adapters"
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """What a platform can do. The same fact in code, docs, console and refusals."""
+
+    imports_delivered_by_marketplace: bool
+    """Whether orders shipped by the marketplace can be imported at all."""
+    batch_size: int = 1
+    """How many orders `create_orders` takes at once."""
+    settle_seconds: float = 30
+    """How long after an unknown outcome `find_order` can be trusted to see the order."""
+    delivered_by_marketplace_reason: str = ""
+    """Why not, where `imports_delivered_by_marketplace` is false."""
+
+
+class AdapterContext(msgspec.Struct, frozen=True):
+    """What the connector tells an adapter about its shop."""
+
+    shop: str
+    settings: msgspec.Struct
+    """An instance of the adapter's `settings_type`: the platform's own keys of the settings file."""
+    store_url: str
+    webhook_secrets: tuple[Secret, ...]
+    clock: Callable[[], datetime]
+    call_timeout: float
+    """Seconds that one call to the shop may take at most; shorter than a step's lease."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """An incoming webhook, free of any web framework. Header names are lower case."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Product(msgspec.Struct, frozen=True):
+    reference: str
+    shop_product_id: str
+    stock: int | None = None
+
+
+class ShopOrder(msgspec.Struct, frozen=True):
+    id: str
+    """What the shop calls the order; reported to Lengow as the merchant order id."""
+
+
+class Created(msgspec.Struct, frozen=True):
+    reference: str
+    shop_order: ShopOrder
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """The shop does not hold the order, and said why."""
+
+    reference: str
+    reason: str
+    retry: bool = False
+    """Whether trying again can help without anybody changing anything."""
+    field: str = ""
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """A time-out, a lost connection or a 5xx after the request was sent: `find_order` will tell."""
+
+    reference: str
+    reason: str
+
+
+Outcome = Created | Rejected | Unknown
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a shop told us, by webhook or by polling."""
+
+    id: str
+    """The sender's own id of the event, the same on each repeat."""
+    kind: Literal["shipment", "other"]
+    shop_order_id: str = ""
+    reference: str = ""
+    tracking: Tracking = Tracking()
+    line_ids: tuple[str, ...] = ()
+    raw_kind: str = ""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One result of `check`: what was looked at, whether it is well, and what to do if not."""
+
+    what: str
+    ok: bool
+    sentence: str
+    what_to_do: str = ""
+
+
+class Adapter(Protocol):
+    """A shop, as the connector sees it.
+
+    Every method may raise ShopUnavailable when the shop cannot be reached and surely did nothing.
+    """
+
+    platform: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+    settings_type: ClassVar[type[msgspec.Struct]]
+    """A frozen struct with `forbid_unknown_fields`: the platform's own keys in `[shops.NAME]`."""
+
+    def __init__(self, context: AdapterContext) -> None: ...
+
+    def find_products(self, references: Sequence[str]) -> Mapping[str, Product] | None:
+        """The products that the shop knows by these references; None when it keeps no products to compare with."""
+
+    def create_orders(self, orders: Sequence[NewOrder]) -> Sequence[Outcome]:
+        """One outcome an order, in any order. A reference that the shop already holds gives Created, not a second."""
+
+    def find_order(self, reference: str) -> ShopOrder | None:
+        """The shop order that carries exactly this reference."""
+
+    def verify(self, request: Request) -> str:
+        """The delivery's id, by which a repeat is known. Raises SignatureError for anything unproven."""
+
+    def events(self, request: Request) -> Sequence[Event]:
+        """What a verified request tells. Raises PayloadInvalid. Unknown kinds give events of kind `other`."""
+
+    def check(self) -> Sequence[Finding]:
+        """Reachability, rights, versions: for a person who sets the shop up."""
+
+    def close(self) -> None: ...
+
+
+def adapter_class(platform: str) -> type[Adapter]:
+    """The adapter of a platform, by entry point. Raises SettingsError naming the platforms that are installed."""
+    installed = {point.name: point for point in entry_points(group=GROUP)}
+    if platform not in installed:
+        names = ", ".join(sorted(installed)) or "none"
+        raise SettingsError(f"There is no adapter for the platform {platform!r}; installed: {names}.", field="platform")
+    found: type[Adapter] = installed[platform].load()
+    return found

@@ -1,0 +1,163 @@
+"""Lengow's calls by name. Facts: reference lengow.md §1-5."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from lengow.connector.client.limiter import Limiter
+from lengow.connector.client.transport import Transport
+from lengow.connector.secret import Secret
+
+PAGE_SIZE = 100
+"""The most that Lengow gives at once (§2.1)."""
+
+ORDERS = "/v3.0/orders/"
+MERCHANT_ORDER_ID = "/v3.0/orders/moi/"
+ACTIONS = "/v3.0/orders/actions/"
+MARKETPLACES = "/v3.0/marketplaces/"
+
+
+class OrdersPage(msgspec.Struct, frozen=True):
+    """One page: each order as the bytes it came in, so that a broken one does not break the page."""
+
+    count: int
+    results: list[msgspec.Raw]
+    next: str | None = None
+
+
+class Action(msgspec.Struct, frozen=True):
+    """An action as Lengow lists it. `errors` is null or empty when there is none (§4.2)."""
+
+    id: int
+    marketplace_order_id: str = ""
+    marketplace: str = ""
+    action_type: str = ""
+    queued: bool = False
+    processed: bool = False
+    errors: Any = None
+    arguments: Mapping[str, str] = {}
+    """Every other text that Lengow gives of it, such as `carrier`."""
+
+    @property
+    def error_text(self) -> str:
+        return "" if self.errors is None else str(self.errors).strip()
+
+
+class LengowClient:
+    """Lengow's API for one account; safe to share between threads."""
+
+    def __init__(
+        self, *, account: str, base_url: str, access_token: Secret, secret: Secret, requests_per_minute: int = 500
+    ) -> None:
+        self._transport = Transport(base_url, access_token, secret, Limiter(requests_per_minute), account=account)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def now(self) -> datetime:
+        """Lengow's time, as its last answer told it."""
+        return self._transport.now()
+
+    def account_id(self) -> int:
+        return self._transport.account_id()
+
+    def me(self) -> dict[str, Any]:
+        return self._transport.get("/me", dict[str, Any])
+
+    def rate_limits(self) -> Any:
+        return self._transport.get("/rate-limits", Any)
+
+    def orders_page(
+        self,
+        page: int,
+        *,
+        updated_from: datetime | None = None,
+        updated_to: datetime | None = None,
+        ordered_from: datetime | None = None,
+        ordered_to: datetime | None = None,
+        filters: Mapping[str, str] | None = None,
+        page_size: int = PAGE_SIZE,
+        convert_currency: bool = False,
+    ) -> OrdersPage:
+        """One page of orders. `filters` are Lengow's own names (§2.1). Amounts stay in the marketplace's currency."""
+        bounds = {
+            "updated_from": updated_from,
+            "updated_to": updated_to,
+            "marketplace_order_date_from": ordered_from,
+            "marketplace_order_date_to": ordered_to,
+        }
+        params = {name: moment.isoformat() for name, moment in bounds.items() if moment is not None}
+        params |= {"page": str(page), "page_size": str(page_size), **(filters or {})}
+        params["no_currency_conversion"] = "0" if convert_currency else "1"
+        return self._transport.get(ORDERS, OrdersPage, params)
+
+    def order(self, marketplace: str, marketplace_order_id: str) -> OrdersPage:
+        """The one order of this name, or an empty page."""
+        return self.orders_page(1, filters={"marketplace": marketplace, "marketplace_order_id": marketplace_order_id})
+
+    def set_merchant_order_ids(self, marketplace: str, marketplace_order_id: str, ids: Sequence[str]) -> None:
+        """Tell Lengow all shop order ids of a marketplace order; the list replaces the former one (§3)."""
+        self._transport.patch(
+            MERCHANT_ORDER_ID,
+            {
+                "marketplace_order_id": marketplace_order_id,
+                "marketplace": marketplace,
+                "merchant_order_id": list(ids),
+            },
+        )
+
+    def post_action(
+        self, marketplace: str, marketplace_order_id: str, action_type: str, arguments: Mapping[str, str]
+    ) -> int:
+        """Ask Lengow to tell the marketplace; returns Lengow's id of the action.
+
+        Raises OutcomeUnknown when the answer is lost: read `actions` before sending again (§4.3).
+        """
+        form = {
+            **arguments,
+            "marketplace_order_id": marketplace_order_id,
+            "marketplace": marketplace,
+            "action_type": action_type,
+        }
+        return self._transport.post_once(ACTIONS, form, _Posted).id
+
+    def actions(self, filters: Mapping[str, str]) -> Iterator[Action]:
+        """Every action that matches, through all pages."""
+        page = 1
+        while True:
+            params = {**filters, "page": str(page), "page_size": str(PAGE_SIZE)}
+            answer = self._transport.get(ACTIONS, _ActionsPage, params)
+            for entry in answer.results:
+                yield _action(entry)
+            if not answer.next:
+                return
+            page += 1
+
+    def actions_of(self, marketplace: str, marketplace_order_id: str) -> list[Action]:
+        return list(self.actions({"marketplace": marketplace, "marketplace_order_id": marketplace_order_id}))
+
+    def actions_updated(self, since: datetime, until: datetime) -> Iterator[Action]:
+        return self.actions({"updated_from": since.isoformat(), "updated_to": until.isoformat()})
+
+    def marketplaces(self) -> dict[str, msgspec.Raw]:
+        """Each marketplace's description by its key, as bytes (§5)."""
+        return self._transport.get(MARKETPLACES, dict[str, msgspec.Raw])
+
+
+class _Posted(msgspec.Struct, frozen=True):
+    id: int
+
+
+class _ActionsPage(msgspec.Struct, frozen=True):
+    results: list[dict[str, Any]]
+    next: str | None = None
+
+
+_OWN_FIELDS = frozenset(Action.__struct_fields__) | {"account_id", "created_at", "updated_at"}
+
+
+def _action(entry: dict[str, Any]) -> Action:
+    texts = {key: str(value) for key, value in entry.items() if key not in _OWN_FIELDS and value not in (None, "")}
+    return msgspec.convert({**{k: v for k, v in entry.items() if k in _OWN_FIELDS}, "arguments": texts}, Action)

@@ -1,0 +1,59 @@
+"""Keeps an account under Lengow's quota, for all threads of the process."""
+
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+
+WINDOW_SECONDS = 60.5
+"""Lengow counts per minute (reference lengow.md §1.4); half a second more keeps jitter on the way from crowding two."""
+
+
+class Limiter:
+    """At most `quota` calls a route in any window of a minute; waits where that is reached.
+
+    Lengow's windows are fixed and their phase unknown; at most `quota` in *any* minute fits each of them.
+    """
+
+    def __init__(
+        self,
+        quota: int,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`quota` 0 means no limit."""
+        self._quota = quota
+        self._now = now
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._calls: dict[str, deque[float]] = defaultdict(deque)
+        self._paused_until: dict[str, float] = defaultdict(float)
+
+    def wait(self, route: str) -> float:
+        """Wait until a call to this route may be sent, and count it. Returns the seconds waited."""
+        waited = 0.0
+        while delay := self._take(route):
+            self._sleep(delay)
+            waited += delay
+        return waited
+
+    def pause(self, route: str, seconds: float) -> None:
+        """Send nothing to this route for so long: Lengow said so (`Retry-After`)."""
+        with self._lock:
+            self._paused_until[route] = max(self._paused_until[route], self._now() + seconds)
+
+    def _take(self, route: str) -> float:
+        with self._lock:
+            now = self._now()
+            if now < self._paused_until[route]:
+                return self._paused_until[route] - now
+            if not self._quota:
+                return 0
+            calls = self._calls[route]
+            while calls and calls[0] <= now - WINDOW_SECONDS:
+                calls.popleft()
+            if len(calls) >= self._quota:
+                return calls[0] + WINDOW_SECONDS - now
+            calls.append(now)
+            return 0

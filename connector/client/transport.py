@@ -1,0 +1,346 @@
+"""One account's HTTP: pooled connections, token, time-outs, quota, repeats where repeating is safe, one error a fault."""
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+
+from lengow.connector.client.limiter import Limiter
+from lengow.connector.errors import (
+    ApiError,
+    ApiRefused,
+    ApiUnavailable,
+    MalformedAnswer,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Unauthorized,
+)
+from lengow.connector.secret import Secret
+
+log = logging.getLogger("lengow.connector.client")
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT = 10.0
+DEFAULT_TIMEOUT = 10.0
+TIMEOUTS = {
+    "/v3.0/orders/actions/": 15.0,
+    "/v3.0/orders/moi/": 10.0,
+    "/v3.0/orders/": 20.0,
+    "/v3.0/marketplaces/": 15.0,
+}
+"""Total seconds a call, as the official plugins have them (reference lengow.md §1.3)."""
+
+QUOTA_ROUTES = {"/v3.0/orders/moi/": "/v3.0/orders/"}
+"""Routes that the plugins count together (reference lengow.md §1.4)."""
+
+TOKEN_ROUTE = "/access/get_token"  # noqa: S105
+TOKEN_LIFE = 3000.0
+"""Lengow's tokens live 3600 s; the plugins renew after 3000 (reference lengow.md §1.1)."""
+
+TRIES = 4
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 8.0
+LARGEST_ANSWER = 64 * 1024 * 1024
+USER_AGENT = "lengow-connector-python"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Transport:
+    """Sends requests to Lengow for one account; safe to share between threads."""
+
+    def __init__(
+        self,
+        base_url: str,
+        access_token: Secret,
+        secret: Secret,
+        limiter: Limiter,
+        *,
+        account: str,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._keys = (access_token, secret)
+        self._limiter = limiter
+        self._account = account
+        self._sleep = sleep
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = USER_AGENT
+        # netrc would replace our Authorization header; proxies and CA bundle are taken from the environment once.
+        self._session.trust_env = False
+        self._session.proxies = dict(requests.utils.get_environ_proxies(self._base_url))
+        self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=16))
+        self._token_lock = threading.Lock()
+        self._token = ""
+        self._token_ends = 0.0
+        self._account_id = 0
+        self._clock_offset = timedelta(0)
+
+    def now(self) -> datetime:
+        """Lengow's time: this machine's clock, corrected by the `Date` of the last answer."""
+        return datetime.now(UTC) + self._clock_offset
+
+    def account_id(self) -> int:
+        self._valid_token()
+        return self._account_id
+
+    def close(self) -> None:
+        self._session.close()
+
+    def get(self, route: str, kind: type[T], params: Mapping[str, str] | None = None) -> T:
+        """GET and decode. Repeated on faults; raises an ApiError that is not OutcomeUnknown."""
+        return self._repeat(lambda: self._decoded(self._authorized("GET", route, params=params), kind, route), route)
+
+    def patch(self, route: str, body: Mapping[str, Any]) -> None:
+        """PATCH JSON to a route where sending the same again changes nothing; repeated on faults."""
+        data = msgspec.json.encode({"account_id": self.account_id(), **body})
+        headers = {"Content-Type": "application/json"}
+        self._repeat(lambda: self._authorized("PATCH", route, data=data, headers=headers), route)
+
+    def post_once(self, route: str, form: Mapping[str, str], kind: type[T]) -> T:
+        """POST a form to a route where a repeat would act twice; repeated only when it surely was not acted upon.
+
+        Raises OutcomeUnknown when it may have been.
+        """
+        data = {"account_id": str(self.account_id()), **form}
+        try:
+            answer = self._repeat(lambda: self._authorized("POST", route, data=data), route, safe=False)
+        except _ConnectionLost as lost:
+            raise OutcomeUnknown(f"The answer to POST {route} was lost: {lost}.", account=self._account) from lost
+        if answer.status >= 500:
+            raise OutcomeUnknown(f"Lengow answered HTTP {answer.status} to POST {route}.", account=self._account)
+        try:
+            return self._decoded(answer, kind, route)
+        except MalformedAnswer as error:
+            raise OutcomeUnknown(f"The answer to POST {route} cannot be read.", account=self._account) from error
+
+    def _repeat(self, call: Callable[[], T], route: str, *, safe: bool = True) -> T:
+        """Run `call` until it succeeds, up to TRIES times; what is not `safe` is repeated only if nothing was done."""
+        for attempt in range(1, TRIES + 1):
+            try:
+                return call()
+            except RateLimited as limited:
+                self._limiter.pause(_quota_route(route), limited.retry_after)
+                if attempt == TRIES:
+                    raise
+                log.info("quota reached", extra={"account": self._account, "route": route, "wait": limited.retry_after})
+            except (_NotSent, _ConnectionLost, MalformedAnswer, ApiUnavailable) as error:
+                if not safe and not isinstance(error, _NotSent):
+                    raise
+                if attempt == TRIES:
+                    raise self._unavailable(route, error) from error
+                log.info("repeat", extra={"account": self._account, "route": route, "attempt": attempt})
+                self._sleep(pause_before(attempt + 1, random.random()))
+        raise AssertionError("unreachable")
+
+    def _unavailable(self, route: str, error: Exception) -> ApiError:
+        if isinstance(error, ApiError):
+            return error
+        return ApiUnavailable(f"Lengow did not answer {route}: {error}.", account=self._account)
+
+    def _authorized(
+        self,
+        method: str,
+        route: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: bytes | Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send with the token; once more with a new one when Lengow refuses it (401 or 403, reference §1.1)."""
+        token = self._valid_token()
+        for last in (False, True):
+            if method == "GET":
+                params = {"account_id": str(self._account_id), **(params or {})}
+            self._limiter.wait(_quota_route(route))
+            answer = self._send(
+                method, route, params=params, data=data, headers={"Authorization": token, **(headers or {})}
+            )
+            if answer.status not in (401, 403):
+                break
+            if last:
+                raise Unauthorized(_message(answer) or None, account=self._account)
+            token = self._valid_token(refused=token)
+        self._raise_for_status(answer, route, safe=method != "POST")
+        return answer
+
+    def _valid_token(self, refused: str = "") -> str:
+        """The shared token, renewed before it ends, or when it is the one that was just `refused`."""
+        with self._token_lock:
+            if self._token and self._token != refused and time.monotonic() < self._token_ends:
+                return self._token
+            form = {"access_token": self._keys[0].reveal(), "secret": self._keys[1].reveal()}
+            granted = self._repeat(lambda: self._ask_for_token(form), TOKEN_ROUTE)
+            self._token, self._account_id = granted.token, int(granted.account_id)
+            self._token_ends = time.monotonic() + TOKEN_LIFE
+            return self._token
+
+    def _ask_for_token(self, form: Mapping[str, str]) -> "_Granted":
+        answer = self._send("POST", TOKEN_ROUTE, data=form)
+        if answer.status in (400, 401, 403):
+            raise Unauthorized(
+                f"Lengow refuses the keys of the account {self._account!r}: {_message(answer)}", account=self._account
+            )
+        self._raise_for_status(answer, TOKEN_ROUTE, safe=True)
+        granted = self._decoded(answer, _Granted, TOKEN_ROUTE)
+        if not granted.token:
+            raise MalformedAnswer("Lengow gave an empty token.", account=self._account)
+        return granted
+
+    def _send(
+        self,
+        method: str,
+        route: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: bytes | Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One HTTP exchange within the route's total time. Raises _NotSent or _ConnectionLost."""
+        seconds = TIMEOUTS.get(route, DEFAULT_TIMEOUT)
+        deadline = time.monotonic() + seconds
+        try:
+            with self._session.request(
+                method,
+                self._base_url + route,
+                params=params,
+                data=data,
+                headers=headers,
+                timeout=(CONNECT_TIMEOUT, seconds),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body = _read_until(response, deadline)
+        except requests.exceptions.ConnectTimeout as error:
+            raise _NotSent(f"no connection within {CONNECT_TIMEOUT:.0f} s") from error
+        except requests.exceptions.RequestException as error:
+            if "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error):
+                raise _NotSent("no connection") from error
+            raise _ConnectionLost(type(error).__name__) from error
+        self._learn_clock(response.headers.get("Date"))
+        return Answer(response.status_code, body, response.headers)
+
+    def _learn_clock(self, date_header: str | None) -> None:
+        try:
+            told = parsedate_to_datetime(date_header) if date_header else None
+        except ValueError:
+            return
+        if told is not None:
+            self._clock_offset = told.astimezone(UTC) - datetime.now(UTC)
+
+    def _raise_for_status(self, answer: Answer, route: str, *, safe: bool) -> None:
+        """Each error shape of reference §1.5 becomes one exception."""
+        status = answer.status
+        if status in (200, 201):
+            return
+        about = {"account": self._account, "route": route}
+        if status == 429:
+            raise RateLimited(_message(answer) or None, retry_after=_retry_after(answer), **about)
+        if status >= 500:
+            if safe:
+                raise ApiUnavailable(f"Lengow answered HTTP {status} to {route}: {_message(answer)}", **about)
+            return
+        if status == 404:
+            raise NotFound(_message(answer) or None, **about)
+        raise ApiRefused(
+            f"Lengow refused {route} (HTTP {status}): {_message(answer)}",
+            status=status,
+            fields=_fields(answer),
+            **about,
+        )
+
+    def _decoded(self, answer: Answer, kind: type[T], route: str) -> T:
+        try:
+            return msgspec.json.decode(answer.body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise MalformedAnswer(
+                f"Lengow's answer to {route} cannot be read: {error}.", account=self._account
+            ) from error
+
+
+class _Granted(msgspec.Struct, frozen=True):
+    token: str
+    account_id: int | str
+
+
+class _NotSent(Exception):
+    """The request did not leave: it surely had no effect."""
+
+
+class _ConnectionLost(Exception):
+    """The request left, or may have; no whole answer came."""
+
+
+def pause_before(attempt: int, jitter: float) -> float:
+    """Seconds to wait before this attempt (2, 3, …): doubling, up to LONGEST_PAUSE, with half of it as jitter 0..1."""
+    pause = min(FIRST_PAUSE * 2.0 ** (attempt - 2), LONGEST_PAUSE)
+    return pause * (0.5 + jitter / 2)
+
+
+def _read_until(response: requests.Response, deadline: float) -> bytes:
+    """The body, given up when it drips in for longer than the call may take: `requests` times single reads only."""
+    chunks, size = [], 0
+    for chunk in response.iter_content(256 * 1024):
+        chunks.append(chunk)
+        size += len(chunk)
+        if time.monotonic() > deadline:
+            raise requests.exceptions.ReadTimeout("the answer took too long")
+        if size > LARGEST_ANSWER:
+            raise requests.exceptions.ContentDecodingError("the answer is too large")
+    return b"".join(chunks)
+
+
+def _quota_route(route: str) -> str:
+    return QUOTA_ROUTES.get(route, route)
+
+
+def _retry_after(answer: Answer) -> float:
+    """Seconds from `Retry-After`, which Lengow gives as an integer; half a minute where it is missing or odd."""
+    value = answer.headers.get("Retry-After", "")
+    return min(float(value), 3600.0) if value.isascii() and value.isdigit() else 30.0
+
+
+def _message(answer: Answer) -> str:
+    """The text in any of Lengow's error shapes, cut to a readable length."""
+    try:
+        body = msgspec.json.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return answer.body[:200].decode("utf-8", "replace")
+    if not isinstance(body, dict):
+        return str(body)[:500]
+    error = body.get("error", body.get("detail", body))
+    if isinstance(error, dict):
+        error = error.get("message", error)
+    if isinstance(error, dict):
+        error = "; ".join(f"{field}: {_joined(text)}" for field, text in error.items())
+    return _joined(error)[:500]
+
+
+def _fields(answer: Answer) -> dict[str, str]:
+    """Field errors, such as {"carrier": ["…"]} (inferred, reference §1.5)."""
+    try:
+        body = msgspec.json.decode(answer.body, type=dict[str, list[str]])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return {field: _joined(texts) for field, texts in body.items()}
+
+
+def _joined(value: object) -> str:
+    return "; ".join(str(one) for one in value) if isinstance(value, list) else str(value)

@@ -1,0 +1,105 @@
+"""A marketplace as Lengow describes it: statuses, actions with their arguments, carriers (reference lengow.md §5)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from lengow.connector.errors import MalformedAnswer
+
+
+class Argument(msgspec.Struct, frozen=True):
+    valid_values: Mapping[str, str] = {}
+    """Code to label; empty when any value is taken."""
+    accept_free_values: bool = True
+    default_value: str = ""
+    kind: str = "string"
+
+
+class ActionRule(msgspec.Struct, frozen=True):
+    statuses: tuple[str, ...]
+    """The Lengow statuses in which the marketplace takes the action."""
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    arguments: Mapping[str, Argument]
+
+    def takes(self, argument: str) -> bool:
+        return argument in self.required or argument in self.optional
+
+
+class Marketplace(msgspec.Struct, frozen=True):
+    key: str
+    name: str
+    actions: Mapping[str, ActionRule]
+    carriers: Mapping[str, str]
+    """Code to label."""
+
+
+class _WireArgument(msgspec.Struct):
+    valid_values: Any = None
+    accept_free_values: bool | None = None
+    default_value: Any = None
+    type: str | None = None
+
+
+class _WireAction(msgspec.Struct):
+    status: list[str] = []
+    args: list[str] = []
+    optional_args: list[str] = []
+    args_description: dict[str, _WireArgument] | list[Any] | None = None
+
+
+class _WireOrders(msgspec.Struct):
+    actions: dict[str, _WireAction] | list[Any] | None = None
+    carriers: Any = None
+
+
+class _WireMarketplace(msgspec.Struct):
+    name: str | None = None
+    orders: _WireOrders = msgspec.field(default_factory=_WireOrders)
+
+
+def decode_marketplace(key: str, raw: bytes) -> Marketplace:
+    """The description in Lengow's bytes. PHP gives an empty list for an empty object; both are read.
+
+    Raises MalformedAnswer when it is not a description.
+    """
+    try:
+        wire = msgspec.json.decode(raw, type=_WireMarketplace)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedAnswer(f"Lengow's description of {key} cannot be read: {error}.", marketplace=key) from error
+    actions = wire.orders.actions
+    return Marketplace(
+        key=key,
+        name=wire.name or key,
+        actions={name: _rule(action) for name, action in actions.items()} if isinstance(actions, dict) else {},
+        carriers=_labels(wire.orders.carriers),
+    )
+
+
+def _rule(wire: _WireAction) -> ActionRule:
+    described = wire.args_description if isinstance(wire.args_description, dict) else {}
+    return ActionRule(
+        statuses=tuple(wire.status),
+        required=tuple(wire.args),
+        optional=tuple(wire.optional_args),
+        arguments={
+            name: Argument(
+                valid_values=_labels(argument.valid_values),
+                accept_free_values=argument.accept_free_values is not False,
+                default_value="" if argument.default_value is None else str(argument.default_value),
+                kind=argument.type or "string",
+            )
+            for name, argument in described.items()
+        },
+    )
+
+
+def _labels(values: Any) -> dict[str, str]:
+    """{code: {"label": …}} or, in older descriptions, {code: "label"}."""
+    if not isinstance(values, dict):
+        return {}
+    return {
+        str(code): str(value.get("label", code)) if isinstance(value, dict) else str(value)
+        for code, value in values.items()
+    }

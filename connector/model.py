@@ -1,0 +1,186 @@
+"""A marketplace order as Lengow gives it, and what becomes of it in the shop. Frozen; amounts are Decimal, tax included.
+
+The currency of every amount is the order's `currency`. Times are aware UTC.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+DELIVERED_BY_MARKETPLACE = "is_delivered_by_marketplace"
+
+CLOSED_LINE_STATUSES = frozenset({"canceled", "refused"})
+"""A line in one of these is not sold any more and is left out of the shop order (reference lengow.md §6.6)."""
+
+
+class Address(msgspec.Struct, frozen=True, omit_defaults=True):
+    first_name: str = ""
+    last_name: str = ""
+    full_name: str = ""
+    company: str = ""
+    civility: str = ""
+    first_line: str = ""
+    second_line: str = ""
+    complement: str = ""
+    zipcode: str = ""
+    city: str = ""
+    region: str = ""
+    country: str = ""
+    """ISO 3166-1 alpha-2, upper case; empty when Lengow gives none."""
+    phone: str = ""
+    """The first of mobile, home and office that is given."""
+    email: str = ""
+    vat_number: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip() or self.full_name or self.company
+
+
+class Line(msgspec.Struct, frozen=True):
+    id: str
+    """Lengow's `marketplace_order_line_id`; unique within the order."""
+    sku: str
+    """The merchant's own product reference, else the marketplace's."""
+    title: str
+    quantity: int
+    amount: Decimal
+    """Line total, tax included (unit price × quantity)."""
+    tax: Decimal | None
+    """Line total of tax; None when the marketplace does not tell."""
+    status: str
+    marketplace_sku: str = ""
+    ship_by: datetime | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.status not in CLOSED_LINE_STATUSES
+
+
+class Package(msgspec.Struct, frozen=True):
+    """A delivery within the order. Its identity is its line ids: `delivery.id` changes between reads."""
+
+    lines: tuple[Line, ...]
+    delivery: Address | None
+    relay_id: str = ""
+    carrier: str = ""
+    method: str = ""
+    tracking_number: str = ""
+
+    @property
+    def line_ids(self) -> tuple[str, ...]:
+        return tuple(line.id for line in self.lines)
+
+
+class Order(msgspec.Struct, frozen=True):
+    marketplace: str
+    marketplace_order_id: str
+    status: str
+    """Lengow's own status, such as `waiting_shipment` (reference lengow.md §2.7)."""
+    marketplace_status: str
+    ordered_at: datetime | None
+    imported_at: datetime
+    updated_at: datetime
+    currency: str
+    """ISO 4217, or empty when Lengow gives none."""
+    total: Decimal
+    total_tax: Decimal | None
+    shipping: Decimal
+    processing_fee: Decimal
+    commission: Decimal | None
+    packages: tuple[Package, ...]
+    billing: Address | None
+    customer_id: str
+    comment: str
+    types: tuple[str, ...]
+    anonymized: bool
+    merchant_order_ids: tuple[str, ...]
+    catalogues: tuple[int, ...]
+    """The feeds that the order's lines were sold from (`feed_id`)."""
+
+    @property
+    def date(self) -> datetime:
+        """When it was ordered; Lengow's own import date where the marketplace does not tell."""
+        return self.ordered_at or self.imported_at
+
+    @property
+    def delivered_by_marketplace(self) -> bool:
+        return DELIVERED_BY_MARKETPLACE in self.types
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return tuple(line for package in self.packages for line in package.lines)
+
+
+class NewOrder(msgspec.Struct, frozen=True):
+    """One package, ready to become one shop order: what `Adapter.create_orders` is given."""
+
+    reference: str
+    """Chosen by the connector, the same on every try: the shop order must carry it, and be found by it."""
+    order: Order
+    package: Package
+    lines: tuple[Line, ...]
+    """The package's lines that are still sold."""
+    shipping: Decimal
+    """The order's shipping on its first package, zero on the others. Tax included."""
+    processing_fee: Decimal
+    delivered_by_marketplace: bool
+    decrease_stock: bool
+
+    @property
+    def total(self) -> Decimal:
+        """What the shop order must sum to, tax included."""
+        return sum((line.amount for line in self.lines), Decimal(0)) + self.shipping + self.processing_fee
+
+
+class Tracking(msgspec.Struct, frozen=True, omit_defaults=True):
+    carrier_code: str = ""
+    carrier_name: str = ""
+    number: str = ""
+    url: str = ""
+
+
+class OrderState(StrEnum):
+    """Where a package (or its order) stands in the connector."""
+
+    WAITING = "waiting"
+    SKIPPED = "skipped"
+    READY = "ready"
+    CREATING = "creating"
+    CREATED = "created"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+    """Its lines moved to other packages before it was created."""
+
+
+class ActionState(StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    FAILED = "failed"
+    """Lengow would not take it; it waits for a person."""
+
+
+class EventState(StrEnum):
+    RECEIVED = "received"
+    DONE = "done"
+    IGNORED = "ignored"
+    FAILED = "failed"
+
+
+class StepKind(StrEnum):
+    IMPORT = "import"
+    IMPORT_DAILY = "import_daily"
+    CREATE = "create"
+    REPORT = "report"
+    EVENT = "event"
+    SEND = "send"
+    OUTCOMES = "outcomes"
+
+
+Arguments = Mapping[str, str]

@@ -1,0 +1,16 @@
+"""When a step that failed is tried again. Pure: jitter and the attempt come in, seconds or None come out."""
+
+PAUSES = (30, 60, 120, 300, 900, 1800, 3600, 3600, 7200, 7200, 14400, 14400, 28800, 43200)
+"""Seconds after the 1st, 2nd, … failed attempt: about a day and a half in all, then it waits for a person."""
+
+
+def retry_after(attempts: int, *, jitter: float, asked: float | None = None) -> float | None:
+    """Seconds to wait after this many failed attempts, or None: for a person.
+
+    `jitter` 0..1 spreads the wait over ±10 %. `asked` is what the other side asked for (`Retry-After`); it has the
+    last word where it is longer.
+    """
+    if attempts > len(PAUSES):
+        return None
+    pause = PAUSES[max(attempts, 1) - 1] * (0.9 + 0.2 * jitter)
+    return max(pause, asked or 0.0)

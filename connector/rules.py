@@ -1,0 +1,137 @@
+"""Whether a marketplace will take an action: checked before anything is queued. Pure.
+
+Codes: marketplace_unknown, action_unknown, status_not_allowed, argument_unknown, argument_missing, value_not_allowed,
+line_unknown, line_needed, url_invalid, delivered_by_marketplace. Each is explained in docs/reason-codes.md.
+"""
+
+import difflib
+from collections.abc import Collection, Mapping
+from urllib.parse import urlsplit
+
+from lengow.connector.errors import ActionInvalid
+from lengow.connector.marketplace import ActionRule, Argument, Marketplace
+from lengow.connector.profiles import Profile, missing_by_condition
+
+URL_ARGUMENTS = ("tracking_url",)
+
+
+def check_action(
+    marketplace: Marketplace,
+    profile: Profile,
+    action: str,
+    *,
+    status: str,
+    arguments: Mapping[str, str],
+    line_ids: Collection[str],
+) -> None:
+    """Raise ActionInvalid for the first rule that is broken; `line_ids` are the order's lines."""
+    rule = _rule_of(marketplace, action)
+    _check_status(marketplace, profile, rule, action, status)
+    for name in arguments:
+        _check_known(marketplace, rule, action, name)
+    for name in rule.required:
+        if not arguments.get(name):
+            raise _missing(marketplace, action, name)
+    for name, value in arguments.items():
+        _check_value(marketplace, rule.arguments.get(name, Argument()), action, name, value)
+    _check_line(action, arguments.get("line", ""), line_ids)
+    for condition, name in missing_by_condition(profile, action, arguments):
+        why = f" with {condition.argument} {condition.value!r}" if condition.argument else ""
+        raise ActionInvalid(
+            "argument_missing",
+            f"{marketplace.name} takes {action}{why} only together with {name}.",
+            field=name,
+            what_to_do=f"Give {name}.",
+        )
+
+
+def carrier_of(marketplace: Marketplace, text: str) -> str:
+    """The marketplace's carrier code that `text` names by code or label, whatever its case; empty if none does."""
+    wanted = _folded(text)
+    for code, label in carriers_of(marketplace).items():
+        if wanted and wanted in (_folded(code), _folded(label)):
+            return code
+    return ""
+
+
+def carriers_of(marketplace: Marketplace) -> Mapping[str, str]:
+    """The carriers that `ship` takes: the argument's own values, else the marketplace's list."""
+    ship = marketplace.actions.get("ship")
+    listed = ship.arguments.get("carrier", Argument()).valid_values if ship else {}
+    return listed or marketplace.carriers
+
+
+def _rule_of(marketplace: Marketplace, action: str) -> ActionRule:
+    if action not in marketplace.actions:
+        known = ", ".join(sorted(marketplace.actions)) or "none"
+        raise ActionInvalid(
+            "action_unknown",
+            f"{marketplace.name} does not take the action {action}; it takes: {known}.",
+            field="action",
+        )
+    return marketplace.actions[action]
+
+
+def _check_status(marketplace: Marketplace, profile: Profile, rule: ActionRule, action: str, status: str) -> None:
+    allowed = [one for one in rule.statuses if one not in profile.closed_statuses]
+    if status in profile.closed_statuses or (rule.statuses and status not in allowed):
+        raise ActionInvalid(
+            "status_not_allowed",
+            f"{marketplace.name} takes {action} only in {', '.join(allowed) or 'no status'}; the order is {status}.",
+            field="status",
+            what_to_do="Wait until the order has such a status, or leave the action out.",
+        )
+
+
+def _check_known(marketplace: Marketplace, rule: ActionRule, action: str, name: str) -> None:
+    if not rule.takes(name):
+        known = (*rule.required, *rule.optional)
+        raise ActionInvalid(
+            "argument_unknown",
+            f"{marketplace.name} does not take {name} with {action}; it takes: {', '.join(known) or 'none'}."
+            + _nearest(name, known),
+            field=name,
+        )
+
+
+def _check_value(marketplace: Marketplace, argument: Argument, action: str, name: str, value: str) -> None:
+    values = argument.valid_values or (marketplace.carriers if name == "carrier" else {})
+    if value and values and not argument.accept_free_values and value not in values:
+        raise ActionInvalid(
+            "value_not_allowed",
+            f"{marketplace.name} does not take {name} {value[:100]!r} with {action}; it takes: {', '.join(values)}."
+            + _nearest(value, (*values, *values.values())),
+            field=name,
+        )
+    if value and name in URL_ARGUMENTS and not _is_web_address(value):
+        raise ActionInvalid(
+            "url_invalid", f"{name} {value[:100]!r} is not a web address (http:// or https://).", field=name
+        )
+
+
+def _check_line(action: str, line: str, line_ids: Collection[str]) -> None:
+    if line and line not in line_ids:
+        raise ActionInvalid("line_unknown", f"The order has no line {line!r} to {action}.", field="line")
+
+
+def _missing(marketplace: Marketplace, action: str, name: str) -> ActionInvalid:
+    if name == "line":
+        return ActionInvalid("line_needed", f"{marketplace.name} takes {action} line by line.", field="line")
+    return ActionInvalid("argument_missing", f"{marketplace.name} takes {action} only with {name}.", field=name)
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c.isspace() for c in value)
+
+
+def _nearest(value: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(value, [str(one) for one in known], 1)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def _folded(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())

@@ -1,0 +1,54 @@
+"""A secret that does not show itself in logs, tracebacks or listings."""
+
+import os
+
+from lengow.connector.errors import SettingsError
+
+
+class Secret:
+    """Wraps a secret text; `reveal()` is the only way to it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+def resolve(value: str, *, field: str) -> Secret:
+    """The secret that `value` names: `env:NAME`, `file:PATH`, or the text itself.
+
+    Raises SettingsError, without the value, when the variable or file is missing or empty.
+    """
+    source, found, name = value.partition(":")
+    if found and source == "env":
+        text = os.environ.get(name, "")
+        missing = f"the environment variable {name} is not set"
+    elif found and source == "file":
+        text, missing = _read(name), f"the file {name} cannot be read or is empty"
+    else:
+        text, missing = value, "it is empty"
+    if not text:
+        raise SettingsError(f"{field}: {missing}.", what_to_do="Set it, or name another source: env:NAME or file:PATH.")
+    return Secret(text)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,259 @@
+"""What is configured: accounts, shops, toggles, store. From one TOML file, or built in code with the same names.
+
+Every mistake is a SettingsError that names the file, the key, and what to write instead.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import msgspec
+
+from lengow.connector.adapter import Adapter, adapter_class
+from lengow.connector.errors import SettingsError, ToggleUnsupported
+from lengow.connector.secret import Secret, resolve
+
+DEFAULT_PATH = "lengow.toml"
+PATH_VARIABLE = "LENGOW_CONFIG"
+DEFAULT_BASE_URL = "https://api.lengow.io"
+
+IMPORT_SHIPPED_BY_MARKETPLACE = "import_orders_shipped_by_marketplaces"
+DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED = "decrease_stock_for_marketplace_shipped"
+TOGGLES = (IMPORT_SHIPPED_BY_MARKETPLACE, DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED)
+
+T = TypeVar("T")
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
+class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One Lengow account. `access_token` and `secret` are given as text, `env:NAME` or `file:PATH`."""
+
+    access_token: Secret
+    secret: Secret
+    base_url: str = DEFAULT_BASE_URL
+    requests_per_minute: int = 500
+    """Lengow's quota per route; 0 turns the limiter off (only for a sandbox)."""
+    sync_every_minutes: float = 15
+    daily_sync_at: time = time(3, 0)
+    """UTC. The daily round re-reads the last `daily_sync_days`."""
+    daily_sync_days: int = 3
+    first_sync_days: int = 3
+    """How far back the very first sync looks."""
+    overlap_minutes: float = 120
+    """How far each window reaches back behind the end of the last complete one."""
+
+
+class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One configured destination. The platform's own keys stand beside these in the file, and in `options` here."""
+
+    account: str
+    platform: str
+    marketplaces: tuple[str, ...] | None = None
+    """Which of the account's marketplaces come here; None: all."""
+    catalogues: tuple[int, ...] | None = None
+    """Which of the account's catalogues (Lengow's feed ids) come here; None: all."""
+    import_orders_shipped_by_marketplaces: bool = False
+    decrease_stock_for_marketplace_shipped: bool = False
+    unknown_products: Literal["hold", "import"] = "hold"
+    """What becomes of an order with a product that the shop does not know: wait for it, or import a free line."""
+    import_orders_with_merchant_order_id: bool = False
+    """Import orders that already carry a merchant order id which is not ours (another system has them)."""
+    start_date: date | None = None
+    """Orders from before this day (UTC) are skipped."""
+    catch_up_days: int = 30
+    """How old an order may be that a toggle, switched on later, still brings in."""
+    webhook_secrets: tuple[Secret, ...] = ()
+    carriers: Mapping[str, str] = {}
+    """From the shop's carrier code to the marketplace's."""
+    call_timeout: float = 30
+    """Seconds one call to the shop may take."""
+    options: Mapping[str, Any] = {}
+
+    def takes(self, marketplace: str, catalogues: tuple[int, ...]) -> bool:
+        """Whether an order from this marketplace and these catalogues comes to this shop."""
+        if self.marketplaces is not None and marketplace not in self.marketplaces:
+            return False
+        return self.catalogues is None or bool(set(self.catalogues) & set(catalogues))
+
+    @property
+    def starts_at(self) -> datetime | None:
+        return datetime.combine(self.start_date, time(0), UTC) if self.start_date else None
+
+
+class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    url: str = "sqlite:///lengow.db"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings. `Settings.load(path)` reads the file; `Settings(...)` takes the same in code."""
+
+    accounts: Mapping[str, Account]
+    shops: Mapping[str, Shop]
+    store: Store = Store()
+
+    def __post_init__(self) -> None:
+        for name in (*self.accounts, *self.shops):
+            if not NAME.fullmatch(name):
+                raise SettingsError(f"The name {name!r} may hold only letters, digits, - and _.", field=name)
+        for name, shop in self.shops.items():
+            self._check_shop(name, shop)
+        self._check_overlaps()
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> Self:
+        """Read `path`, else the file named by $LENGOW_CONFIG, else ./lengow.toml."""
+        path = Path(path or os.environ.get(PATH_VARIABLE) or DEFAULT_PATH)
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise SettingsError(
+                f"There is no settings file {path}.",
+                what_to_do="Write one with `lengow-connector init`, or name yours with --config.",
+            ) from error
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(
+                f"{path}: {error}.", what_to_do="Correct the file; it must be TOML in UTF-8."
+            ) from error
+        try:
+            return cls.from_dict(document, base=path.parent)
+        except SettingsError as error:
+            error.args = (f"{path}: {error}",)
+            raise
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], *, base: Path | None = None) -> Self:
+        """The settings of a parsed document. Relative SQLite paths are taken from `base`."""
+        _refuse_unknown_keys(document, ("store", "accounts", "shops"), "")
+        accounts = {name: _account(name, table) for name, table in _tables(document, "accounts").items()}
+        shops = {name: _shop(name, table) for name, table in _tables(document, "shops").items()}
+        store = _convert(_table(document.get("store", {}), "store"), Store, "store")
+        return cls(accounts=accounts, shops=shops, store=Store(_anchored(store.url, base)))
+
+    def shop_for(self, account: str, marketplace: str, catalogues: tuple[int, ...]) -> str | None:
+        """The name of the one shop that takes such an order."""
+        for name, shop in self.shops.items():
+            if shop.account == account and shop.takes(marketplace, catalogues):
+                return name
+        return None
+
+    def shops_of(self, account: str) -> list[str]:
+        return [name for name, shop in self.shops.items() if shop.account == account]
+
+    def _check_shop(self, name: str, shop: Shop) -> None:
+        if shop.account not in self.accounts:
+            known = ", ".join(sorted(self.accounts)) or "none"
+            raise SettingsError(
+                f"shops.{name}.account names {shop.account!r}, which is not among the accounts: {known}.",
+                field=f"shops.{name}.account",
+            )
+        adapter = adapter_class(shop.platform)
+        platform_settings(name, shop, adapter)
+        for toggle in TOGGLES:
+            if getattr(shop, toggle):
+                refuse_unsupported_toggle(name, adapter, toggle)
+
+    def _check_overlaps(self) -> None:
+        names = list(self.shops)
+        for position, name in enumerate(names):
+            for other in names[:position]:
+                one, two = self.shops[name], self.shops[other]
+                if one.account == two.account and _overlap(one, two):
+                    raise SettingsError(
+                        f"shops.{other} and shops.{name} would both take orders of the account {one.account!r}.",
+                        what_to_do="Give each its own `marketplaces` or `catalogues`, so that no order fits two shops.",
+                        field=f"shops.{name}.marketplaces",
+                    )
+
+
+def platform_settings(name: str, shop: Shop, adapter: type[Adapter]) -> msgspec.Struct:
+    """The platform's own keys of a shop, checked against the adapter's `settings_type`."""
+    own = {field.encode_name for field in msgspec.structs.fields(adapter.settings_type)}
+    _refuse_unknown_keys(shop.options, (*own, *_SHOP_KEYS), f"shops.{name}.")
+    return _convert(dict(shop.options), adapter.settings_type, f"shops.{name}")
+
+
+def refuse_unsupported_toggle(shop: str, adapter: type[Adapter], toggle: str) -> None:
+    """Raise ToggleUnsupported when the platform can never do what the toggle says."""
+    capabilities = adapter.capabilities
+    if toggle in TOGGLES and not capabilities.imports_delivered_by_marketplace:
+        raise ToggleUnsupported(
+            f"{toggle} cannot be turned on for the shop {shop!r}: {capabilities.delivered_by_marketplace_reason}",
+            shop=shop,
+            field=toggle,
+        )
+
+
+def _account(name: str, table: Mapping[str, Any]) -> Account:
+    where = f"accounts.{name}"
+    _refuse_unknown_keys(table, tuple(Account.__struct_fields__), f"{where}.")
+    for key in ("access_token", "secret"):
+        if key not in table:
+            raise SettingsError(f"{where}.{key} is missing.", what_to_do=f'Write {key} = "env:LENGOW_{key.upper()}".')
+    return _convert(table, Account, where)
+
+
+def _shop(name: str, table: Mapping[str, Any]) -> Shop:
+    ours = {key: value for key, value in table.items() if key in _SHOP_KEYS}
+    options = {key: value for key, value in table.items() if key not in _SHOP_KEYS}
+    for key in ("account", "platform"):
+        if key not in ours:
+            raise SettingsError(f"shops.{name}.{key} is missing.", field=f"shops.{name}.{key}")
+    return _convert({**ours, "options": options}, Shop, f"shops.{name}")
+
+
+def _tables(document: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]:
+    tables = _table(document.get(key, {}), key)
+    if not tables:
+        raise SettingsError(f"There is no [{key}.NAME] in the settings.", field=key)
+    return {name: _table(table, f"{key}.{name}") for name, table in tables.items()}
+
+
+def _table(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise SettingsError(f"{where} must be a table: write [{where}].", field=where)
+    return value
+
+
+def _refuse_unknown_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(sorted(known))}."
+            raise SettingsError(f"{where}{key} is not a setting.", what_to_do=hint, field=f"{where}{key}")
+
+
+def _convert(table: Mapping[str, Any], kind: type[T], where: str) -> T:
+    def special(wanted: type, value: Any) -> Any:
+        if wanted is Secret and isinstance(value, str):
+            return resolve(value, field=where)
+        raise msgspec.ValidationError(f"Expected a text, got {type(value).__name__}")
+
+    try:
+        return msgspec.convert(table, kind, dec_hook=special)
+    except msgspec.ValidationError as error:
+        sentence, _, path = str(error).partition(" - at `$")
+        key = f"{where}{path.rstrip('`')}"
+        raise SettingsError(f"{key}: {sentence}.", field=key) from None
+
+
+def _overlap(one: Shop, two: Shop) -> bool:
+    def meet(left: tuple[Any, ...] | None, right: tuple[Any, ...] | None) -> bool:
+        return left is None or right is None or bool(set(left) & set(right))
+
+    return meet(one.marketplaces, two.marketplaces) and meet(one.catalogues, two.catalogues)
+
+
+def _anchored(url: str, base: Path | None) -> str:
+    scheme, found, path = url.partition(":///")
+    if found and scheme == "sqlite" and base is not None and not Path(path).is_absolute():
+        return f"sqlite:///{base / path}"
+    return url
+
+
+_SHOP_KEYS = tuple(key for key in Shop.__struct_fields__ if key != "options")

@@ -1,0 +1,154 @@
+"""What a store must do. Two promises carry everything: a transaction is all or nothing and durable when it returns,
+and of two claims of one step only the newest passes `finish`, `postpone`, `hold` and `renew` (LeaseLost otherwise).
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from lengow.connector.model import ActionState, EventState, OrderState, StepKind
+from lengow.connector.store.rows import (
+    ActionRow,
+    EventRow,
+    JournalEntry,
+    OrderFilter,
+    OrderRow,
+    PackageRow,
+    Step,
+    StoredOrder,
+    ToggleRow,
+)
+
+
+class Reading(Protocol):
+    """What can be read, inside a transaction or outside. Unknown ids and keys are left out of the answers."""
+
+    def known(self, account: str, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
+        """The fingerprints of the orders of these (marketplace, marketplace_order_id)."""
+
+    def orders_named(self, account: str, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StoredOrder]: ...
+
+    def orders_of_packages(self, package_ids: Sequence[int]) -> dict[int, StoredOrder]:
+        """By package id."""
+
+    def order(self, order_id: int) -> StoredOrder | None: ...
+
+    def find_orders(self, marketplace_order_id: str) -> list[StoredOrder]:
+        """In all accounts and marketplaces."""
+
+    def package_in_shop(self, shop: str, *, shop_order_id: str = "", reference: str = "") -> PackageRow | None: ...
+
+    def packages_by_reason(self, shop: str, state: OrderState, reason: str, since: datetime) -> list[PackageRow]:
+        """Of orders ordered at `since` or later."""
+
+    def list_orders(self, wanted: OrderFilter) -> list[StoredOrder]:
+        """Newest first."""
+
+    def count_orders(self, account: str | None = None) -> dict[tuple[str, str], int]:
+        """How many by (state, reason)."""
+
+    def journal(self, order_id: int) -> list[JournalEntry]: ...
+
+    def actions_of(self, order_id: int) -> list[ActionRow]: ...
+
+    def action(self, action_id: int) -> ActionRow | None: ...
+
+    def list_actions(
+        self, *, account: str | None = None, states: Sequence[ActionState] = (), limit: int | None = None
+    ) -> list[ActionRow]:
+        """Newest first."""
+
+    def list_events(
+        self, *, shop: str | None = None, state: EventState | None = None, limit: int = 50
+    ) -> list[EventRow]:
+        """Newest first."""
+
+    def event(self, event_id: int) -> EventRow | None: ...
+
+    def toggles(self) -> list[ToggleRow]: ...
+
+    def get_value(self, account: str, name: str) -> str | None: ...
+
+    def marketplaces(self, account: str) -> dict[str, bytes]: ...
+
+    def marketplaces_read_at(self, account: str) -> datetime | None: ...
+
+    def steps(self, *, kind: StepKind | None = None, held: bool | None = None, limit: int = 50) -> list[Step]: ...
+
+    def next_due(self, kinds: Sequence[StepKind]) -> datetime | None: ...
+
+
+class Transaction(Reading, Protocol):
+    """What can be written. Nothing of it is seen by others before the transaction ends well."""
+
+    def save_order(self, row: OrderRow) -> int:
+        """Insert (id 0) or replace by id; returns the id."""
+
+    def save_package(self, row: PackageRow) -> int:
+        """Insert (id 0) or replace by id; returns the id."""
+
+    def set_package_states(self, rows: Iterable[PackageRow]) -> None:
+        """Write state, reason, about, shop_order_id and changed_at of stored packages."""
+
+    def set_order_states(self, rows: Iterable[tuple[int, OrderState, str, str, datetime]]) -> None:
+        """(order id, state, reason, about, changed_at)"""
+
+    def note(self, entries: Iterable[JournalEntry]) -> None: ...
+
+    def add_step(
+        self, kind: StepKind, subject: str, due_at: datetime, *, account: str = "", shop: str = "", renew: bool = True
+    ) -> None:
+        """One step of a kind a subject. If there is one, with `renew` it starts anew: due then, no attempts, not held."""
+
+    def drop_step(self, kind: StepKind, subject: str) -> None: ...
+
+    def claim(
+        self,
+        kind: StepKind,
+        now: datetime,
+        lease_until: datetime,
+        *,
+        limit: int,
+        account: str | None = None,
+        shop: str | None = None,
+        subject: str | None = None,
+        force: bool = False,
+    ) -> list[Step]:
+        """Lease the steps that are due (with `force`: that nobody holds) to the caller, oldest first."""
+
+    def renew(self, step: Step, lease_until: datetime) -> Step: ...
+
+    def finish(self, steps: Sequence[Step]) -> None:
+        """Done: the steps are gone. Raises LeaseLost if any was taken over."""
+
+    def postpone(self, step: Step, due_at: datetime, error: str = "", *, restart: bool = False) -> None:
+        """Try again then; with `restart` the attempts are counted from zero."""
+
+    def hold(self, step: Step, error: str) -> None:
+        """It waits for a person."""
+
+    def add_action(self, row: ActionRow) -> ActionRow:
+        """Insert, or return the one that is under way or confirmed with the same `dedupe`."""
+
+    def save_action(self, row: ActionRow) -> None: ...
+
+    def add_events(self, rows: Sequence[EventRow]) -> list[int]:
+        """The ids of those that are new: one row a (shop, delivery_id, event_id)."""
+
+    def save_event(self, row: EventRow) -> None: ...
+
+    def set_toggle(self, row: ToggleRow) -> None: ...
+
+    def set_value(self, account: str, name: str, value: str) -> None: ...
+
+    def save_marketplaces(self, account: str, descriptions: dict[str, bytes], read_at: datetime) -> None: ...
+
+
+class Store(Reading, Protocol):
+    """Safe to share between threads; several processes may open the same one."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Raises StoreBusy or StoreError; what the block raises undoes the transaction and is passed on."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,152 @@
+"""The SQLite schema, step by step. A step that has been released is never changed; a new one is added."""
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+migrations = Migrations("lengow-connector")
+
+FIRST = (
+    """
+    CREATE TABLE orders (
+        id INTEGER PRIMARY KEY,
+        account TEXT NOT NULL,
+        marketplace TEXT NOT NULL,
+        marketplace_order_id TEXT NOT NULL,
+        fingerprint BLOB NOT NULL,
+        status TEXT NOT NULL,
+        types TEXT NOT NULL,
+        ordered_at TEXT,
+        updated_at TEXT,
+        total TEXT NOT NULL,
+        currency TEXT NOT NULL,
+        buyer TEXT NOT NULL,
+        email TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        about TEXT NOT NULL,
+        received_at TEXT NOT NULL,
+        changed_at TEXT NOT NULL,
+        raw BLOB NOT NULL,
+        UNIQUE (account, marketplace, marketplace_order_id)
+    )
+    """,
+    "CREATE INDEX orders_by_state ON orders (account, state, reason)",
+    "CREATE INDEX orders_by_number ON orders (marketplace_order_id)",
+    """
+    CREATE TABLE packages (
+        id INTEGER PRIMARY KEY,
+        order_id INTEGER NOT NULL REFERENCES orders (id),
+        position INTEGER NOT NULL,
+        shop TEXT NOT NULL,
+        reference TEXT NOT NULL UNIQUE,
+        line_ids TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        about TEXT NOT NULL,
+        shop_order_id TEXT NOT NULL,
+        changed_at TEXT NOT NULL,
+        UNIQUE (order_id, position)
+    )
+    """,
+    "CREATE INDEX packages_by_shop_order ON packages (shop, shop_order_id)",
+    "CREATE INDEX packages_by_reason ON packages (shop, state, reason)",
+    """
+    CREATE TABLE steps (
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        account TEXT NOT NULL,
+        shop TEXT NOT NULL,
+        due_at TEXT NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        token INTEGER NOT NULL DEFAULT 0,
+        lease_until TEXT,
+        held INTEGER NOT NULL DEFAULT 0,
+        error TEXT NOT NULL DEFAULT '',
+        UNIQUE (kind, subject)
+    )
+    """,
+    "CREATE INDEX steps_due ON steps (kind, held, shop, due_at)",
+    """
+    CREATE TABLE actions (
+        id INTEGER PRIMARY KEY,
+        order_id INTEGER NOT NULL REFERENCES orders (id),
+        package_id INTEGER REFERENCES packages (id),
+        account TEXT NOT NULL,
+        marketplace TEXT NOT NULL,
+        marketplace_order_id TEXT NOT NULL,
+        action_type TEXT NOT NULL,
+        arguments TEXT NOT NULL,
+        dedupe TEXT NOT NULL,
+        state TEXT NOT NULL,
+        lengow_id INTEGER,
+        error TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        changed_at TEXT NOT NULL,
+        sent_at TEXT
+    )
+    """,
+    "CREATE UNIQUE INDEX actions_once ON actions (dedupe) WHERE state NOT IN ('refused', 'failed')",
+    "CREATE INDEX actions_by_order ON actions (order_id)",
+    "CREATE INDEX actions_by_state ON actions (account, state)",
+    """
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY,
+        shop TEXT NOT NULL,
+        delivery_id TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        body TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        about TEXT NOT NULL,
+        received_at TEXT NOT NULL,
+        UNIQUE (shop, delivery_id, event_id)
+    )
+    """,
+    """
+    CREATE TABLE journal (
+        id INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        order_id INTEGER,
+        package_id INTEGER,
+        what TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        who TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX journal_by_order ON journal (order_id)",
+    """
+    CREATE TABLE toggles (
+        shop TEXT NOT NULL,
+        name TEXT NOT NULL,
+        value INTEGER NOT NULL,
+        set_at TEXT NOT NULL,
+        set_by TEXT NOT NULL,
+        PRIMARY KEY (shop, name)
+    )
+    """,
+    """
+    CREATE TABLE sync_state (
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (account, name)
+    )
+    """,
+    """
+    CREATE TABLE marketplaces (
+        account TEXT NOT NULL,
+        marketplace TEXT NOT NULL,
+        description BLOB NOT NULL,
+        read_at TEXT NOT NULL,
+        PRIMARY KEY (account, marketplace)
+    )
+    """,
+)
+
+
+@migrations()
+def m001_first(db: Database) -> None:
+    for statement in FIRST:
+        db.execute(statement)

@@ -1,0 +1,151 @@
+"""What the store keeps, as frozen structs; the same for every implementation."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from lengow.connector.model import ActionState, EventState, OrderState, StepKind
+
+
+class OrderKey(msgspec.Struct, frozen=True):
+    account: str
+    marketplace: str
+    marketplace_order_id: str
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.marketplace}/{self.marketplace_order_id}"
+
+
+class OrderRow(msgspec.Struct, frozen=True):
+    """An order as it last came from Lengow. `id` is 0 before it is stored."""
+
+    id: int
+    account: str
+    marketplace: str
+    marketplace_order_id: str
+    fingerprint: bytes
+    raw: bytes
+    status: str
+    types: str
+    ordered_at: datetime | None
+    updated_at: datetime | None
+    total: str
+    currency: str
+    buyer: str
+    email: str
+    state: OrderState
+    reason: str
+    about: str
+    received_at: datetime
+    changed_at: datetime
+
+    @property
+    def key(self) -> OrderKey:
+        return OrderKey(self.account, self.marketplace, self.marketplace_order_id)
+
+
+class PackageRow(msgspec.Struct, frozen=True):
+    """One package, and the shop order that it is or will be. `id` is 0 before it is stored."""
+
+    id: int
+    order_id: int
+    position: int
+    """1 for the order's first package, which carries the shipping."""
+    shop: str
+    reference: str
+    line_ids: tuple[str, ...]
+    state: OrderState
+    reason: str
+    about: str
+    shop_order_id: str
+    changed_at: datetime
+
+    @property
+    def begun(self) -> bool:
+        return self.state in (OrderState.CREATING, OrderState.CREATED)
+
+
+class StoredOrder(msgspec.Struct, frozen=True):
+    order: OrderRow
+    packages: tuple[PackageRow, ...]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One unit of work, claimed: `token` is the fence that only the newest claim passes."""
+
+    id: int
+    kind: StepKind
+    subject: str
+    account: str
+    shop: str
+    due_at: datetime
+    attempts: int
+    token: int
+    lease_until: datetime | None
+    held: bool
+    """It failed for good and waits for a person."""
+    error: str
+
+
+class ActionRow(msgspec.Struct, frozen=True):
+    id: int
+    order_id: int
+    package_id: int | None
+    account: str
+    marketplace: str
+    marketplace_order_id: str
+    action_type: str
+    arguments: Mapping[str, str]
+    dedupe: str
+    """The same for the same action told twice."""
+    state: ActionState
+    lengow_id: int | None
+    error: str
+    created_at: datetime
+    changed_at: datetime
+    sent_at: datetime | None
+
+
+class EventRow(msgspec.Struct, frozen=True):
+    id: int
+    shop: str
+    delivery_id: str
+    event_id: str
+    kind: str
+    body: Mapping[str, Any]
+    state: EventState
+    reason: str
+    about: str
+    received_at: datetime
+
+
+class JournalEntry(msgspec.Struct, frozen=True):
+    """What happened to an order, when, why and by whom."""
+
+    at: datetime
+    order_id: int | None
+    package_id: int | None
+    what: str
+    detail: str
+    who: str
+
+
+class ToggleRow(msgspec.Struct, frozen=True):
+    shop: str
+    name: str
+    value: bool
+    set_at: datetime
+    set_by: str
+
+
+class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
+    account: str | None = None
+    shop: str | None = None
+    marketplace: str | None = None
+    state: str | None = None
+    reason: str | None = None
+    limit: int = 50
+    before_id: int | None = None
+    """For the next page: the smallest id seen."""
