@@ -1,0 +1,1 @@
+"""Shop platforms, one module each, found by the entry point group `lengow.adapters`."""

@@ -4,7 +4,7 @@ Every reason is a code with a sentence in `connector/reasons.py`.
 """
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -62,11 +62,6 @@ def decide(
         or _by_content(order, package)
         or READY
     )
-
-
-def still_catching_up(order_date: datetime, days: int, now: datetime) -> bool:
-    """Whether a toggle that is switched on now still brings in an order of this date."""
-    return order_date >= now - timedelta(days=days)
 
 
 def _by_destination(order: Order, shop: ShopPolicy | None, known_marketplace: bool) -> Decision | None:

@@ -88,6 +88,8 @@ class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = "sqlite:///lengow.db"
+    lease_seconds: float = 120
+    """How long a worker may hold a step before another takes it over; longer than any call to a shop."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +135,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         accounts = {name: _account(name, table) for name, table in _tables(document, "accounts").items()}
         shops = {name: _shop(name, table) for name, table in _tables(document, "shops").items()}
         store = _convert(_table(document.get("store", {}), "store"), Store, "store")
-        return cls(accounts=accounts, shops=shops, store=Store(_anchored(store.url, base)))
+        store = msgspec.structs.replace(store, url=_anchored(store.url, base))
+        return cls(accounts=accounts, shops=shops, store=store)
 
     def shop_for(self, account: str, marketplace: str, catalogues: tuple[int, ...]) -> str | None:
         """The name of the one shop that takes such an order."""
@@ -151,6 +154,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(
                 f"shops.{name}.account names {shop.account!r}, which is not among the accounts: {known}.",
                 field=f"shops.{name}.account",
+            )
+        if shop.call_timeout >= self.store.lease_seconds:
+            raise SettingsError(
+                f"shops.{name}.call_timeout must be shorter than store.lease_seconds ({self.store.lease_seconds:g}).",
+                field=f"shops.{name}.call_timeout",
             )
         adapter = adapter_class(shop.platform)
         platform_settings(name, shop, adapter)

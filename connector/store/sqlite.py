@@ -1,10 +1,6 @@
-"""The store in one SQLite file: the embedded default, for one process or several on one machine.
-
-WAL with synchronous=FULL: what is committed outlives a power cut, which exactly-once rests on.
-"""
+"""The store in one SQLite file: the embedded default, for one process or several on one machine."""
 
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from lengow.connector.errors import LeaseLost, StoreBusy, StoreError
+from lengow.connector.errors import LeaseLost
 from lengow.connector.model import ActionState, EventState, OrderState, StepKind
+from lengow.connector.store.connections import Connections
 from lengow.connector.store.rows import (
     ActionRow,
     EventRow,
@@ -27,7 +24,6 @@ from lengow.connector.store.rows import (
     ToggleRow,
 )
 
-BUSY_SECONDS = 30.0
 PARAMETERS = 500
 """How many names or ids go into one query: well under SQLite's limit of bound parameters."""
 
@@ -426,42 +422,20 @@ class SqliteStore(SqliteReading):
     """A SQLite file; one connection a thread."""
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
-        self._local = threading.local()
-        self._all: list[sqlite3.Connection] = []
-        self._all_lock = threading.Lock()
-        with _store_errors(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._migrate()
+        self._connections = Connections(path)
+        self._migrate()
 
     @property
     def _db(self) -> sqlite3.Connection:  # type: ignore[override]
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = _connect(self._path)
-            with self._all_lock:
-                self._all.append(connection)
-        return connection
+        return self._connections.mine()
 
     @contextmanager
     def transaction(self) -> Iterator[SqliteTransaction]:
-        db = self._db
-        with _store_errors(self._path):
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield SqliteTransaction(db)
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
+        with self._connections.transaction() as db:
+            yield SqliteTransaction(db)
 
     def close(self) -> None:
-        with self._all_lock:
-            for connection in self._all:
-                connection.close()
-            self._all.clear()
-        self._local = threading.local()
+        self._connections.close()
 
     def _migrate(self) -> None:
         from sqlite_utils import Database
@@ -471,27 +445,6 @@ class SqliteStore(SqliteReading):
         db = Database(self._db)
         if migrations.pending(db):
             migrations.apply(db)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-@contextmanager
-def _store_errors(path: Path) -> Iterator[None]:
-    """SQLite's own errors as ours."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error) or "busy" in str(error):
-            raise StoreBusy(f"The store {path} is locked by another process.") from error
-        raise StoreError(f"The store {path}: {error}.") from error
-    except (sqlite3.DatabaseError, OSError) as error:
-        raise StoreError(f"The store {path}: {error}.") from error
 
 
 def _marks(count: int, width: int = 0) -> str:

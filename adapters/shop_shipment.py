@@ -1,0 +1,88 @@
+"""The neutral contract `shop-shipment/1`: what a shop without webhooks of its own sends. Reference platforms.md §6.2."""
+
+from typing import Any
+
+import msgspec
+
+from lengow.connector.adapter import Event
+from lengow.connector.decode import clean
+from lengow.connector.errors import PayloadInvalid
+from lengow.connector.model import Tracking
+
+CONTRACT = "shop-shipment/1"
+SHIPMENTS = frozenset({"shipment.created", "shipment.tracking_updated"})
+
+Text = str | int | None
+
+
+class _Order(msgspec.Struct):
+    id: Text = None
+    external_reference: Text = None
+
+
+class _Line(msgspec.Struct):
+    order_line_id: Text = None
+
+
+class _Shipment(msgspec.Struct):
+    id: Text = None
+    carrier_code: Text = None
+    carrier_label: Text = None
+    tracking_number: Text = None
+    tracking_url: Text = None
+    lines: list[_Line] = []
+
+
+class _Data(msgspec.Struct):
+    contract: str
+    order: _Order
+    shipment: _Shipment | None = None
+
+
+class _Envelope(msgspec.Struct):
+    type: str
+    data: Any = None
+
+
+def event_of(body: bytes) -> Event:
+    """The event in a verified body; a type that is not a shipment gives kind `other`. Raises PayloadInvalid."""
+    envelope = _decoded(body)
+    if envelope.type not in SHIPMENTS:
+        return Event(id=envelope.type[:200], kind="other", raw_kind=envelope.type[:200])
+    try:
+        data = msgspec.convert(envelope.data, _Data)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise PayloadInvalid(f"data: {error}.", what_to_do=f"Send data of the contract {CONTRACT}.") from error
+    return _shipment(envelope.type, data)
+
+
+def _decoded(body: bytes) -> _Envelope:
+    try:
+        return msgspec.json.decode(body, type=_Envelope)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PayloadInvalid(f"The body is not an event: {error}.") from error
+
+
+def _shipment(kind: str, data: _Data) -> Event:
+    if data.contract != CONTRACT:
+        raise PayloadInvalid(f"data.contract is not {CONTRACT}.", field="data.contract")
+    order_id, reference = clean(data.order.id), clean(data.order.external_reference)
+    if not (order_id or reference):
+        raise PayloadInvalid("data.order has neither id nor external_reference.", field="data.order.id")
+    if data.shipment is None or not clean(data.shipment.id):
+        raise PayloadInvalid("data.shipment.id is missing.", field="data.shipment.id")
+    shipment = data.shipment
+    return Event(
+        id=clean(shipment.id),
+        kind="shipment",
+        shop_order_id=order_id,
+        reference=reference,
+        tracking=Tracking(
+            carrier_code=clean(shipment.carrier_code),
+            carrier_name=clean(shipment.carrier_label),
+            number=clean(shipment.tracking_number),
+            url=clean(shipment.tracking_url),
+        ),
+        line_ids=tuple(filter(None, (clean(line.order_line_id) for line in shipment.lines))),
+        raw_kind=kind,
+    )

@@ -1,0 +1,134 @@
+"""Actions on their way in: checked against the marketplace's rules, then committed to the outbox. Nothing is sent here."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from lengow.connector.context import CONNECTOR, Context
+from lengow.connector.decode import decode_order
+from lengow.connector.errors import ActionInvalid, OrderUnknown
+from lengow.connector.marketplace import Marketplace
+from lengow.connector.marketplaces import marketplace as described
+from lengow.connector.model import ActionState, Order, StepKind
+from lengow.connector.profiles import profile_of
+from lengow.connector.rules import check_action
+from lengow.connector.store.rows import ActionRow, OrderKey, StoredOrder
+
+
+def queue_action(
+    context: Context,
+    key: OrderKey,
+    action: str,
+    arguments: Mapping[str, str],
+    *,
+    line_ids: Sequence[str] = (),
+    who: str = CONNECTOR,
+) -> list[ActionRow]:
+    """Queue an action for the whole order, or for `line_ids`; returns one row a message to Lengow.
+
+    The same action told twice is one: the row that is under way or confirmed is returned. Raises OrderUnknown and
+    ActionInvalid, and then nothing at all is queued.
+    """
+    stored = context.store.orders_named(key.account, [(key.marketplace, key.marketplace_order_id)])
+    if not stored:
+        raise OrderUnknown(f"There is no order {key}.", order=str(key))
+    [one] = stored.values()
+    order = decode_order(one.order.raw)
+    description = described(context, key.account, key.marketplace)
+    given = {name: value for name, value in arguments.items() if value}
+    rows = [
+        _row(context, one, action, arguments) for arguments in _by_line(description, action, order, given, line_ids)
+    ]
+    taken = _already_taken(context, one, rows)
+    for row in rows:
+        if row.dedupe not in taken:
+            _check(description, order, row, one)
+    return _write(context, one, rows, who)
+
+
+def _by_line(
+    description: Marketplace, action: str, order: Order, arguments: Mapping[str, str], line_ids: Sequence[str]
+) -> list[dict[str, str]]:
+    """One set of arguments a message: the whole order, or each line where lines are chosen or demanded."""
+    rule = description.actions.get(action)
+    open_lines = [line.id for line in order.lines if line.open]
+    whole = not line_ids or set(line_ids) >= set(open_lines)
+    if rule is None or (whole and "line" not in rule.required):
+        return [dict(arguments)]
+    if not rule.takes("line"):
+        raise ActionInvalid(
+            "line_not_supported",
+            f"{description.name} takes {action} only for the whole order, and {len(line_ids)} of its "
+            f"{len(open_lines)} lines were chosen.",
+            field="line",
+            what_to_do=f"Send {action} once for the whole order, when all of it is ready.",
+        )
+    return [{**arguments, "line": line} for line in (open_lines if whole else line_ids)]
+
+
+def _row(context: Context, stored: StoredOrder, action: str, arguments: Mapping[str, str]) -> ActionRow:
+    now, order = context.now(), stored.order
+    identity = msgspec.json.encode([order.id, action, dict(arguments)], order="deterministic")
+    return ActionRow(
+        id=0,
+        order_id=order.id,
+        package_id=None,
+        account=order.account,
+        marketplace=order.marketplace,
+        marketplace_order_id=order.marketplace_order_id,
+        action_type=action,
+        arguments=dict(arguments),
+        dedupe=hashlib.sha256(identity).hexdigest(),
+        state=ActionState.QUEUED,
+        lengow_id=None,
+        error="",
+        created_at=now,
+        changed_at=now,
+        sent_at=None,
+    )
+
+
+def _already_taken(context: Context, stored: StoredOrder, rows: Sequence[ActionRow]) -> set[str]:
+    """What is under way or confirmed needs no check: the order's status may have moved because of it."""
+    ended = (ActionState.REFUSED, ActionState.FAILED)
+    wanted = {row.dedupe for row in rows}
+    return {
+        row.dedupe
+        for row in context.store.actions_of(stored.order.id)
+        if row.dedupe in wanted and row.state not in ended
+    }
+
+
+def _check(description: Marketplace, order: Order, row: ActionRow, stored: StoredOrder) -> None:
+    if order.delivered_by_marketplace:
+        raise ActionInvalid(
+            "delivered_by_marketplace",
+            f"The marketplace ships {row.marketplace_order_id} itself; it takes no {row.action_type} from a merchant.",
+            what_to_do="Nothing: the marketplace confirms it itself.",
+            order=str(stored.order.key),
+        )
+    check_action(
+        description,
+        profile_of(description.key),
+        row.action_type,
+        status=order.status,
+        arguments=row.arguments,
+        line_ids=[line.id for line in order.lines],
+    )
+
+
+def _write(context: Context, stored: StoredOrder, rows: Sequence[ActionRow], who: str) -> list[ActionRow]:
+    queued, kept = [], []
+    with context.store.transaction() as tx:
+        for row in rows:
+            saved = tx.add_action(row)
+            kept.append(saved)
+            if saved.dedupe == row.dedupe and saved.created_at == row.created_at:
+                tx.add_step(StepKind.SEND, str(saved.id), context.now(), account=row.account)
+                told = ", ".join(f"{name} {value}" for name, value in row.arguments.items())
+                tx.note([context.entry(row.order_id, "action_queued", f"{row.action_type}: {told}", who=who)])
+                queued.append(saved)
+    for row in queued:
+        context.tell(context.signals.action_queued, order=stored.order.key, action=row)
+    return kept

@@ -1,0 +1,235 @@
+"""The public door: one Connector serves all configured accounts and shops."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lengow.connector.actions import queue_action
+from lengow.connector.adapter import Request, adapter_class
+from lengow.connector.context import Context, utc_now
+from lengow.connector.errors import ApiError, OrderUnknown, SettingsError
+from lengow.connector.events import Receipt, receive
+from lengow.connector.importer import Imported, Progress
+from lengow.connector.model import OrderState, StepKind
+from lengow.connector.recorder import Recorder
+from lengow.connector.settings import TOGGLES, Settings, refuse_unsupported_toggle
+from lengow.connector.signals import Signals
+from lengow.connector.steps import (
+    SCHEDULED,
+    run_creations,
+    run_events,
+    run_import,
+    run_one,
+    run_outcomes,
+    run_reports,
+    run_sends,
+    schedule,
+)
+from lengow.connector.store import Store, open_store
+from lengow.connector.store.rows import ActionRow, OrderKey, StoredOrder, ToggleRow
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from lengow.connector.runner import Runner
+
+OPERATOR = "operator"
+"""Who is named in the journal for what was done by hand without a name."""
+
+
+class AccountRound(msgspec.Struct, frozen=True):
+    """What one `sync` did for an account."""
+
+    account: str
+    imported: Imported | None
+    """None when another process was importing this account."""
+    worked_on: int
+    """Packages that the shops were asked to create."""
+    events: int
+    sent: int
+    reported: int
+    settled: int
+
+
+class Connector:
+    """Brings Lengow's orders into the shops and their shipments back. Safe to share between threads.
+
+    It opens the store when it is made, and connects to Lengow and the shops when first needed. Close it, or use it in
+    a `with` block.
+    """
+
+    def __init__(
+        self, settings: Settings, *, clock: Callable[[], datetime] = utc_now, store: Store | None = None
+    ) -> None:
+        """`store` replaces the one that the settings name. Raises SettingsError and StoreError."""
+        self.settings = settings
+        self.signals = Signals()
+        self.store = store or open_store(settings.store.url)
+        self._context = Context(settings, self.store, self.signals, self, clock)
+        self._runner: Runner | None = None
+
+    def sync(
+        self, account: str | None = None, *, progress: Progress | None = None, report: bool = True
+    ) -> list[AccountRound]:
+        """One round now, to its end: import, create, work off events, send, report, ask for outcomes.
+
+        `account`: only this one. `report=False` leaves the merchant ids for later. What fails is in the answer and the
+        store, and is tried again by the next round; only settings and store errors are raised.
+        """
+        accounts = [self._account(account)] if account else list(self.settings.accounts)
+        if len(accounts) == 1:
+            return [self._round(accounts[0], progress, report=report)]
+        with ThreadPoolExecutor(len(accounts), "lengow-sync") as pool:
+            return list(pool.map(lambda name: self._round(name, progress, report=report), accounts))
+
+    def start(self) -> None:
+        """Run the schedule and all steps in threads of this process, until `stop`."""
+        from lengow.connector.runner import Runner
+
+        if self._runner is None:
+            self._runner = Runner(self._context)
+            self._runner.start()
+
+    def stop(self, timeout: float | None = 60) -> bool:
+        """End the threads after what they are at; False if they were still at it after `timeout` seconds."""
+        runner, self._runner = self._runner, None
+        return runner.stop(timeout) if runner else True
+
+    def close(self) -> None:
+        self.stop()
+        self._context.close()
+        self.store.close()
+
+    def ship(
+        self,
+        account: str,
+        marketplace: str,
+        marketplace_order_id: str,
+        *,
+        carrier: str = "",
+        carrier_name: str = "",
+        tracking_number: str = "",
+        tracking_url: str = "",
+        line_ids: Sequence[str] = (),
+        who: str = "host",
+        **others: str,
+    ) -> list[ActionRow]:
+        """Confirm the shipment of an order, or of some of its lines, to the marketplace.
+
+        `carrier` is the marketplace's code; `others` are further arguments that the marketplace takes. Checked against
+        its rules, then queued; the same shipment told twice is one. Raises OrderUnknown and ActionInvalid.
+        """
+        arguments = {
+            "carrier": carrier,
+            "carrier_name": carrier_name,
+            "tracking_number": tracking_number,
+            "tracking_url": tracking_url,
+            **others,
+        }
+        key = OrderKey(self._account(account), marketplace, marketplace_order_id)
+        return queue_action(self._context, key, "ship", arguments, line_ids=line_ids, who=who)
+
+    def receive(self, shop: str, request: Request) -> Receipt:
+        """Take a webhook delivery: verified and committed when this returns.
+
+        Raises SettingsError (no such shop), SignatureError, PayloadInvalid, StoreBusy.
+        """
+        return receive(self._context, self._shop(shop), request)
+
+    def run_step(self, kind: str, subject: str) -> bool:
+        """Run one step, for a host with its own job engine; False when it is not due. Idempotent."""
+        return run_one(self._context, StepKind(kind), subject)
+
+    def retry(self, account: str, marketplace: str, marketplace_order_id: str, *, who: str = OPERATOR) -> StoredOrder:
+        """Read the order anew from Lengow, decide again, and try again at once what had failed.
+
+        Lengow being down, the stored record serves. Raises OrderUnknown.
+        """
+        key = OrderKey(self._account(account), marketplace, marketplace_order_id)
+        stored = self._stored(key)
+        try:
+            page = self._context.client(account).order(marketplace, marketplace_order_id)
+            raws = [bytes(raw) for raw in page.results]
+        except ApiError:
+            raws = []
+        with self.store.transaction() as tx:
+            tx.note([self._context.entry(stored.order.id, "retried", who=who)])
+        Recorder(self._context, account).record(raws or [stored.order.unreadable or stored.order.raw], anew=True)
+        with self.store.transaction() as tx:
+            for package in stored.packages:
+                if package.state is OrderState.CREATING:
+                    tx.add_step(
+                        StepKind.CREATE, str(package.id), self._context.now(), account=account, shop=package.shop
+                    )
+        return self._stored(key)
+
+    def order(self, account: str, marketplace: str, marketplace_order_id: str) -> StoredOrder:
+        """Raises OrderUnknown."""
+        return self._stored(OrderKey(account, marketplace, marketplace_order_id))
+
+    def toggles(self, shop: str) -> dict[str, bool]:
+        """The shop's toggles as they stand."""
+        return self._context.toggles(self._shop(shop))
+
+    def set_toggle(self, shop: str, name: str, value: bool, *, who: str) -> None:
+        """Switch a toggle of a shop; kept in the store and in the journal.
+
+        Raises ToggleUnsupported where the platform cannot do what it says, SettingsError for an unknown name.
+        """
+        self._shop(shop)
+        if name not in TOGGLES:
+            raise SettingsError(f"There is no toggle {name!r}; there are: {', '.join(TOGGLES)}.", field=name)
+        if value:
+            refuse_unsupported_toggle(shop, adapter_class(self.settings.shops[shop].platform), name)
+        with self.store.transaction() as tx:
+            tx.set_toggle(ToggleRow(shop, name, value, self._context.now(), who))
+            tx.note([self._context.entry(None, "toggled", f"{shop}: {name} = {str(value).lower()}", who=who)])
+
+    def check(self, shop: str) -> Sequence[Any]:
+        """What the shop's adapter finds about its reachability and rights."""
+        return self._context.adapter(self._shop(shop)).check()
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        self.close()
+
+    def _round(self, account: str, progress: Progress | None, *, report: bool) -> AccountRound:
+        context, shops = self._context, self.settings.shops_of(account)
+        schedule(context, account)
+        imported = run_import(context, account, StepKind.IMPORT, force=True, progress=progress)
+        run_import(context, account, SCHEDULED[1], progress=progress)
+        return AccountRound(
+            account=account,
+            imported=imported,
+            worked_on=sum(run_creations(context, shop) for shop in shops),
+            events=sum(run_events(context, shop) for shop in shops),
+            sent=run_sends(context, account),
+            reported=run_reports(context, account) if report else 0,
+            settled=run_outcomes(context, account, force=True),
+        )
+
+    def _stored(self, key: OrderKey) -> StoredOrder:
+        found = self.store.orders_named(key.account, [(key.marketplace, key.marketplace_order_id)])
+        if not found:
+            raise OrderUnknown(f"There is no order {key}.", order=str(key))
+        return next(iter(found.values()))
+
+    def _account(self, name: str) -> str:
+        return _known(name, self.settings.accounts, "account")
+
+    def _shop(self, name: str) -> str:
+        return _known(name, self.settings.shops, "shop")
+
+
+def _known(name: str, among: Any, what: str) -> str:
+    if name not in among:
+        raise SettingsError(f"There is no {what} {name!r}; there are: {', '.join(among)}.", field=what)
+    return name

@@ -1,0 +1,125 @@
+"""What the parts of the pipeline share: settings, store, clients, adapters, clock, signals. One a connector."""
+
+import random
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from lengow.connector.adapter import Adapter, AdapterContext, adapter_class
+from lengow.connector.policy import ShopPolicy
+from lengow.connector.settings import (
+    DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED,
+    IMPORT_SHIPPED_BY_MARKETPLACE,
+    Settings,
+    platform_settings,
+)
+from lengow.connector.signals import Signals, send
+from lengow.connector.store.contract import Store
+from lengow.connector.store.rows import JournalEntry
+
+if TYPE_CHECKING:
+    from blinker import Signal
+
+    from lengow.connector.client import LengowClient
+
+CONNECTOR = "connector"
+"""Who is named in the journal when nobody did it by hand."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Context:
+    """Clients and adapters are opened when first needed, and shared by threads."""
+
+    def __init__(
+        self, settings: Settings, store: Store, signals: Signals, sender: object, clock: Callable[[], datetime]
+    ):
+        self.settings = settings
+        self.store = store
+        self.signals = signals
+        self.now = clock
+        self._sender = sender
+        self._lock = threading.Lock()
+        self._clients: dict[str, LengowClient] = {}
+        self._adapters: dict[str, Adapter] = {}
+
+    def client(self, account: str) -> "LengowClient":
+        from lengow.connector.client import LengowClient
+
+        with self._lock:
+            if account not in self._clients:
+                chosen = self.settings.accounts[account]
+                self._clients[account] = LengowClient(
+                    account=account,
+                    base_url=chosen.base_url,
+                    access_token=chosen.access_token,
+                    secret=chosen.secret,
+                    requests_per_minute=chosen.requests_per_minute,
+                )
+            return self._clients[account]
+
+    def adapter(self, shop: str) -> Adapter:
+        with self._lock:
+            if shop not in self._adapters:
+                chosen = self.settings.shops[shop]
+                adapter = adapter_class(chosen.platform)
+                self._adapters[shop] = adapter(
+                    AdapterContext(
+                        shop=shop,
+                        settings=platform_settings(shop, chosen, adapter),
+                        store_url=self.settings.store.url,
+                        webhook_secrets=chosen.webhook_secrets,
+                        clock=self.now,
+                        call_timeout=chosen.call_timeout,
+                    )
+                )
+            return self._adapters[shop]
+
+    def toggles(self, shop: str) -> dict[str, bool]:
+        """The shop's toggles as they stand: what an operator switched, else what the settings say."""
+        chosen = self.settings.shops[shop]
+        values = {
+            IMPORT_SHIPPED_BY_MARKETPLACE: chosen.import_orders_shipped_by_marketplaces,
+            DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED: chosen.decrease_stock_for_marketplace_shipped,
+        }
+        switched = {row.name: row.value for row in self.store.toggles() if row.shop == shop and row.name in values}
+        return values | switched
+
+    def policy(self, shop: str) -> ShopPolicy:
+        chosen = self.settings.shops[shop]
+        return ShopPolicy(
+            name=shop,
+            platform=chosen.platform,
+            imports_delivered_by_marketplace=adapter_class(
+                chosen.platform
+            ).capabilities.imports_delivered_by_marketplace,
+            import_orders_shipped_by_marketplaces=self.toggles(shop)[IMPORT_SHIPPED_BY_MARKETPLACE],
+            import_orders_with_merchant_order_id=chosen.import_orders_with_merchant_order_id,
+            starts_at=chosen.starts_at,
+        )
+
+    def lease_end(self) -> datetime:
+        return self.now() + timedelta(seconds=self.settings.store.lease_seconds)
+
+    def jitter(self) -> float:
+        return random.random()
+
+    def entry(
+        self, order_id: int | None, what: str, detail: str = "", *, package_id: int | None = None, who: str = CONNECTOR
+    ) -> JournalEntry:
+        return JournalEntry(self.now(), order_id, package_id, what, detail, who)
+
+    def tell(self, signal: "Signal", **facts: Any) -> None:
+        send(signal, self._sender, **facts)
+
+    def close(self) -> None:
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            for adapter in self._adapters.values():
+                adapter.close()
+            self._clients.clear()
+            self._adapters.clear()

@@ -1,0 +1,162 @@
+"""Events from shops: taken in one transaction, worked off as steps."""
+
+from datetime import timedelta
+
+import msgspec
+
+from lengow.connector.actions import queue_action
+from lengow.connector.adapter import Event, Request
+from lengow.connector.context import Context
+from lengow.connector.decode import decode_order
+from lengow.connector.errors import ActionInvalid, LengowError, OrderUndecodable, OrderUnknown
+from lengow.connector.marketplace import Marketplace
+from lengow.connector.marketplaces import marketplace
+from lengow.connector.model import Arguments, EventState, StepKind, Tracking
+from lengow.connector.profiles import profile_of
+from lengow.connector.retry import retry_after
+from lengow.connector.rules import carrier_of, carriers_of
+from lengow.connector.store.rows import EventRow, PackageRow, Step, StoredOrder
+
+SHIPMENT = "shipment"
+TRIES_FOR_ORDER = 5
+"""A shop may tell of an order before its creation is recorded here; how often it is looked for."""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What became of a delivery: how many events are new. None new: it was taken before."""
+
+    taken: int
+    repeated: int
+
+
+def receive(context: Context, shop: str, request: Request) -> Receipt:
+    """Verify a delivery and commit its events; nothing else is done while the sender waits.
+
+    Raises SignatureError, PayloadInvalid, StoreBusy.
+    """
+    adapter = context.adapter(shop)
+    delivery_id = adapter.verify(request)
+    events = adapter.events(request)
+    rows = [_row(context, shop, delivery_id, event) for event in events]
+    with context.store.transaction() as tx:
+        new = tx.add_events(rows)
+        for event_id in new:
+            tx.add_step(StepKind.EVENT, str(event_id), context.now(), shop=shop)
+    for event in events if new else ():
+        context.tell(context.signals.event_received, shop=shop, event=event)
+    return Receipt(len(new), len(rows) - len(new))
+
+
+def handle_event(context: Context, step: Step) -> None:
+    """Turn the event of a claimed step into actions."""
+    row = context.store.event(int(step.subject))
+    if row is None or row.state is not EventState.RECEIVED:
+        with context.store.transaction() as tx:
+            tx.finish([step])
+        return
+    event = msgspec.convert(row.body, Event)
+    try:
+        state, reason, about, order_id = _handle(context, row.shop, event)
+    except OrderUnknown as error:
+        if step.attempts < TRIES_FOR_ORDER:
+            _look_again(context, step, error)
+            return
+        state, reason, about, order_id = EventState.FAILED, error.code, str(error), None
+    except (ActionInvalid, OrderUndecodable) as error:
+        package = _package(context, row.shop, event)
+        state, reason, about = EventState.FAILED, error.code, f"{error} {error.what_to_do}"
+        order_id = package.order_id if package else None
+    _settle(context, step, row, state, reason, about, order_id)
+
+
+def shipment_arguments(description: Marketplace, tracking: Tracking, mapped: Arguments) -> dict[str, str]:
+    """The marketplace's arguments for what the shop shipped with.
+
+    The carrier is the one that `mapped` names for the shop's code, else the marketplace's own of that code or name,
+    else the one that stands for any other, with the shop's name of it.
+    """
+    code = (
+        mapped.get(tracking.carrier_code, "")
+        or carrier_of(description, tracking.carrier_code)
+        or carrier_of(description, tracking.carrier_name)
+    )
+    name = tracking.carrier_name or tracking.carrier_code
+    other = profile_of(description.key).other_carrier
+    if not code and other in carriers_of(description):
+        code = other
+    rule = description.actions.get("ship")
+    wanted = {
+        "carrier": code or tracking.carrier_code or tracking.carrier_name,
+        "carrier_name": name if code == other or not code else "",
+        "tracking_number": tracking.number,
+        "tracking_url": tracking.url,
+    }
+    return {key: value for key, value in wanted.items() if value and (rule is None or rule.takes(key))}
+
+
+def _row(context: Context, shop: str, delivery_id: str, event: Event) -> EventRow:
+    return EventRow(
+        id=0,
+        shop=shop,
+        delivery_id=delivery_id,
+        event_id=event.id,
+        kind=event.kind,
+        body=msgspec.to_builtins(event),
+        state=EventState.RECEIVED,
+        reason="",
+        about="",
+        received_at=context.now(),
+    )
+
+
+def _handle(context: Context, shop: str, event: Event) -> tuple[EventState, str, str, int | None]:
+    if event.kind != SHIPMENT:
+        return EventState.IGNORED, "kind_not_handled", event.raw_kind, None
+    package = _package(context, shop, event)
+    stored = context.store.order(package.order_id) if package else None
+    if package is None or stored is None:
+        raise OrderUnknown(f"The shop {shop} has no order {event.shop_order_id or event.reference}.", shop=shop)
+    description = marketplace(context, stored.order.account, stored.order.marketplace)
+    arguments = shipment_arguments(description, event.tracking, context.settings.shops[shop].carriers)
+    actions = queue_action(
+        context,
+        stored.order.key,
+        "ship",
+        arguments,
+        line_ids=_shipped_lines(stored, package, event),
+        who=f"shop {shop}",
+    )
+    return EventState.DONE, "", ", ".join(str(action.id) for action in actions), stored.order.id
+
+
+def _package(context: Context, shop: str, event: Event) -> PackageRow | None:
+    return context.store.package_in_shop(shop, shop_order_id=event.shop_order_id) or context.store.package_in_shop(
+        shop, reference=event.reference
+    )
+
+
+def _shipped_lines(stored: StoredOrder, package: PackageRow, event: Event) -> tuple[str, ...]:
+    """The lines that the shipment covers: those told, else the package's that are still sold."""
+    open_lines = {line.id for line in decode_order(stored.order.raw).lines if line.open}
+    unknown = [line for line in event.line_ids if line not in package.line_ids]
+    if unknown:
+        raise ActionInvalid("line_unknown", f"The shop order has no line {unknown[0]!r}.", field="line")
+    return event.line_ids or tuple(line for line in package.line_ids if line in open_lines)
+
+
+def _look_again(context: Context, step: Step, error: LengowError) -> None:
+    pause = retry_after(step.attempts, jitter=context.jitter()) or 0
+    with context.store.transaction() as tx:
+        tx.postpone(step, context.now() + timedelta(seconds=pause), f"{error.code}: {error}")
+
+
+def _settle(
+    context: Context, step: Step, row: EventRow, state: EventState, reason: str, about: str, order_id: int | None
+) -> None:
+    with context.store.transaction() as tx:
+        tx.finish([step])
+        tx.save_event(msgspec.structs.replace(row, state=state, reason=reason, about=about))
+        if state is EventState.FAILED:
+            tx.note([context.entry(order_id, "event_failed", f"{reason}: {about}", who=f"shop {row.shop}")])
+    if state is EventState.FAILED:
+        context.tell(context.signals.action_failed, order=order_id, action=None, reason=reason, about=about)

@@ -1,0 +1,198 @@
+"""Fetches the orders that changed in a window, page by page, and records them. The window closes only when all are in.
+
+The window has an end, so nothing can enter it while it is read; what changes meanwhile leaves it. Pages are therefore
+read from the last to the first: what leaves moves others only towards pages that are still to be read, never past
+them. Afterwards the count is asked again, and the window is read once more if orders are missing.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import msgspec
+
+from lengow.connector.client.api import PAGE_SIZE, LengowClient, OrdersPage
+from lengow.connector.context import Context
+from lengow.connector.errors import ApiError, ApiUnavailable, LengowError, MalformedAnswer, NotFound
+from lengow.connector.model import OrderState, StepKind
+from lengow.connector.recorder import Recorder
+from lengow.connector.retry import retry_after
+from lengow.connector.settings import IMPORT_SHIPPED_BY_MARKETPLACE
+from lengow.connector.store.rows import Step
+
+log = logging.getLogger("lengow.connector.importer")
+
+PASSES = 3
+"""How often a window is read before it is left open."""
+COMPLETE_UNTIL = "complete_until"
+LAST_ERROR = "last_import_error"
+CLOCK_GRAIN = timedelta(seconds=1)
+"""The `Date` header, by which Lengow's clock is known, has whole seconds."""
+
+Progress = Callable[[str, int, int], None]
+"""(account, orders read, orders in the window)"""
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """What one import did. `error` is set when the window was left open."""
+
+    account: str
+    since: datetime
+    until: datetime
+    read: int = 0
+    new: int = 0
+    amended: int = 0
+    error: LengowError | None = None
+
+
+def import_orders(
+    context: Context,
+    step: Step,
+    *,
+    progress: Progress | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Imported:
+    """Import one account's window under the lease of `step`, and set the step to its next time.
+
+    A window given by hand does not move the cursor of the regular one.
+    """
+    client = context.client(step.account)
+    by_hand = since is not None
+    start, end = context.now(), context.now()
+    try:
+        client.account_id()
+        end = until or client.now() + CLOCK_GRAIN
+        start = since or _window_start(context, step, end)
+        imported = _read(context, client, step, start, end, progress)
+    except ApiError as error:
+        imported = Imported(step.account, start, end, error=error)
+    _close(context, step, imported, moves_cursor=step.kind is StepKind.IMPORT and not by_hand)
+    return imported
+
+
+def decide_again(context: Context, account: str) -> None:
+    """Decide anew what waits for or was skipped by something that may have changed: a toggle, a marketplace."""
+    package_ids: list[int] = []
+    for shop in context.settings.shops_of(account):
+        since = context.now() - timedelta(days=context.settings.shops[shop].catch_up_days)
+        if context.toggles(shop)[IMPORT_SHIPPED_BY_MARKETPLACE]:
+            rows = context.store.packages_by_reason(
+                shop, OrderState.SKIPPED, "delivered_by_marketplace_disabled", since
+            )
+            package_ids += [row.id for row in rows]
+        rows = context.store.packages_by_reason(shop, OrderState.WAITING, "unknown_marketplace", since)
+        package_ids += [row.id for row in rows]
+    if not package_ids:
+        return
+    recorder = Recorder(context, account)
+    for start in range(0, len(package_ids), PAGE_SIZE):
+        orders = context.store.orders_of_packages(package_ids[start : start + PAGE_SIZE])
+        recorder.record(list({one.order.id: one.order.raw for one in orders.values()}.values()), anew=True)
+
+
+def next_import(context: Context, step: Step) -> datetime:
+    """When the step is due after it ran well."""
+    account, now = context.settings.accounts[step.account], context.now()
+    if step.kind is StepKind.IMPORT:
+        return now + timedelta(minutes=account.sync_every_minutes)
+    today = now.replace(hour=account.daily_sync_at.hour, minute=account.daily_sync_at.minute, second=0, microsecond=0)
+    return today if today > now else today + timedelta(days=1)
+
+
+def _window_start(context: Context, step: Step, end: datetime) -> datetime:
+    account = context.settings.accounts[step.account]
+    if step.kind is StepKind.IMPORT_DAILY:
+        return end - timedelta(days=account.daily_sync_days)
+    complete_until = context.store.get_value(step.account, COMPLETE_UNTIL)
+    if complete_until is None:
+        return end - timedelta(days=account.first_sync_days)
+    return datetime.fromisoformat(complete_until) - timedelta(minutes=account.overlap_minutes)
+
+
+def _read(
+    context: Context, client: LengowClient, step: Step, since: datetime, until: datetime, progress: Progress | None
+) -> Imported:
+    recorder = Recorder(context, step.account)
+    new = amended = 0
+    for _ in range(PASSES):
+        seen: set[int] = set()
+        broken: ApiError | None = None
+        expected = 0
+        for page in _pages(client, since, until):
+            if isinstance(page, ApiError):
+                broken = page
+                continue
+            expected = page.count
+            recorded = recorder.record([bytes(raw) for raw in page.results])
+            seen.update(hash(name) for name in recorded.names)
+            new, amended = new + recorded.new, amended + recorded.amended
+            step = _kept(context, step)
+            if progress:
+                progress(step.account, len(seen), page.count)
+        if broken:
+            return Imported(step.account, since, until, len(seen), new, amended, broken)
+        if len(seen) >= expected:
+            return Imported(step.account, since, until, len(seen), new, amended)
+        log.info("pages shifted", extra={"account": step.account, "seen": len(seen), "expected": expected})
+    error = ApiUnavailable(
+        f"The pages from Lengow did not hold still: {len(seen)} of {expected} orders seen.", account=step.account
+    )
+    return Imported(step.account, since, until, len(seen), new, amended, error)
+
+
+def _pages(client: LengowClient, since: datetime, until: datetime) -> Iterator[OrdersPage | ApiError]:
+    """Page 1, then the last down to the second, then page 1 again if there were several; one page is fetched ahead.
+
+    A page that stays malformed is given as its error, so that the others still come.
+    """
+
+    def fetch(number: int) -> OrdersPage | ApiError:
+        try:
+            return client.orders_page(number, updated_from=since, updated_to=until)
+        except MalformedAnswer as error:
+            return error
+        except NotFound:
+            return OrdersPage(count=0, results=[])
+
+    first = fetch(1)
+    yield first
+    if isinstance(first, ApiError):
+        return
+    numbers = [*range(math.ceil(first.count / PAGE_SIZE), 1, -1), 1] if first.count > PAGE_SIZE else []
+    with ThreadPoolExecutor(1, "lengow-pages") as ahead:
+        futures = [ahead.submit(fetch, number) for number in numbers[:1]]
+        for following in [*numbers[1:], None]:
+            if not futures:
+                return
+            page = futures.pop().result()
+            if following is not None:
+                futures.append(ahead.submit(fetch, following))
+            yield page
+
+
+def _kept(context: Context, step: Step) -> Step:
+    """The step with its lease renewed, once half of it is over. Raises LeaseLost when another worker has it."""
+    assert step.lease_until is not None
+    if step.lease_until - context.now() > timedelta(seconds=context.settings.store.lease_seconds / 2):
+        return step
+    with context.store.transaction() as tx:
+        return tx.renew(step, context.lease_end())
+
+
+def _close(context: Context, step: Step, imported: Imported, *, moves_cursor: bool) -> None:
+    error = imported.error
+    with context.store.transaction() as tx:
+        if error is None:
+            tx.postpone(step, next_import(context, step), restart=True)
+            tx.set_value(step.account, LAST_ERROR, "")
+            if moves_cursor:
+                tx.set_value(step.account, COMPLETE_UNTIL, imported.until.isoformat())
+        else:
+            pause = retry_after(min(step.attempts, 5), jitter=context.jitter()) or 0
+            tx.postpone(step, context.now() + timedelta(seconds=pause), f"{error.code}: {error}")
+            tx.set_value(step.account, LAST_ERROR, f"{error.code}: {error}")
+    if error is not None:
+        log.warning("import left open", extra={"account": step.account, "code": error.code, "error": str(error)})

@@ -1,0 +1,76 @@
+"""SQLite connections, one a thread, and transactions on them; for the store and for shops that live in SQLite.
+
+WAL with synchronous=FULL: what is committed outlives a power cut, which exactly-once rests on.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lengow.connector.errors import StoreBusy, StoreError
+
+BUSY_SECONDS = 30.0
+
+
+class Connections:
+    """The connections of this process to one SQLite file, which is made if it is missing."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._local = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        with self._errors():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self.mine()
+
+    def mine(self) -> sqlite3.Connection:
+        """This thread's connection. Raises StoreError when the file cannot be opened."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+            with self._lock:
+                self._all.append(connection)
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, durable at the end. Raises StoreBusy before anything was done, StoreError."""
+        db = self.mine()
+        with self._errors():
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        with self._lock:
+            for connection in self._all:
+                connection.close()
+            self._all.clear()
+        self._local = threading.local()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """SQLite's own errors as ours."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise StoreBusy(f"The store {self._path} is locked by another process.") from error
+            raise StoreError(f"The store {self._path}: {error}.") from error
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise StoreError(f"The store {self._path}: {error}.") from error
