@@ -1,0 +1,5 @@
+import sys
+
+from lengow.sandbox.command import main
+
+sys.exit(main())
