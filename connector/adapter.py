@@ -6,7 +6,6 @@ Adapters are found by entry points (group `lengow.adapters`): the value is a cla
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from importlib.metadata import entry_points
 from typing import ClassVar, Literal, Protocol
 
 import msgspec
@@ -145,6 +144,8 @@ class Adapter(Protocol):
 
 def adapter_class(platform: str) -> type[Adapter]:
     """The adapter of a platform, by entry point. Raises SettingsError naming the platforms that are installed."""
+    from importlib.metadata import entry_points
+
     installed = {point.name: point for point in entry_points(group=GROUP)}
     if platform not in installed:
         names = ", ".join(sorted(installed)) or "none"

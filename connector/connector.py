@@ -18,7 +18,6 @@ from lengow.connector.recorder import Recorder
 from lengow.connector.settings import TOGGLES, Settings, refuse_unsupported_toggle
 from lengow.connector.signals import Signals
 from lengow.connector.steps import (
-    SCHEDULED,
     run_creations,
     run_events,
     run_import,
@@ -201,11 +200,18 @@ class Connector:
     ) -> None:
         self.close()
 
+    def work(self, account: str) -> AccountRound:
+        """What is due now, without an import."""
+        return self._work(self._account(account), None, report=True)
+
     def _round(self, account: str, progress: Progress | None, *, report: bool) -> AccountRound:
+        schedule(self._context, account)
+        imported = run_import(self._context, account, StepKind.IMPORT, force=True, progress=progress)
+        run_import(self._context, account, StepKind.IMPORT_DAILY, progress=progress)
+        return self._work(account, imported, report=report)
+
+    def _work(self, account: str, imported: Imported | None, *, report: bool) -> AccountRound:
         context, shops = self._context, self.settings.shops_of(account)
-        schedule(context, account)
-        imported = run_import(context, account, StepKind.IMPORT, force=True, progress=progress)
-        run_import(context, account, SCHEDULED[1], progress=progress)
         return AccountRound(
             account=account,
             imported=imported,

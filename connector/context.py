@@ -21,7 +21,7 @@ from lengow.connector.store.rows import JournalEntry
 if TYPE_CHECKING:
     from blinker import Signal
 
-    from lengow.connector.client import LengowClient
+    from lengow.connector.client.api import LengowClient
 
 CONNECTOR = "connector"
 """Who is named in the journal when nobody did it by hand."""
@@ -47,7 +47,7 @@ class Context:
         self._adapters: dict[str, Adapter] = {}
 
     def client(self, account: str) -> "LengowClient":
-        from lengow.connector.client import LengowClient
+        from lengow.connector.client.api import LengowClient
 
         with self._lock:
             if account not in self._clients:

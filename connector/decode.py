@@ -176,10 +176,10 @@ def decode_order(raw: bytes) -> Order:
 
 
 def amended_fields(before: bytes, after: bytes) -> list[str]:
-    """The top-level fields in which two readings of one order differ, but for `updated_at`; for the journal."""
+    """The top-level fields in which two readings of one order differ; for the journal."""
     try:
-        old, new = PLAIN.decode(before), PLAIN.decode(after)
-        return sorted(key for key in old.keys() | new.keys() if key != "updated_at" and old.get(key) != new.get(key))
+        old, new = _stable(PLAIN.decode(before)), _stable(PLAIN.decode(after))
+        return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
     except (msgspec.DecodeError, UnicodeDecodeError, AttributeError, RecursionError):
         return ["unreadable"]
 
@@ -196,13 +196,18 @@ def clean(text: Text) -> str:
 
 
 def _fingerprint(plain: dict[str, Any]) -> bytes:
+    return hashlib.blake2b(CANONICAL.encode(_stable(plain)), digest_size=16).digest()
+
+
+def _stable(plain: dict[str, Any]) -> dict[str, Any]:
+    """The record without what changes between reads while the order does not."""
     plain.pop("updated_at", None)
     packages = plain.get("packages")
     for package in packages if isinstance(packages, list) else ():
         delivery = package.get("delivery") if isinstance(package, dict) else None
         if isinstance(delivery, dict):
             delivery.pop("id", None)
-    return hashlib.blake2b(CANONICAL.encode(plain), digest_size=16).digest()
+    return plain
 
 
 def _package(wire: WirePackage) -> Package:

@@ -10,10 +10,11 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from lengow.connector.client.api import PAGE_SIZE, LengowClient, OrdersPage
+from lengow.connector.client.answers import PAGE_SIZE, OrdersPage
 from lengow.connector.context import Context
 from lengow.connector.errors import ApiError, ApiUnavailable, LengowError, MalformedAnswer, NotFound
 from lengow.connector.model import OrderState, StepKind
@@ -21,6 +22,9 @@ from lengow.connector.recorder import Recorder
 from lengow.connector.retry import retry_after
 from lengow.connector.settings import IMPORT_SHIPPED_BY_MARKETPLACE
 from lengow.connector.store.rows import Step
+
+if TYPE_CHECKING:
+    from lengow.connector.client.api import LengowClient
 
 log = logging.getLogger("lengow.connector.importer")
 
@@ -113,7 +117,7 @@ def _window_start(context: Context, step: Step, end: datetime) -> datetime:
 
 
 def _read(
-    context: Context, client: LengowClient, step: Step, since: datetime, until: datetime, progress: Progress | None
+    context: Context, client: "LengowClient", step: Step, since: datetime, until: datetime, progress: Progress | None
 ) -> Imported:
     recorder = Recorder(context, step.account)
     new = amended = 0
@@ -143,7 +147,7 @@ def _read(
     return Imported(step.account, since, until, len(seen), new, amended, error)
 
 
-def _pages(client: LengowClient, since: datetime, until: datetime) -> Iterator[OrdersPage | ApiError]:
+def _pages(client: "LengowClient", since: datetime, until: datetime) -> Iterator[OrdersPage | ApiError]:
     """Page 1, then the last down to the second, then page 1 again if there were several; one page is fetched ahead.
 
     A page that stays malformed is given as its error, so that the others still come.

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import msgspec
 
-from lengow.connector.client.api import Action
+from lengow.connector.client.answers import Action
 from lengow.connector.context import Context
 from lengow.connector.errors import ApiError
 from lengow.connector.model import ActionState
@@ -30,7 +30,7 @@ def poll_outcomes(context: Context, step: Step) -> int:
             settled = _settled(context, step.account, waiting)
         except ApiError as failed:
             error = failed
-    _write(context, step, settled, left=len(waiting) - len(settled), error=error)
+    _write(context, step, settled, error)
     for row in settled:
         _tell(context, row)
     return len(settled)
@@ -50,14 +50,14 @@ def _settled(context: Context, account: str, waiting: dict[int | None, ActionRow
     oldest = min(row.sent_at or row.changed_at for row in waiting.values())
     settled = []
     for action in client.actions_updated(oldest - OVERLAP, client.now() + AHEAD):
-        row, verdict = waiting.pop(action.id, None), judge(action)
+        row, verdict = waiting.get(action.id), judge(action)
         if row is not None and verdict is not None:
             state, text = verdict
             settled.append(msgspec.structs.replace(row, state=state, error=text, changed_at=context.now()))
     return settled
 
 
-def _write(context: Context, step: Step, settled: list[ActionRow], *, left: int, error: ApiError | None) -> None:
+def _write(context: Context, step: Step, settled: list[ActionRow], error: ApiError | None) -> None:
     every = timedelta(minutes=context.settings.accounts[step.account].sync_every_minutes)
     with context.store.transaction() as tx:
         for row in settled:
@@ -65,7 +65,7 @@ def _write(context: Context, step: Step, settled: list[ActionRow], *, left: int,
             what = "action_confirmed" if row.state is ActionState.CONFIRMED else "action_refused"
             detail = ": ".join(filter(None, (row.action_type, row.error)))
             tx.note([context.entry(row.order_id, what, detail)])
-        if left or error:
+        if tx.list_actions(account=step.account, states=[ActionState.SENT], limit=1):
             text = f"{error.code}: {error}" if error else ""
             tx.postpone(step, context.now() + min(every, timedelta(minutes=5)), text, restart=True)
         else:

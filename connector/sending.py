@@ -7,16 +7,20 @@ is posted again; they are compared here, not by a filter on every argument (refe
 import logging
 from collections.abc import Collection, Iterable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from lengow.connector.client.api import Action, LengowClient
+from lengow.connector.client.answers import Action
 from lengow.connector.context import Context
 from lengow.connector.errors import ApiError, ApiRefused, LeaseLost, NotFound, OutcomeUnknown, RateLimited
 from lengow.connector.model import ActionState, StepKind
 from lengow.connector.retry import retry_after
 from lengow.connector.store.contract import Transaction
 from lengow.connector.store.rows import ActionRow, Step
+
+if TYPE_CHECKING:
+    from lengow.connector.client.api import LengowClient
 
 log = logging.getLogger("lengow.connector.sending")
 
@@ -56,7 +60,7 @@ def _begin(context: Context, step: Step) -> ActionRow | None:
     return action
 
 
-def _found(context: Context, client: LengowClient, action: ActionRow) -> _Sent | None:
+def _found(context: Context, client: "LengowClient", action: ActionRow) -> _Sent | None:
     """The action at Lengow that an earlier attempt left there, if any."""
     known = {row.lengow_id for row in context.store.actions_of(action.order_id) if row.id != action.id}
     same = matching(client.actions_of(action.marketplace, action.marketplace_order_id), action, known)
@@ -79,7 +83,7 @@ def matching(listed: Iterable[Action], action: ActionRow, known_ids: Collection[
     return max(same, key=lambda one: one.id, default=None)
 
 
-def _post(client: LengowClient, action: ActionRow) -> _Sent:
+def _post(client: "LengowClient", action: ActionRow) -> _Sent:
     lengow_id = client.post_action(
         action.marketplace, action.marketplace_order_id, action.action_type, action.arguments
     )

@@ -6,43 +6,15 @@ from typing import Any
 
 import msgspec
 
+from lengow.connector.client.answers import PAGE_SIZE, Action, ActionsPage, OrdersPage, action_of
 from lengow.connector.client.limiter import Limiter
 from lengow.connector.client.transport import Transport
 from lengow.connector.secret import Secret
-
-PAGE_SIZE = 100
-"""The most that Lengow gives at once (§2.1)."""
 
 ORDERS = "/v3.0/orders/"
 MERCHANT_ORDER_ID = "/v3.0/orders/moi/"
 ACTIONS = "/v3.0/orders/actions/"
 MARKETPLACES = "/v3.0/marketplaces/"
-
-
-class OrdersPage(msgspec.Struct, frozen=True):
-    """One page: each order as the bytes it came in, so that a broken one does not break the page."""
-
-    count: int
-    results: list[msgspec.Raw]
-    next: str | None = None
-
-
-class Action(msgspec.Struct, frozen=True):
-    """An action as Lengow lists it. `errors` is null or empty when there is none (§4.2)."""
-
-    id: int
-    marketplace_order_id: str = ""
-    marketplace: str = ""
-    action_type: str = ""
-    queued: bool = False
-    processed: bool = False
-    errors: Any = None
-    arguments: Mapping[str, str] = {}
-    """Every other text that Lengow gives of it, such as `carrier`."""
-
-    @property
-    def error_text(self) -> str:
-        return "" if self.errors is None else str(self.errors).strip()
 
 
 class LengowClient:
@@ -128,9 +100,9 @@ class LengowClient:
         page = 1
         while True:
             params = {**filters, "page": str(page), "page_size": str(PAGE_SIZE)}
-            answer = self._transport.get(ACTIONS, _ActionsPage, params)
+            answer = self._transport.get(ACTIONS, ActionsPage, params)
             for entry in answer.results:
-                yield _action(entry)
+                yield action_of(entry)
             if not answer.next:
                 return
             page += 1
@@ -148,16 +120,3 @@ class LengowClient:
 
 class _Posted(msgspec.Struct, frozen=True):
     id: int
-
-
-class _ActionsPage(msgspec.Struct, frozen=True):
-    results: list[dict[str, Any]]
-    next: str | None = None
-
-
-_OWN_FIELDS = frozenset(Action.__struct_fields__) | {"account_id", "created_at", "updated_at"}
-
-
-def _action(entry: dict[str, Any]) -> Action:
-    texts = {key: str(value) for key, value in entry.items() if key not in _OWN_FIELDS and value not in (None, "")}
-    return msgspec.convert({**{k: v for k, v in entry.items() if k in _OWN_FIELDS}, "arguments": texts}, Action)

@@ -1,0 +1,313 @@
+"""`lengow-connector`: the command line. Heavy imports stay inside the commands, so that `--help` is quick.
+
+Exit codes: 0 done; 2 usage or settings are wrong; 3 done, but something failed and waits (it is said what); 130 stopped
+by Ctrl-C. Anything else is a fault of ours.
+"""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from lengow.connector import Connector
+
+FAILURES_LEFT = 3
+USAGE = 2
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in a sentence, never in a traceback."""
+    from lengow.connector.errors import LengowError, SettingsError
+
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USAGE)
+    except LengowError as error:
+        click.echo(f"{error.code}: {error}\n{error.what_to_do}", err=True)
+        sys.exit(USAGE if isinstance(error, SettingsError) else FAILURES_LEFT)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", metavar="FILE", help="Settings file; else $LENGOW_CONFIG, else ./lengow.toml.")
+@click.option("-v", "--verbose", count=True, help="Log to standard error; twice for more.")
+@click.version_option(package_name="lengow-connector")
+@click.pass_context
+def cli(context: click.Context, config: str | None, verbose: int) -> None:
+    """Bring Lengow's marketplace orders into shops exactly once, and their shipments back."""
+    context.obj = config
+    if verbose:
+        import logging
+
+        level = logging.DEBUG if verbose > 1 else logging.INFO
+        logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+@cli.command()
+@click.argument("path", default="lengow.toml", required=False)
+def init(path: str) -> None:
+    """Write a commented settings file to PATH (lengow.toml)."""
+    from lengow.console.template import write_template
+
+    write_template(path)
+    click.echo(f"Wrote {path}. Put the keys into the environment variables it names, then: lengow-connector sync")
+
+
+@cli.command()
+@click.option("--account", help="Only this account.")
+@as_json
+@click.pass_obj
+def sync(config: str | None, account: str | None, as_json: bool) -> int:
+    """One round now, to its end: import, create, events, send, report, outcomes."""
+    from lengow.console import output
+
+    with _connector(config) as connector, output.progress(quiet=as_json) as progress:
+        rounds = connector.sync(account, progress=progress)
+    output.show_rounds(rounds, as_json=as_json)
+    failed = any(one.imported is None or one.imported.error is not None for one in rounds)
+    return FAILURES_LEFT if failed else 0
+
+
+@cli.command()
+@click.pass_obj
+def run(config: str | None) -> None:
+    """Run the schedule: changed orders every 15 minutes, the last 3 days once a day. SIGTERM ends it cleanly."""
+    from lengow.console.serving import wait_for_signal
+
+    with _connector(config) as connector:
+        connector.start()
+        click.echo("Running; SIGTERM or Ctrl-C ends it.", err=True)
+        wait_for_signal()
+        click.echo("Ending what is under way.", err=True)
+        connector.stop()
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 256))
+@click.option("--run/--no-run", "with_schedule", default=False, help="Run the schedule in the same process.")
+@click.pass_obj
+def serve(config: str | None, host: str, port: int, threads: int, with_schedule: bool) -> None:
+    """Serve the webhook receiver under waitress: POST /webhooks/SHOP."""
+    from lengow.console.serving import serve_webhooks
+
+    with _connector(config) as connector:
+        if with_schedule:
+            connector.start()
+        serve_webhooks(connector, host, port, threads, announce=lambda url: click.echo(f"Serving {url}", err=True))
+
+
+@cli.group()
+def orders() -> None:
+    """Look at orders, and try failed ones again."""
+
+
+@orders.command("list")
+@click.option("--account")
+@click.option("--shop")
+@click.option("--marketplace")
+@click.option("--state", help="waiting, skipped, ready, creating, created, failed.")
+@click.option("--reason", help="A reason code, such as delivered_by_marketplace_disabled.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@as_json
+@click.pass_obj
+def orders_list(config: str | None, /, limit: int, as_json: bool, **wanted: Any) -> None:
+    """List orders, newest first."""
+    from lengow.connector.store.rows import OrderFilter
+    from lengow.console import output
+
+    with _connector(config) as connector:
+        found = connector.store.list_orders(OrderFilter(limit=limit, **wanted))
+    output.show_orders(found, as_json=as_json)
+
+
+@orders.command("show")
+@click.argument("order")
+@as_json
+@click.pass_obj
+def orders_show(config: str | None, order: str, as_json: bool) -> None:
+    """Show one order: its packages, journal and actions. ORDER: number, or account/marketplace/number."""
+    from lengow.console import output
+
+    with _connector(config) as connector:
+        stored = _found(connector, order)
+        output.show_order(
+            stored,
+            connector.store.journal(stored.order.id),
+            connector.store.actions_of(stored.order.id),
+            as_json=as_json,
+        )
+
+
+@orders.command("retry")
+@click.argument("order")
+@as_json
+@click.pass_obj
+def orders_retry(config: str | None, order: str, as_json: bool) -> int:
+    """Read ORDER anew from Lengow, decide again, and create it now if it can be."""
+    from lengow.connector.model import OrderState
+    from lengow.console import output
+
+    with _connector(config) as connector:
+        key = _found(connector, order).order.key
+        connector.retry(key.account, key.marketplace, key.marketplace_order_id, who=_who())
+        connector.work(key.account)
+        stored = connector.order(key.account, key.marketplace, key.marketplace_order_id)
+    output.show_orders([stored], as_json=as_json)
+    return FAILURES_LEFT if stored.order.state is OrderState.FAILED else 0
+
+
+@cli.group()
+def actions() -> None:
+    """Look at what was and will be told to the marketplaces."""
+
+
+@actions.command("list")
+@click.option("--account")
+@click.option("--state", help="queued, sending, sent, confirmed, refused, failed.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@as_json
+@click.pass_obj
+def actions_list(config: str | None, account: str | None, state: str | None, limit: int, as_json: bool) -> None:
+    """List actions, newest first."""
+    from lengow.connector.model import ActionState
+    from lengow.console import output
+
+    states = [_choice(ActionState, state)] if state else []
+    with _connector(config) as connector:
+        found = connector.store.list_actions(account=account, states=states, limit=limit)
+    output.show_actions(found, as_json=as_json)
+
+
+@cli.group()
+def events() -> None:
+    """Look at what the shops told."""
+
+
+@events.command("list")
+@click.option("--shop")
+@click.option("--state", help="received, done, ignored, failed.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@as_json
+@click.pass_obj
+def events_list(config: str | None, shop: str | None, state: str | None, limit: int, as_json: bool) -> None:
+    """List shop events, newest first; failed ones with their reason."""
+    from lengow.connector.model import EventState
+    from lengow.console import output
+
+    chosen = _choice(EventState, state) if state else None
+    with _connector(config) as connector:
+        found = connector.store.list_events(shop=shop, state=chosen, limit=limit)
+    output.show_events(found, as_json=as_json)
+
+
+@cli.group()
+def shop() -> None:
+    """Look at shops, and switch their toggles."""
+
+
+@shop.command("list")
+@as_json
+@click.pass_obj
+def shop_list(config: str | None, as_json: bool) -> None:
+    """List shops with their toggles."""
+    from lengow.console import output
+
+    with _connector(config) as connector:
+        rows = [(name, one, connector.toggles(name)) for name, one in connector.settings.shops.items()]
+    output.show_shops(rows, as_json=as_json)
+
+
+@shop.command("set")
+@click.argument("name")
+@click.argument("toggle")
+@click.argument("value", type=click.BOOL)
+@click.pass_obj
+def shop_set(config: str | None, name: str, toggle: str, value: bool) -> None:
+    """Switch TOGGLE of shop NAME to VALUE (true or false). Orders skipped for it are decided again at the next sync."""
+    with _connector(config) as connector:
+        connector.set_toggle(name, toggle, value, who=_who())
+    click.echo(f"{name}: {toggle} = {str(value).lower()}")
+
+
+@shop.command("check")
+@click.argument("name")
+@as_json
+@click.pass_obj
+def shop_check(config: str | None, name: str, as_json: bool) -> int:
+    """Check that shop NAME is reachable and set up."""
+    from lengow.console import output
+
+    with _connector(config) as connector:
+        findings = connector.check(name)
+    output.show_findings(findings, as_json=as_json)
+    return 0 if all(one.ok for one in findings) else FAILURES_LEFT
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def sandbox(arguments: tuple[str, ...]) -> int:
+    """Run a Lengow of your own, with ManoMano behind it, on this machine. `sandbox --help` lists its options."""
+    from lengow.sandbox import main as run_sandbox
+
+    return run_sandbox(list(arguments)) or 0
+
+
+@cli.command()
+@click.option("--orders", "count", default=200, show_default=True, type=click.IntRange(20, 20_000))
+@as_json
+def demo(count: int, as_json: bool) -> int:
+    """Do the main job against a sandbox: sell, import into two shops, ship, confirm, compare the ledgers."""
+    from lengow.console.demo import run_demo
+
+    result = run_demo(count, as_json=as_json)
+    return 0 if result.lost == result.doubled == 0 else FAILURES_LEFT
+
+
+def _connector(config: str | None) -> "Connector":
+    from lengow.connector import Connector, Settings
+
+    return Connector(Settings.load(config))
+
+
+def _found(connector: "Connector", name: str) -> Any:
+    """The one order of this number, or of account/marketplace/number."""
+    from lengow.connector.errors import OrderUnknown
+
+    parts = name.split("/", 2)
+    if len(parts) == 3 and parts[0] in connector.settings.accounts:
+        return connector.order(*parts)
+    found = connector.store.find_orders(name)
+    if not found:
+        raise OrderUnknown(f"There is no order {name}.", order=name)
+    if len(found) > 1:
+        keys = ", ".join(str(one.order.key) for one in found)
+        raise click.UsageError(f"{name} is the number of several orders; name one of: {keys}")
+    return found[0]
+
+
+def _choice(kind: Any, value: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        raise click.UsageError(f"{value!r} is none of: {', '.join(kind)}") from None
+
+
+def _who() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "operator"

@@ -1,0 +1,83 @@
+"""`POST /webhooks/<shop>`: verify, store, answer. Nothing else happens while the sender waits.
+
+| answer | when |
+| --- | --- |
+| 202 accepted | committed, and will be worked off |
+| 200 already_taken | this delivery was committed before |
+| 400 payload_invalid | signed, but not what the contract asks for |
+| 401 signature_invalid | not signed by a secret of the shop, or stale |
+| 404 shop_unknown | no such shop |
+| 411, 413, 415 | no length, too large, not JSON |
+| 503 store_busy | not taken: send it again (`Retry-After`) |
+"""
+
+import logging
+
+from flask import Blueprint, Flask, Response, jsonify, request
+
+from lengow.connector import Connector
+from lengow.connector.adapter import Request
+from lengow.connector.errors import LengowError, PayloadInvalid, SignatureError, StoreError
+
+log = logging.getLogger("lengow.webhooks")
+
+LARGEST_BODY = 256 * 1024
+"""Bytes; reference platforms.md §6.2."""
+
+RETRY_SECONDS = "10"
+
+
+def blueprint(connector: Connector, name: str = "lengow_webhooks") -> Blueprint:
+    """The receiver, to be registered in a host's app: `app.register_blueprint(blueprint(c), url_prefix="/lengow")`."""
+    pages = Blueprint(name, __name__)
+
+    @pages.post("/webhooks/<shop>")
+    def take(shop: str) -> tuple[Response, int]:
+        return _take(connector, shop)
+
+    return pages
+
+
+def create_app(connector: Connector) -> Flask:
+    """An app that has the receiver and nothing else; what `lengow-connector serve` runs."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.register_blueprint(blueprint(connector))
+    return app
+
+
+def _take(connector: Connector, shop: str) -> tuple[Response, int]:
+    if shop not in connector.settings.shops:
+        return _refusal("shop_unknown", "There is no such shop here.", 404)
+    if request.mimetype != "application/json":
+        return _refusal("content_type_invalid", "Send application/json.", 415)
+    if request.content_length is None:
+        return _refusal("length_missing", "Send a Content-Length.", 411)
+    if request.content_length > LARGEST_BODY:
+        return _refusal("too_large", f"The body is larger than {LARGEST_BODY} bytes.", 413)
+    body = request.get_data(cache=False)
+    if len(body) != request.content_length:
+        return _refusal("length_wrong", "The body is not as long as Content-Length says.", 400)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    try:
+        receipt = connector.receive(shop, Request(headers, body))
+    except SignatureError as error:
+        log.warning("delivery refused", extra={"shop": shop, "reason": str(error), "remote": request.remote_addr})
+        return _refusal(error.code, "The delivery is not signed with a webhook secret of this shop.", 401)
+    except PayloadInvalid as error:
+        return _refusal(error.code, f"{error} {error.what_to_do}", 400)
+    except StoreError as error:
+        log.warning("delivery not taken", extra={"shop": shop, "code": error.code, "error": str(error)})
+        return _not_taken(error)
+    status = "accepted" if receipt.taken else "already_taken"
+    return jsonify(status=status), 202 if receipt.taken else 200
+
+
+def _not_taken(error: LengowError) -> tuple[Response, int]:
+    response, status = _refusal(error.code, "Not taken; send it again.", 503)
+    response.headers["Retry-After"] = RETRY_SECONDS
+    return response, status
+
+
+def _refusal(code: str, sentence: str, status: int) -> tuple[Response, int]:
+    return jsonify(code=code, message=sentence), status
