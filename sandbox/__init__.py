@@ -19,23 +19,30 @@ from lengow.sandbox.faults import Fault
 from lengow.sandbox.generator import KINDS
 from lengow.sandbox.ledger import Ledger, Rejection, SoldLine, SoldOrder, Told
 from lengow.sandbox.process import start_process
+from lengow.sandbox.reconciliation import Finding, HeldOrder, Reconciliation, ShopHoldings, Tracking, reconcile
 from lengow.sandbox.sandbox import Sandbox
 
 __all__ = [
     "Account",
     "Controls",
     "Fault",
+    "Finding",
+    "HeldOrder",
     "KINDS",
     "Ledger",
     "Product",
+    "Reconciliation",
     "Rejection",
     "Sandbox",
     "SandboxControl",
     "SandboxError",
+    "ShopHoldings",
     "SoldLine",
     "SoldOrder",
     "Told",
+    "Tracking",
     "catalogue",
     "main",
+    "reconcile",
     "start_process",
 ]

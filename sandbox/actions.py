@@ -1,7 +1,7 @@
 """Order actions: checked against the marketplace's description, queued, sent, answered (reference 4)."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -71,6 +71,7 @@ class Actions:
         self.null_errors = False
         self.all: dict[int, Action] = {}
         self._open: dict[int, None] = {}
+        self._of_order: dict[str, list[int]] = {}
         self._ids = itertools.count(100_001)
 
     def create(self, account_id: int, arguments: Mapping[str, str], record: Record, now: datetime) -> Action:
@@ -79,11 +80,11 @@ class Actions:
         named = own.get("line")
         lines = tuple(line.id for line in record.sale.lines() if named in (None, line.id))
         sale, action_type = record.sale, arguments["action_type"]
-        action = Action(
-            next(self._ids), account_id, sale.marketplace, sale.id, action_type, own, lines, now, now
-        )  # fmt: skip
+        number = next(self._ids)
+        action = Action(number, account_id, sale.marketplace, sale.id, action_type, own, lines, now, now)
         self.all[action.id] = action
         self._open[action.id] = None
+        self._of_order.setdefault(action.order_id, []).append(action.id)
         return action
 
     def advance(self, marketplaces: Marketplaces, at: datetime) -> None:
@@ -104,7 +105,7 @@ class Actions:
         wanted = {name: value for name, value in request.query.items() if name in (*IDENTITY[1:], *ARGUMENTS)}
         return [
             self.describe(action)
-            for action in reversed(self.all.values())
+            for action in self._newest_first(wanted.get("marketplace_order_id"))
             if action.account_id == account_id
             and queued in (None, action.queued)
             and processed in (None, action.processed)
@@ -112,6 +113,11 @@ class Actions:
             and (until is None or action.updated_at <= until)
             and all(_value(action, name) == value for name, value in wanted.items())
         ]
+
+    def _newest_first(self, order_id: str | None) -> Iterable[Action]:
+        if order_id is None:
+            return reversed(self.all.values())
+        return [self.all[number] for number in reversed(self._of_order.get(order_id, []))]
 
     def describe(self, action: Action) -> dict[str, object]:
         return {

@@ -126,7 +126,10 @@ def _malformed(_fault: Fault, answer: Answer) -> Answer:
 
 def _on_results(change: Callable[[Fault, list[object]], list[object]]) -> Callable[[Fault, Answer], Answer]:
     def spoil(fault: Fault, answer: Answer) -> Answer:
-        page = json.loads(answer.body)
+        try:
+            page = json.loads(answer.body)
+        except ValueError:
+            return answer
         if "results" not in page:
             return answer
         page["results"] = change(fault, page["results"])

@@ -171,8 +171,8 @@ def apportion(count: int, kinds: Mapping[str, float]) -> dict[str, int]:
     if unknown := set(kinds) - set(_KINDS):
         raise SandboxError(f"no kind of order is called {sorted(unknown)}; there are {sorted(_KINDS)}")
     total = sum(kinds.values())
-    if any(weight < 0 for weight in kinds.values()) or (count and not total):
-        raise SandboxError(f"kinds need weights or counts above 0, not {dict(kinds)}")
+    if count < 0 or any(weight < 0 for weight in kinds.values()) or (count and not total):
+        raise SandboxError(f"cannot sell {count} orders of kinds {dict(kinds)}: counts and weights are above 0")
     shares = {kind: weight * count / total if total else 0.0 for kind, weight in kinds.items()}
     whole = {kind: int(share) for kind, share in shares.items()}
     by_remainder = sorted(shares, key=lambda kind: whole[kind] - shares[kind])

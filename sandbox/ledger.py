@@ -1,4 +1,4 @@
-"""What was sold, and what the marketplaces were told; and the comparison with what the shops hold."""
+"""What the marketplaces sold, and what they were told. Plain data, so that it travels over HTTP."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +8,15 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class SoldLine:
-    """`state`: at the marketplace, in Lengow's words. `was_importable`: Lengow once showed it for import."""
+    """`state`: at the marketplace, in Lengow's words. `importable`: Lengow shows it for import now;
+    `was_importable`: it once did."""
 
     id: str
     sku: str
     quantity: int
     amount: Decimal
     state: str
+    importable: bool
     was_importable: bool
 
 
@@ -22,7 +24,8 @@ class SoldLine:
 class SoldOrder:
     """`state` and `marketplace_status` are the marketplace's now; `lengow_status` is what Lengow last collected,
     None before the first time. `converted_total` is in the account's currency, None where no rate is known.
-    `expected`: whether it is to be imported now; None where a hostile order left that open."""
+    `expected`: whether it is to be imported now; None where a hostile order left that open. `changed`: it is not
+    as it was sold, by an amendment or a cancelled line."""
 
     account_id: int
     marketplace: str
@@ -31,6 +34,8 @@ class SoldOrder:
     state: str
     marketplace_status: str
     lengow_status: str | None
+    ordered_at: datetime
+    catalog_id: int
     fulfilment: bool
     anonymized: bool
     currency: str
@@ -41,6 +46,7 @@ class SoldOrder:
     packages: tuple[tuple[str, ...], ...]
     merchant_order_ids: tuple[str, ...]
     expected: bool | None
+    changed: bool
 
     @property
     def was_importable(self) -> bool:

@@ -38,10 +38,10 @@ class Lengow:
         """Runs every collection that was due up to `now`, each at its own time."""
         while (at := self._start + COLLECTION_EVERY * (self._collections + 1)) <= now:
             self._collections += 1
+            self.actions.advance(self.marketplaces, at)
             self._collect(at, daily=self._collections % COLLECTIONS_A_DAY == 0)
 
     def _collect(self, at: datetime, daily: bool) -> None:
-        self.actions.advance(self.marketplaces, at)
         seen = self.marketplaces.changed_since_last_collection()
         if daily:
             seen += self.marketplaces.missed_in_last_days(at)

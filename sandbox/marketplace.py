@@ -29,6 +29,7 @@ class Marketplaces:
     def __init__(self, descriptions: Mapping[str, Description]) -> None:
         self.descriptions = descriptions
         self.sales: dict[Key, Sale] = {}
+        self._altered: set[Key] = set()
         self._changed: dict[Key, None] = {}
         self._shown_daily_only: dict[Key, None] = {}
 
@@ -44,6 +45,10 @@ class Marketplaces:
         if len(found) != 1:
             raise SandboxError(f"{len(found)} orders are called {order_id!r}")
         return found[0]
+
+    def has_changed(self, sale: Sale) -> bool:
+        """Whether its amounts may differ from what was sold."""
+        return sale.key in self._altered
 
     def changed_since_last_collection(self) -> list[Sale]:
         """What the collection of each 15 minutes sees; it is told once."""
@@ -64,6 +69,7 @@ class Marketplaces:
         sale = self.find(order_id)
         if unknown := set(line_ids or ()) - {line.id for line in sale.lines()}:
             raise SandboxError(f"order {order_id} has no lines {sorted(unknown)}")
+        self._altered.add(sale.key)
         self._put(
             with_lines(
                 sale,
@@ -81,7 +87,9 @@ class Marketplaces:
         allowed = ADDRESS_FIELDS | AMOUNTS | {"quantity", "comments"}
         if unknown := set(changes) - allowed:
             raise SandboxError(f"cannot amend {sorted(unknown)}; there are {sorted(allowed)}")
-        self._put(_amended(self.find(order_id), changes), late)
+        sale = _amended(self.find(order_id), changes)
+        self._altered.add(sale.key)
+        self._put(sale, late)
 
     def perform(self, key: Key, action_type: str, arguments: Mapping[str, str], at: datetime) -> None:
         """What Lengow tells the marketplace. Raises Refused with the marketplace's text."""
@@ -198,7 +206,9 @@ def _amended(sale: Sale, changes: Mapping[str, Any]) -> Sale:
         amended = replace(amended, comments=changes["comments"])
     if "quantity" not in changes:
         return amended
-    first = next(line for line in sale.lines() if line.state not in DROPPED)
+    first = next((line for line in sale.lines() if line.state not in DROPPED), None)
+    if first is None:
+        raise SandboxError(f"order {sale.id} has no line left")
     unit = first.amount / first.quantity
     return with_lines(
         amended,

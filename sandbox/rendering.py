@@ -10,6 +10,7 @@ import msgspec
 
 from lengow.sandbox.clock import iso, iso_seconds
 from lengow.sandbox.descriptions import Description
+from lengow.sandbox.errors import SandboxError
 from lengow.sandbox.money import CURRENCIES, cents, rate, tax_within
 from lengow.sandbox.sales import Address, Line, Package, Parcel, Raw, Sale
 
@@ -312,6 +313,14 @@ def altered(order: Json, raw: Raw) -> Json:
     for path in raw.remove:
         _remove(merged, path.split("."))
     return merged
+
+
+def check_raw(sale: Sale) -> None:
+    """Raises SandboxError where the changes cannot be made, rather than at some later collection."""
+    try:
+        order_json(sale, None, None, sale.ordered_at, sale.ordered_at, sale.currency)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise SandboxError(f"cannot remove {', '.join(sale.raw.remove if sale.raw else ())}: {error!r}") from error
 
 
 def _merged(old: Any, new: Any) -> Any:

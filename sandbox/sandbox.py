@@ -19,6 +19,7 @@ from lengow.sandbox.ledger import Ledger
 from lengow.sandbox.lengow import Lengow
 from lengow.sandbox.marketplace import Marketplaces
 from lengow.sandbox.orders import parse
+from lengow.sandbox.rendering import check_raw
 from lengow.sandbox.sales import Raw, Sale
 from lengow.sandbox.server import HttpServer
 from lengow.sandbox.snapshot import snapshot
@@ -120,6 +121,7 @@ class Sandbox:
         with self._lock:
             [sale] = self._generator(account_id).sales(account_id, 1, self._caught_up(), {kind: 1})
             sale = self._named(replace(sale, raw=Raw(overrides or {}, tuple(remove), raw_bytes, importable)))
+            check_raw(sale)
             self._marketplaces.sell([sale])
             return sale.id
 
@@ -237,7 +239,10 @@ class Sandbox:
         """What happens at Lengow just before a request."""
         if fault.kind == "stale_token":
             self._lengow.access.revoke_all()
-        account_id = int(request.query.get("account_id") or 0)
+        given = request.query.get("account_id", "")
+        account_id = int(given) if given.isdecimal() else 0
+        if account_id not in self._generators:
+            return
         if fault.kind == "shift":
             self._lengow.bump(account_id, fault.orders or self._first(account_id, fault, request, now), now)
         if fault.kind == "insert":

@@ -2,6 +2,7 @@
 
 import email.utils
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -62,7 +63,9 @@ class _Server(ThreadingHTTPServer):
             thread.join(timeout=2)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
+        """A client that went away is no news; a mistake of ours is."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -77,6 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
     def finish(self) -> None:
         self.server.connections.pop(self.connection, None)
         super().finish()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet: the ledger counts requests."""
 
     def handle_one_request(self) -> None:
         try:

@@ -10,7 +10,7 @@ from lengow.sandbox.lengow import Lengow
 from lengow.sandbox.money import ACCOUNT_CURRENCY
 from lengow.sandbox.orders import Record
 from lengow.sandbox.rendering import converted_total
-from lengow.sandbox.sales import Sale
+from lengow.sandbox.sales import DROPPED, Sale
 
 
 def snapshot(lengow: Lengow, now: datetime) -> Ledger:
@@ -31,7 +31,8 @@ def _record(lengow: Lengow, sale: Sale) -> Record | None:
 
 
 def _sold(sale: Sale, record: Record | None, lengow: Lengow) -> SoldOrder:
-    seen = record.importable_lines if record else frozenset()
+    seen = record.importable_lines if record else set()
+    live = {line.id for line in record.sale.lines() if line.state not in DROPPED} if record else set()
     expected: bool | None = record is not None and record.importable
     if sale.raw is not None:
         expected = sale.raw.importable
@@ -43,6 +44,8 @@ def _sold(sale: Sale, record: Record | None, lengow: Lengow) -> SoldOrder:
         state=sale.state,
         marketplace_status=lengow.marketplaces.word_for(sale),
         lengow_status=record.lengow_status if record else None,
+        ordered_at=sale.ordered_at,
+        catalog_id=sale.catalog_id,
         fulfilment=sale.fulfilment,
         anonymized=sale.anonymized,
         currency=sale.currency,
@@ -50,12 +53,21 @@ def _sold(sale: Sale, record: Record | None, lengow: Lengow) -> SoldOrder:
         converted_total=converted_total(sale, ACCOUNT_CURRENCY),
         shipping_and_fee=sale.shipping + (sale.processing_fee or Decimal(0)),
         lines=tuple(
-            SoldLine(line.id, line.product.sku, line.quantity, line.amount, line.state, line.id in seen)
+            SoldLine(
+                id=line.id,
+                sku=line.product.sku,
+                quantity=line.quantity,
+                amount=line.amount,
+                state=line.state,
+                importable=bool(expected) and line.id in live,
+                was_importable=line.id in seen,
+            )
             for line in sale.lines()
         ),
         packages=tuple(tuple(line.id for line in package.lines) for package in sale.packages),
         merchant_order_ids=(record.merchant_ids or ()) if record else (),
         expected=expected,
+        changed=sale.raw is not None or lengow.marketplaces.has_changed(sale),
     )
 
 
