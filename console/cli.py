@@ -100,12 +100,14 @@ def run(config: str | None) -> None:
 @click.pass_obj
 def serve(config: str | None, host: str, port: int, threads: int, with_schedule: bool) -> None:
     """Serve the webhook receiver under waitress: POST /webhooks/SHOP."""
-    from lengow.console.serving import serve_webhooks
+    from lengow.console.serving import wait_for_signal, webhook_server
 
-    with _connector(config) as connector:
+    with _connector(config) as connector, webhook_server(connector, host, port, threads) as url:
         if with_schedule:
             connector.start()
-        serve_webhooks(connector, host, port, threads, announce=lambda url: click.echo(f"Serving {url}", err=True))
+        click.echo(f"Serving {url}SHOP; SIGTERM or Ctrl-C ends it.", err=True)
+        wait_for_signal()
+        click.echo("Ending what is under way.", err=True)
 
 
 @cli.group()

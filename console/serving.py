@@ -1,8 +1,10 @@
 """Long-running commands: the webhook server, and waiting for the signal to end."""
 
 import signal
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from lengow.connector import Connector
@@ -21,25 +23,26 @@ def wait_for_signal() -> None:
     ended.wait()
 
 
-def serve_webhooks(
-    connector: Connector, host: str, port: int, threads: int, *, announce: Callable[[str], None]
-) -> None:
-    """Serve until SIGTERM or Ctrl-C; requests under way are answered."""
+@contextmanager
+def webhook_server(connector: Connector, host: str, port: int, threads: int) -> Iterator[str]:
+    """The webhook receiver under waitress while the block runs; gives its URL. What is under way is answered."""
     from waitress.server import create_server
 
     from lengow.webhooks import LARGEST_BODY, create_app
 
+    listener = socket.create_server((host, port))
     server = create_server(
         create_app(connector),
-        host=host,
-        port=port,
+        sockets=[listener],
         threads=threads,
         max_request_body_size=LARGEST_BODY + 1,
         ident="lengow-connector",
     )
     worker = threading.Thread(target=server.run, name="lengow-webhooks", daemon=True)
     worker.start()
-    announce(f"http://{host}:{server.effective_port}/webhooks/SHOP")
-    wait_for_signal()
-    server.close()
-    server.task_dispatcher.shutdown(cancel_pending=True, timeout=10)
+    try:
+        yield f"http://{host}:{listener.getsockname()[1]}/webhooks/"
+    finally:
+        server.task_dispatcher.shutdown(cancel_pending=False, timeout=10)
+        server.close()
+        worker.join(10)
