@@ -23,8 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"cannot listen on port {options.port}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     if options.until_stdin_closes:
         threading.Thread(target=_wait_for_stdin, args=(stop,), daemon=True).start()
     try:
@@ -35,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     finally:
         sandbox.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return 0
 
 
@@ -48,6 +49,7 @@ def _open_accounts(sandbox: Sandbox, count: int, orders: int) -> None:
         lines.append(f"  access_token={account.access_token}\n  secret={account.secret}")
     if orders:
         sandbox.advance(minutes=15)
+    lines.append(f"controls: curl -d '{{\"minutes\": 15}}' {sandbox.url}/_sandbox/advance  (Ctrl-C ends)")
     print("\n".join(lines), flush=True)  # noqa: T201
 
 

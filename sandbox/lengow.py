@@ -1,6 +1,6 @@
 """Lengow: collects from the marketplaces on its clock, and answers its API."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from lengow.sandbox.answers import Answer, Refusal, Request, error, field_errors
 from lengow.sandbox.ledger import Rejection
 from lengow.sandbox.marketplace import Marketplaces
 from lengow.sandbox.orders import Book, Listing, paged
+from lengow.sandbox.sales import Sale
 
 COLLECTION_EVERY = timedelta(minutes=15)
 COLLECTIONS_A_DAY = 96
@@ -45,11 +46,10 @@ class Lengow:
         seen = self.marketplaces.changed_since_last_collection()
         if daily:
             seen += self.marketplaces.missed_in_last_days(at)
-        by_account: dict[int, list[int]] = {}
-        for place, sale in enumerate(seen):
-            by_account.setdefault(sale.account_id, []).append(place)
-        for account_id, places in by_account.items():
-            sales = (seen[place] for place in places)
+        by_account: dict[int, list[Sale]] = defaultdict(list)
+        for sale in seen:
+            by_account[sale.account_id].append(sale)
+        for account_id, sales in by_account.items():
             self.book(account_id).collect(sales, at, self.marketplaces.descriptions)
 
     def bump(self, account_id: int, order_ids: Collection[str], now: datetime) -> None:

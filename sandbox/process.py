@@ -33,3 +33,7 @@ def start_process(
                 yield control
         finally:
             process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()

@@ -1,6 +1,7 @@
 """What Lengow collects, when, and how it lists it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -292,3 +293,12 @@ def test_raw_bytes_may_break_the_whole_page(api, sandbox, account):
     sandbox.advance(minutes=15)
     with pytest.raises(json.JSONDecodeError):
         json.loads(api.get("/v3.0/orders").content)
+
+
+def test_many_clients_at_once(api, sandbox, account):
+    sold = sandbox.sell(account.account_id, 40, {"standard": 1})
+    sandbox.advance(minutes=15)
+    with ThreadPoolExecutor(8) as pool:
+        deliveries = pool.map(lambda one: api.order(one)["packages"][0]["delivery"]["id"], sold)
+        actions = pool.map(lambda one: api.ship(one).json()["id"], sold)
+        assert len(set(deliveries)) == len(set(actions)) == 40

@@ -107,3 +107,9 @@ def test_closing_is_prompt_with_connections_open_and_answers_under_way():
         started = time.monotonic()
         sandbox.close()
         assert time.monotonic() - started < 1
+
+
+def test_it_shares_no_code_with_the_other_packages():
+    code = "import sys, lengow.sandbox; print(*(name for name in sys.modules if name.startswith('lengow.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(name.startswith("lengow.sandbox") for name in done.stdout.split())
