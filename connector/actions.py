@@ -13,7 +13,7 @@ from lengow.connector.marketplaces import marketplace as described
 from lengow.connector.model import ActionState, Order, StepKind
 from lengow.connector.profiles import profile_of
 from lengow.connector.rules import check_action
-from lengow.connector.store.rows import ActionRow, OrderKey, StoredOrder
+from lengow.connector.store.rows import ActionRow, NewStep, OrderKey, StoredOrder
 
 
 def queue_action(
@@ -125,7 +125,7 @@ def _write(context: Context, stored: StoredOrder, rows: Sequence[ActionRow], who
             saved = tx.add_action(row)
             kept.append(saved)
             if saved.dedupe == row.dedupe and saved.created_at == row.created_at:
-                tx.add_step(StepKind.SEND, str(saved.id), context.now(), account=row.account)
+                tx.add_steps([NewStep(StepKind.SEND, str(saved.id), context.now(), account=row.account)])
                 told = ", ".join(f"{name} {value}" for name, value in row.arguments.items())
                 tx.note([context.entry(row.order_id, "action_queued", f"{row.action_type}: {told}", who=who)])
                 queued.append(saved)

@@ -28,7 +28,7 @@ from lengow.connector.steps import (
     schedule,
 )
 from lengow.connector.store import Store, open_store
-from lengow.connector.store.rows import ActionRow, OrderKey, StoredOrder, ToggleRow
+from lengow.connector.store.rows import ActionRow, NewStep, OrderKey, StoredOrder, ToggleRow
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -161,8 +161,16 @@ class Connector:
         with self.store.transaction() as tx:
             for package in stored.packages:
                 if package.state is OrderState.CREATING:
-                    tx.add_step(
-                        StepKind.CREATE, str(package.id), self._context.now(), account=account, shop=package.shop
+                    tx.add_steps(
+                        [
+                            NewStep(
+                                StepKind.CREATE,
+                                str(package.id),
+                                self._context.now(),
+                                account=account,
+                                shop=package.shop,
+                            )
+                        ]
                     )
         return self._stored(key)
 

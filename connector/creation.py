@@ -6,7 +6,7 @@ reference before anything is sent again.
 
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -14,13 +14,13 @@ import msgspec
 from lengow.connector.adapter import Adapter, Created, Outcome, Rejected, ShopOrder, Unknown
 from lengow.connector.context import Context
 from lengow.connector.decode import decode_order
-from lengow.connector.errors import LeaseLost, LengowError, ShopUnavailable
+from lengow.connector.errors import LengowError, ShopUnavailable
 from lengow.connector.model import Line, NewOrder, Order, OrderState, StepKind
-from lengow.connector.recorder import refresh_order_state
+from lengow.connector.recorder import refresh_order_states
 from lengow.connector.retry import retry_after
 from lengow.connector.settings import DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED
 from lengow.connector.store.contract import Transaction
-from lengow.connector.store.rows import JournalEntry, PackageRow, Step, StoredOrder
+from lengow.connector.store.rows import NewStep, PackageRow, Step, StoredOrder
 
 log = logging.getLogger("lengow.connector.creation")
 
@@ -61,7 +61,7 @@ def create_due(context: Context, shop: str, *, subject: str | None = None) -> in
     tasks = _claim(context, adapter, shop, subject)
     results = _results(context, adapter, shop, tasks)
     if tasks:
-        _write_outcomes(context, adapter, shop, tasks, results)
+        _write_outcomes(context, adapter, tasks, results)
     return len(tasks)
 
 
@@ -174,122 +174,120 @@ def _new_order(context: Context, shop: str, task: _Task) -> NewOrder:
     )
 
 
-def _write_outcomes(
-    context: Context, adapter: Adapter, shop: str, tasks: Sequence[_Task], results: dict[str, Result]
-) -> None:
-    told = []
+class _Effect(msgspec.Struct, frozen=True):
+    """What is written of one package's result: its new row, and what becomes of its step."""
+
+    package: PackageRow
+    what: str
+    """For the journal; empty: nothing new to say."""
+    detail: str
+    due_at: datetime | None = None
+    """When its step is tried again; None: it is over."""
+    restart: bool = False
+    held: bool = False
+    """Its step waits for a person."""
+
+
+def _write_outcomes(context: Context, adapter: Adapter, tasks: Sequence[_Task], results: dict[str, Result]) -> None:
+    """Commit what became of the batch. What another worker took over meanwhile is left to it."""
+    now, settle = context.now(), adapter.capabilities.settle_seconds
     with context.store.transaction() as tx:
-        for task in tasks:
-            outcome = _Outcome(context, adapter, task)
-            try:
-                outcome.write(tx, results[task.package.reference])
-            except LeaseLost as error:
-                log.warning(
-                    "outcome left to another worker", extra={"reference": task.package.reference, **error.about}
-                )
-                continue
-            told.append(outcome)
-        for order_id in {outcome.task.package.order_id for outcome in told}:
-            refresh_order_state(tx, order_id, context.now())
-    for outcome in told:
-        outcome.tell(shop)
-
-
-class _Outcome:
-    """Writes what became of one package, and tells it after the commit."""
-
-    def __init__(self, context: Context, adapter: Adapter, task: _Task) -> None:
-        self.task = task
-        self._context = context
-        self._adapter = adapter
-        self._shop_order: ShopOrder | None = None
-        self._failed = ("", "")
-
-    def write(self, tx: Transaction, result: Result) -> None:
-        if isinstance(result, Created):
-            self._created(tx, result.shop_order)
-        elif isinstance(result, _Held):
-            self._held(tx, result.missing)
-        elif isinstance(result, _Untouched):
-            self._again(tx, OrderState.READY, "shop_unavailable", result.reason)
-        elif isinstance(result, Unknown):
-            self._again(tx, OrderState.CREATING, "outcome_unknown", result.reason)
-        elif result.retry:
-            self._again(tx, OrderState.READY, "rejected_by_shop", result.reason)
-        else:
-            self._rejected(tx, result)
-
-    def tell(self, shop: str) -> None:
-        context, task = self._context, self.task
-        if self._shop_order is not None:
-            context.tell(
-                context.signals.order_created,
-                order=task.order,
-                shop_order=self._shop_order,
-                shop=shop,
-                reference=task.package.reference,
-            )
-        elif self._failed[0]:
-            reason, about = self._failed
-            context.tell(context.signals.order_failed, order=task.order, reason=reason, about=about)
-
-    def _created(self, tx: Transaction, shop_order: ShopOrder) -> None:
-        task = self.task
-        tx.finish([task.step])
-        self._set(tx, OrderState.CREATED, "", "", shop_order_id=shop_order.id)
-        tx.add_step(StepKind.REPORT, str(task.package.order_id), self._context.now(), account=task.account)
-        self._note(tx, "found" if task.in_doubt else "created", f"{task.package.shop} {shop_order.id}")
-        self._shop_order = shop_order
-
-    def _held(self, tx: Transaction, missing: tuple[str, ...]) -> None:
-        about = ", ".join(missing)
-        tx.postpone(self.task.step, self._context.now() + LOOK_AGAIN_FOR_PRODUCT, "unknown_product", restart=True)
-        self._set(tx, OrderState.WAITING, "unknown_product", about)
-        if self.task.step.error != "unknown_product":
-            self._note(tx, "decided", f"waiting: unknown_product: {about}")
-
-    def _again(self, tx: Transaction, state: OrderState, reason: str, about: str) -> None:
-        """Try again later; when the tries are used up, wait for a person. What is in doubt stays so."""
-        task = self.task
-        if task.in_doubt:
-            state = OrderState.CREATING
-        pause = retry_after(task.step.attempts, jitter=self._context.jitter())
-        if pause is None:
-            tx.hold(task.step, about)
-            given_up = state if state is OrderState.CREATING else OrderState.FAILED
-            self._set(tx, given_up, "gave_up", about)
-            self._note(tx, "gave_up", about)
-            self._failed = ("gave_up", about)
-            return
-        if state is OrderState.CREATING:
-            pause = max(pause, self._adapter.capabilities.settle_seconds)
-        tx.postpone(task.step, self._context.now() + timedelta(seconds=pause), f"{reason}: {about}")
-        self._set(tx, state, reason, about)
-        self._note(tx, "create_failed", f"{reason}: {about}")
-
-    def _rejected(self, tx: Transaction, rejected: Rejected) -> None:
-        about = f"{rejected.field}: {rejected.reason}" if rejected.field else rejected.reason
-        tx.hold(self.task.step, about)
-        self._set(tx, OrderState.FAILED, "rejected_by_shop", about)
-        self._note(tx, "create_failed", f"rejected_by_shop: {about}")
-        self._failed = ("rejected_by_shop", about)
-
-    def _set(self, tx: Transaction, state: OrderState, reason: str, about: str, *, shop_order_id: str = "") -> None:
-        row = msgspec.structs.replace(
-            self.task.package,
-            state=state,
-            reason=reason,
-            about=about,
-            shop_order_id=shop_order_id,
-            changed_at=self._context.now(),
+        mine = tx.mine([task.step for task in tasks])
+        kept = [task for task in tasks if task.step.id in mine]
+        effects = [
+            _effect(task, results[task.package.reference], now, settle=settle, jitter=context.jitter()) for task in kept
+        ]
+        _end_steps(tx, kept, effects)
+        tx.set_package_states(effect.package for effect in effects)
+        refresh_order_states(tx, [effect.package for effect in effects], now)
+        tx.note(
+            context.entry(effect.package.order_id, effect.what, effect.detail, package_id=effect.package.id)
+            for effect in effects
+            if effect.what
         )
-        tx.set_package_states([row])
+        tx.add_steps(
+            [
+                NewStep(StepKind.REPORT, str(task.package.order_id), now, account=task.account)
+                for task, effect in zip(kept, effects, strict=True)
+                if effect.package.state is OrderState.CREATED
+            ]
+        )
+    if len(kept) < len(tasks):
+        log.warning("outcomes left to another worker", extra={"count": len(tasks) - len(kept)})
+    for task, effect in zip(kept, effects, strict=True):
+        _tell(context, task, effect)
 
-    def _note(self, tx: Transaction, what: str, detail: str) -> None:
-        package = self.task.package
-        entry: JournalEntry = self._context.entry(package.order_id, what, detail, package_id=package.id)
-        tx.note([entry])
 
+def _end_steps(tx: Transaction, tasks: Sequence[_Task], effects: Sequence[_Effect]) -> None:
+    over = []
+    for task, effect in zip(tasks, effects, strict=True):
+        if effect.held:
+            tx.hold(task.step, effect.detail)
+        elif effect.due_at is not None:
+            tx.postpone(task.step, effect.due_at, effect.package.reason, restart=effect.restart)
+        else:
+            over.append(task.step)
+    tx.finish(over)
+
+
+def _effect(task: _Task, result: Result, now: datetime, *, settle: float, jitter: float) -> _Effect:
+    """Decide what a result means. Pure."""
+    if isinstance(result, Created):
+        package = _changed(task, now, OrderState.CREATED, "", "", result.shop_order.id)
+        what = "found" if task.in_doubt else "created"
+        return _Effect(package, what, f"{package.shop} {result.shop_order.id}")
+    if isinstance(result, _Held):
+        about = ", ".join(result.missing)
+        package = _changed(task, now, OrderState.WAITING, "unknown_product", about)
+        what = "" if task.step.error == "unknown_product" else "decided"
+        return _Effect(package, what, f"waiting: unknown_product: {about}", now + LOOK_AGAIN_FOR_PRODUCT, restart=True)
+    if isinstance(result, Rejected) and not result.retry:
+        about = f"{result.field}: {result.reason}" if result.field else result.reason
+        package = _changed(task, now, OrderState.FAILED, "rejected_by_shop", about)
+        return _Effect(package, "create_failed", f"rejected_by_shop: {about}", held=True)
+    return _again(task, result, now, settle=settle, jitter=jitter)
+
+
+def _again(
+    task: _Task, result: Unknown | Rejected | _Untouched, now: datetime, *, settle: float, jitter: float
+) -> _Effect:
+    """Try again later; when the tries are used up, wait for a person. What is in doubt stays so."""
+    unknown = isinstance(result, Unknown)
+    in_doubt = task.in_doubt or unknown
+    reason = _AGAIN[type(result)]
+    pause = retry_after(task.step.attempts, jitter=jitter)
+    if pause is None:
+        state = OrderState.CREATING if in_doubt else OrderState.FAILED
+        return _Effect(_changed(task, now, state, "gave_up", result.reason), "gave_up", result.reason, held=True)
+    state = OrderState.CREATING if in_doubt else OrderState.READY
+    due_at = now + timedelta(seconds=max(pause, settle) if in_doubt else pause)
+    package = _changed(task, now, state, reason, result.reason)
+    return _Effect(package, "create_failed", f"{reason}: {result.reason}", due_at)
+
+
+def _changed(
+    task: _Task, now: datetime, state: OrderState, reason: str, about: str, shop_order_id: str = ""
+) -> PackageRow:
+    return msgspec.structs.replace(
+        task.package, state=state, reason=reason, about=about, shop_order_id=shop_order_id, changed_at=now
+    )
+
+
+def _tell(context: Context, task: _Task, effect: _Effect) -> None:
+    package = effect.package
+    if package.state is OrderState.CREATED:
+        context.tell(
+            context.signals.order_created,
+            order=task.order,
+            shop_order=ShopOrder(package.shop_order_id),
+            shop=package.shop,
+            reference=package.reference,
+        )
+    elif effect.held:
+        context.tell(context.signals.order_failed, order=task.order, reason=package.reason, about=package.about)
+
+
+_AGAIN = {Unknown: "outcome_unknown", Rejected: "rejected_by_shop", _Untouched: "shop_unavailable"}
 
 _CREATABLE = (OrderState.READY, OrderState.WAITING, OrderState.CREATING)
 

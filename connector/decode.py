@@ -190,7 +190,7 @@ def clean(text: Text) -> str:
         return ""
     if isinstance(text, int):
         return str(text)
-    if CONTROL_CHARACTERS.search(text):
+    if not text.isprintable():
         text = CONTROL_CHARACTERS.sub("", text)
     return text.strip()
 

@@ -15,7 +15,7 @@ from lengow.connector.model import Arguments, EventState, StepKind, Tracking
 from lengow.connector.profiles import profile_of
 from lengow.connector.retry import retry_after
 from lengow.connector.rules import carrier_of, carriers_of
-from lengow.connector.store.rows import EventRow, PackageRow, Step, StoredOrder
+from lengow.connector.store.rows import EventRow, NewStep, PackageRow, Step, StoredOrder
 
 SHIPMENT = "shipment"
 TRIES_FOR_ORDER = 5
@@ -41,7 +41,7 @@ def receive(context: Context, shop: str, request: Request) -> Receipt:
     with context.store.transaction() as tx:
         new = tx.add_events(rows)
         for event_id in new:
-            tx.add_step(StepKind.EVENT, str(event_id), context.now(), shop=shop)
+            tx.add_steps([NewStep(StepKind.EVENT, str(event_id), context.now(), shop=shop)])
     for event in events if new else ():
         context.tell(context.signals.event_received, shop=shop, event=event)
     return Receipt(len(new), len(rows) - len(new))

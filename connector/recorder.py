@@ -11,12 +11,12 @@ import msgspec
 from lengow.connector.context import Context
 from lengow.connector.decode import Identity, amended_fields, decode_order, identify
 from lengow.connector.errors import OrderUndecodable
-from lengow.connector.model import Order, OrderState, StepKind
+from lengow.connector.model import Order, OrderState, Package, StepKind
 from lengow.connector.packages import StoredPackage, assign
 from lengow.connector.policy import Decision, ShopPolicy, decide
 from lengow.connector.reference import reference_of
 from lengow.connector.store.contract import Transaction
-from lengow.connector.store.rows import JournalEntry, OrderRow, PackageRow, StoredOrder
+from lengow.connector.store.rows import JournalEntry, NewStep, OrderRow, PackageRow, StoredOrder
 
 Name = tuple[str, str]
 """(marketplace, marketplace_order_id)"""
@@ -71,6 +71,8 @@ class Recorder:
                     continue
                 record.write(tx, self._policies, self._marketplaces)
                 records.append(record)
+            tx.add_steps([step for record in records for step in record.steps])
+            tx.note([entry for record in records for entry in record.notes])
         for record in records:
             record.tell()
         new = sum(record.is_new for record in records)
@@ -89,7 +91,8 @@ class _Record:
         self._raw = raw
         self._stored = stored
         self._now = context.now()
-        self._notes: list[JournalEntry] = []
+        self.notes: list[JournalEntry] = []
+        self.steps: list[NewStep] = []
         self._decided: list[Decision] = []
         self._fields: list[str] = []
         try:
@@ -110,18 +113,20 @@ class _Record:
         return self._order.updated_at < self._stored.order.updated_at
 
     def write(self, tx: Transaction, policies: Mapping[str, ShopPolicy], marketplaces: set[str]) -> None:
-        order_id = tx.save_order(self._row())
-        self._note_coming(order_id)
+        """Write the order and its packages; `notes` and `steps` are left to be written for the whole page."""
         if self._broken is not None:
-            self._decided.append(self._broken)
-            self._note_decision(order_id, None, self._broken)
-            state = self._stop_packages(tx, self._broken)
-        else:
-            assert self._order is not None
-            packages = self._write_packages(tx, order_id, self._order, policies, marketplaces)
-            state = overall(packages) if packages else Decision(OrderState.SKIPPED, "no_lines")
-        tx.set_order_states([(order_id, state.state, state.reason, state.about, self._now)])
-        tx.note(self._notes)
+            self._write_broken(tx, self._broken)
+            return
+        assert self._order is not None
+        planned, withdrawn = self._plan(self._order, policies, marketplaces)
+        begun = [row for row in self._packages() if row.begun]
+        state = overall([row for row, _, _ in planned] + begun, none=Decision(OrderState.SKIPPED, "no_lines"))
+        order_id = tx.save_order(self._row(state))
+        self._note_coming(order_id)
+        for row, before, decision in planned:
+            self._write_package(tx, msgspec.structs.replace(row, order_id=order_id), before, decision)
+        for row in withdrawn:
+            self._withdraw(tx, row)
 
     def tell(self) -> None:
         signals, tell = self._context.signals, self._context.tell
@@ -135,11 +140,22 @@ class _Record:
             elif decision.state is OrderState.FAILED:
                 tell(signals.order_failed, order=self._order, reason=decision.reason, about=decision.about)
 
-    def _row(self) -> OrderRow:
+    def _packages(self) -> list[PackageRow]:
+        """The stored packages that still stand."""
+        packages = self._stored.packages if self._stored else ()
+        return [row for row in packages if row.state is not OrderState.WITHDRAWN]
+
+    def _row(self, state: Decision) -> OrderRow:
         order, stored = self._order, self._stored
         if self._broken is not None and stored is not None and stored.packages:
             return msgspec.structs.replace(
-                stored.order, fingerprint=self._identity.fingerprint, unreadable=self._raw, changed_at=self._now
+                stored.order,
+                fingerprint=self._identity.fingerprint,
+                unreadable=self._raw,
+                state=state.state,
+                reason=state.reason,
+                about=state.about,
+                changed_at=self._now,
             )
         buyer = _buyer(order) if order else ("", "")
         return OrderRow(
@@ -157,9 +173,9 @@ class _Record:
             currency=order.currency if order else "",
             buyer=buyer[0],
             email=buyer[1],
-            state=stored.order.state if stored else OrderState.WAITING,
-            reason="",
-            about="",
+            state=state.state,
+            reason=state.reason,
+            about=state.about,
             received_at=stored.order.received_at if stored else self._now,
             changed_at=self._now,
         )
@@ -167,67 +183,56 @@ class _Record:
     def _note_coming(self, order_id: int) -> None:
         if self._stored is None:
             detail = f"{self._order.status}, {self._order.total} {self._order.currency}" if self._order else ""
-            self._notes.append(self._context.entry(order_id, "received", detail))
+            self.notes.append(self._context.entry(order_id, "received", detail))
             return
         fields = amended_fields(self._stored.order.raw, self._raw)
         self._fields = [field for field in fields if field != "merchant_order_id"]
         if self._fields:
-            self._notes.append(self._context.entry(order_id, "amended", ", ".join(self._fields)))
+            self.notes.append(self._context.entry(order_id, "amended", ", ".join(self._fields)))
 
-    def _stop_packages(self, tx: Transaction, broken: Decision) -> Decision:
+    def _write_broken(self, tx: Transaction, broken: Decision) -> None:
         """What is not begun yet waits for a readable record; what is begun goes on with the last readable one."""
-        packages = (
-            [row for row in self._stored.packages if row.state is not OrderState.WITHDRAWN] if self._stored else []
-        )
         stopped = [
             msgspec.structs.replace(
                 row, state=broken.state, reason=broken.reason, about=broken.about, changed_at=self._now
             )
-            for row in packages
+            for row in self._packages()
             if not row.begun
         ]
+        begun = [row for row in self._packages() if row.begun]
+        order_id = tx.save_order(self._row(overall([*stopped, *begun], none=broken) if begun else broken))
         tx.set_package_states(stopped)
         for row in stopped:
             tx.drop_step(StepKind.CREATE, str(row.id))
-        begun = [row for row in packages if row.begun]
-        return overall([*stopped, *begun]) if begun else broken
+        self._decided.append(broken)
+        self._note_coming(order_id)
+        self._note_decision(order_id, None, broken)
 
-    def _write_packages(
-        self,
-        tx: Transaction,
-        order_id: int,
-        order: Order,
-        policies: Mapping[str, ShopPolicy],
-        marketplaces: set[str],
-    ) -> list[PackageRow]:
-        stored = {row.id: row for row in self._stored.packages} if self._stored else {}
-        alive = [row for row in stored.values() if row.state is not OrderState.WITHDRAWN]
+    def _plan(
+        self, order: Order, policies: Mapping[str, ShopPolicy], marketplaces: set[str]
+    ) -> tuple[list[tuple[PackageRow, PackageRow | None, Decision]], list[PackageRow]]:
+        """Each package to write, with its stored row and its decision; and the stored ones that have no line left."""
+        alive = self._packages()
+        every = self._stored.packages if self._stored else ()
         assignment = assign(
             [StoredPackage(row.id, row.line_ids, row.begun) for row in alive],
             [package.line_ids for package in order.packages],
         )
+        stored = {row.id: row for row in alive}
         shop = self._context.settings.shop_for(self._account, order.marketplace, order.catalogues) or ""
-        own_ids = {row.shop_order_id for row in stored.values() if row.shop_order_id}
-        position = max((row.position for row in stored.values()), default=0)
-        rows = [row for row in alive if row.begun]
+        own_ids = {row.shop_order_id for row in every if row.shop_order_id}
+        known_marketplace = order.marketplace.lower() in marketplaces
+        position = max((row.position for row in every), default=0)
+        planned = []
         for match in assignment.matches:
             before = stored[match.stored] if match.stored is not None else None
             if before is None:
                 position += 1
-            package = order.packages[match.incoming]
-            package = msgspec.structs.replace(
-                package, lines=tuple(line for line in package.lines if line.id in match.line_ids)
-            )
-            decision = decide(
-                order,
-                package,
-                policies.get(shop),
-                own_ids=own_ids,
-                known_marketplace=order.marketplace.lower() in marketplaces,
-            )
+            package = _with_lines(order.packages[match.incoming], match.line_ids)
+            decision = decide(order, package, policies.get(shop), own_ids=own_ids, known_marketplace=known_marketplace)
             row = PackageRow(
                 id=before.id if before else 0,
-                order_id=order_id,
+                order_id=before.order_id if before else 0,
                 position=before.position if before else position,
                 shop=shop,
                 reference=before.reference if before else reference_of(self._account, order, position),
@@ -238,23 +243,20 @@ class _Record:
                 shop_order_id="",
                 changed_at=self._now,
             )
-            rows.append(self._write_package(tx, row, before, decision))
-        for package_id in assignment.withdrawn:
-            self._withdraw(tx, stored[package_id])
-        return rows
+            planned.append((row, before, decision))
+        return planned, [stored[package_id] for package_id in assignment.withdrawn]
 
-    def _write_package(
-        self, tx: Transaction, row: PackageRow, before: PackageRow | None, decision: Decision
-    ) -> PackageRow:
-        row = msgspec.structs.replace(row, id=tx.save_package(row))
+    def _write_package(self, tx: Transaction, row: PackageRow, before: PackageRow | None, decision: Decision) -> None:
+        package_id = tx.save_package(row)
         if decision.state is OrderState.READY:
-            tx.add_step(StepKind.CREATE, str(row.id), self._now, account=self._account, shop=row.shop)
+            self.steps.append(
+                NewStep(StepKind.CREATE, str(package_id), self._now, account=self._account, shop=row.shop)
+            )
         elif before is not None:
-            tx.drop_step(StepKind.CREATE, str(row.id))
+            tx.drop_step(StepKind.CREATE, str(package_id))
         if before is None or (before.state, before.reason) != (row.state, row.reason):
             self._decided.append(decision)
-            self._note_decision(row.order_id, row.id, decision)
-        return row
+            self._note_decision(row.order_id, package_id, decision)
 
     def _withdraw(self, tx: Transaction, row: PackageRow) -> None:
         decision = Decision(OrderState.WITHDRAWN, "lines_moved")
@@ -266,31 +268,38 @@ class _Record:
 
     def _note_decision(self, order_id: int, package_id: int | None, decision: Decision) -> None:
         detail = ": ".join(filter(None, (decision.state, decision.reason, decision.about)))
-        self._notes.append(self._context.entry(order_id, "decided", detail, package_id=package_id))
+        self.notes.append(self._context.entry(order_id, "decided", detail, package_id=package_id))
 
 
-def overall(packages: Sequence[PackageRow]) -> Decision:
-    """What an order shows of its packages."""
-    first = min(packages, key=lambda row: URGENCY.index(row.state))
-    return Decision(first.state, first.reason, first.about)
+def overall(packages: Sequence[PackageRow], *, none: Decision) -> Decision:
+    """What an order shows of its packages; `none` where it has none."""
+    first = min(packages, key=lambda row: URGENCY.index(row.state), default=None)
+    return Decision(first.state, first.reason, first.about) if first else none
 
 
-def refresh_order_state(tx: Transaction, order_id: int, now: datetime) -> None:
-    """Bring the order's own state in line with its packages', after one of them changed."""
-    stored = tx.order(order_id)
-    if stored and stored.packages:
-        state = overall(stored.packages)
-        tx.set_order_states([(order_id, state.state, state.reason, state.about, now)])
+def refresh_order_states(tx: Transaction, changed: Sequence[PackageRow], now: datetime) -> None:
+    """Bring the orders' own states in line with their packages', after these packages changed."""
+    stored = {one.order.id: one for one in tx.orders_of_packages([row.id for row in changed]).values()}
+    shown = [(order_id, overall(one.packages, none=Decision(one.order.state))) for order_id, one in stored.items()]
+    tx.set_order_states((order_id, state.state, state.reason, state.about, now) for order_id, state in shown)
 
 
 def _identified(raws: Sequence[bytes]) -> list[tuple[Identity, bytes]]:
     return [(identify(raw), raw) for raw in raws]
 
 
+def _with_lines(package: Package, line_ids: Sequence[str]) -> Package:
+    if len(line_ids) == len(package.lines):
+        return package
+    return msgspec.structs.replace(package, lines=tuple(line for line in package.lines if line.id in line_ids))
+
+
 def _broken_by_lines(order: Order) -> Decision | None:
     ids = [line.id for line in order.lines]
-    double = next((one for one in ids if ids.count(one) > 1), None)
-    return Decision(OrderState.FAILED, "duplicate_line", f"line {double}") if double is not None else None
+    if len(set(ids)) == len(ids):
+        return None
+    double = next(one for one in ids if ids.count(one) > 1)
+    return Decision(OrderState.FAILED, "duplicate_line", f"line {double}")
 
 
 def _buyer(order: Order) -> tuple[str, str]:

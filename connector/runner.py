@@ -34,6 +34,7 @@ class Runner:
 
     def start(self) -> None:
         for account in self._context.settings.accounts:
+            schedule(self._context, account)
             self._spawn(f"lengow-account-{account}", partial(self._account_round, account))
         for shop in self._context.settings.shops:
             self._spawn(f"lengow-shop-{shop}", partial(self._shop_round, shop))
@@ -61,7 +62,6 @@ class Runner:
 
     def _account_round(self, account: str) -> None:
         context = self._context
-        schedule(context, account)
         run_sends(context, account)
         run_import(context, account, StepKind.IMPORT)
         run_import(context, account, StepKind.IMPORT_DAILY)

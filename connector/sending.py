@@ -17,7 +17,7 @@ from lengow.connector.errors import ApiError, ApiRefused, LeaseLost, NotFound, O
 from lengow.connector.model import ActionState, StepKind
 from lengow.connector.retry import retry_after
 from lengow.connector.store.contract import Transaction
-from lengow.connector.store.rows import ActionRow, Step
+from lengow.connector.store.rows import ActionRow, NewStep, Step
 
 if TYPE_CHECKING:
     from lengow.connector.client.api import LengowClient
@@ -123,7 +123,7 @@ def _sent(context: Context, tx: Transaction, step: Step, action: ActionRow, sent
             sent_at=context.client(action.account).now(),
         )
     )
-    tx.add_step(StepKind.OUTCOMES, action.account, now, account=action.account, renew=False)
+    tx.add_steps([NewStep(StepKind.OUTCOMES, action.account, now, account=action.account)], renew=False)
     what = "action_found" if sent.found else "action_sent"
     tx.note([context.entry(action.order_id, what, f"{action.action_type}: Lengow's action {sent.lengow_id}")])
 

@@ -16,7 +16,7 @@ from lengow.connector.outcomes import poll_outcomes
 from lengow.connector.reporting import report_order
 from lengow.connector.retry import retry_after
 from lengow.connector.sending import send_action
-from lengow.connector.store.rows import Step
+from lengow.connector.store.rows import NewStep, Step
 
 log = logging.getLogger("lengow.connector.steps")
 
@@ -30,7 +30,7 @@ def schedule(context: Context, account: str) -> None:
     """See to it that the account's two imports are on the schedule; what is there stays as it is."""
     with context.store.transaction() as tx:
         for kind in SCHEDULED:
-            tx.add_step(kind, account, context.now(), account=account, renew=False)
+            tx.add_steps([NewStep(kind, account, context.now(), account=account)], renew=False)
 
 
 def run_import(

@@ -12,6 +12,7 @@ from lengow.connector.store.rows import (
     ActionRow,
     EventRow,
     JournalEntry,
+    NewStep,
     OrderFilter,
     OrderRow,
     PackageRow,
@@ -96,10 +97,10 @@ class Transaction(Reading, Protocol):
 
     def note(self, entries: Iterable[JournalEntry]) -> None: ...
 
-    def add_step(
-        self, kind: StepKind, subject: str, due_at: datetime, *, account: str = "", shop: str = "", renew: bool = True
-    ) -> None:
-        """One step of a kind a subject. If there is one, with `renew` it starts anew: due then, no attempts, not held."""
+    def add_steps(self, steps: Sequence[NewStep], *, renew: bool = True) -> None:
+        """One step of a kind a subject. One that is there already, with `renew`, starts anew: due then, no attempts,
+        not held; one that is being worked on stays as it is.
+        """
 
     def drop_step(self, kind: StepKind, subject: str) -> None: ...
 
@@ -118,6 +119,9 @@ class Transaction(Reading, Protocol):
         """Lease the steps that are due (with `force`: that nobody holds) to the caller, oldest first."""
 
     def renew(self, step: Step, lease_until: datetime) -> Step: ...
+
+    def mine(self, steps: Sequence[Step]) -> set[int]:
+        """The ids of those that were not taken over; they stay so until the transaction ends."""
 
     def finish(self, steps: Sequence[Step]) -> None:
         """Done: the steps are gone. Raises LeaseLost if any was taken over."""

@@ -91,6 +91,14 @@ class Step(msgspec.Struct, frozen=True):
     error: str
 
 
+class NewStep(msgspec.Struct, frozen=True):
+    kind: StepKind
+    subject: str
+    due_at: datetime
+    account: str = ""
+    shop: str = ""
+
+
 class ActionRow(msgspec.Struct, frozen=True):
     id: int
     order_id: int

@@ -16,6 +16,7 @@ from lengow.connector.store.rows import (
     ActionRow,
     EventRow,
     JournalEntry,
+    NewStep,
     OrderFilter,
     OrderRow,
     PackageRow,
@@ -26,6 +27,9 @@ from lengow.connector.store.rows import (
 
 PARAMETERS = 500
 """How many names or ids go into one query: well under SQLite's limit of bound parameters."""
+
+PLAIN = frozenset({str, int, bytes, type(None)})
+"""Types that SQLite takes as they are."""
 
 ORDER_COLUMNS = ", ".join(f"o.{name}" for name in OrderRow.__struct_fields__)
 PACKAGE_COLUMNS = ", ".join(PackageRow.__struct_fields__)
@@ -276,24 +280,22 @@ class SqliteTransaction(SqliteReading):
     def note(self, entries: Iterable[JournalEntry]) -> None:
         self._db.executemany(
             "INSERT INTO journal (at, order_id, package_id, what, detail, who) VALUES (?, ?, ?, ?, ?, ?)",
-            [_values(entry) for entry in entries],
+            map(_values, entries),
         )
 
-    def add_step(
-        self, kind: StepKind, subject: str, due_at: datetime, *, account: str = "", shop: str = "", renew: bool = True
-    ) -> None:
+    def add_steps(self, steps: Sequence[NewStep], *, renew: bool = True) -> None:
         conflict = (
             "DO UPDATE SET due_at = min(due_at, excluded.due_at), attempts = 0, held = 0, error = ''"
             " WHERE lease_until IS NULL"
             if renew
             else "DO NOTHING"
         )
-        self._db.execute(
+        self._db.executemany(
             f"""
-            INSERT INTO steps (kind, subject, account, shop, due_at) VALUES (?, ?, ?, ?, ?)
+            INSERT INTO steps (kind, subject, due_at, account, shop) VALUES (?, ?, ?, ?, ?)
             ON CONFLICT (kind, subject) {conflict}
             """,
-            [kind, subject, account, shop, _text(due_at)],
+            map(_values, steps),
         )
 
     def drop_step(self, kind: StepKind, subject: str) -> None:
@@ -327,9 +329,25 @@ class SqliteTransaction(SqliteReading):
         self._with_lease("UPDATE steps SET due_at = ?, lease_until = ?", [_text(lease_until)] * 2, step)
         return msgspec.structs.replace(step, due_at=lease_until, lease_until=lease_until)
 
+    def mine(self, steps: Sequence[Step]) -> set[int]:
+        return {
+            step_id
+            for some in _chunks(steps)
+            for (step_id,) in self._db.execute(
+                f"""
+                WITH wanted (id, token) AS (VALUES {_marks(len(some), 2)})
+                SELECT steps.id FROM wanted JOIN steps ON steps.id = wanted.id AND steps.token = wanted.token
+                """,
+                [part for step in some for part in (step.id, step.token)],
+            )
+        }
+
     def finish(self, steps: Sequence[Step]) -> None:
-        for step in steps:
-            self._with_lease("DELETE FROM steps", [], step)
+        done = self._db.executemany(
+            "DELETE FROM steps WHERE id = ? AND token = ?", [(step.id, step.token) for step in steps]
+        )
+        if steps and done.rowcount != len(steps):
+            raise LeaseLost(f"A step {steps[0].kind} was taken over by another worker.")
 
     def postpone(self, step: Step, due_at: datetime, error: str = "", *, restart: bool = False) -> None:
         attempts = 0 if restart else step.attempts
@@ -463,7 +481,7 @@ def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 def _values(row: msgspec.Struct) -> list[Any]:
-    return [_column(getattr(row, name)) for name in row.__struct_fields__]
+    return [value if type(value) in PLAIN else _column(value) for value in msgspec.structs.astuple(row)]
 
 
 def _column(value: Any) -> Any:

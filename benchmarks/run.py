@@ -1,0 +1,59 @@
+"""Figures beside their bars. `python benchmarks/run.py NAME --json` runs one, without NAME all.
+
+Each prints, last, {"name":…, "figures":{figure:{"value":…, "bar":…, "ok":true}}, "machine":…}. A bar is "≤ x" or "≥ x".
+Ratios are of two runs in one process of this script; the sandbox runs in a process of its own.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import imports
+import startup
+
+Figures = dict[str, tuple[float, str]]
+
+BENCHMARKS: dict[str, Callable[[], Figures]] = {
+    "import": imports.measure_import,
+    "unchanged": imports.measure_unchanged,
+    "memory": imports.measure_memory,
+    "startup": startup.measure_startup,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", nargs="?", choices=BENCHMARKS)
+    parser.add_argument("--json", action="store_true", help="print only the JSON lines")
+    options = parser.parse_args()
+    ok = True
+    for name in [options.name] if options.name else BENCHMARKS:
+        figures = {
+            figure: {"value": value, "bar": bar, "ok": meets(value, bar)}
+            for figure, (value, bar) in BENCHMARKS[name]().items()
+        }
+        ok = ok and all(figure["ok"] for figure in figures.values())
+        if not options.json:
+            for figure, facts in figures.items():
+                print(f"{name}: {figure}: {facts['value']} ({facts['bar']}) {'ok' if facts['ok'] else 'NOT MET'}")
+        print(json.dumps({"name": name, "figures": figures, "machine": machine()}, ensure_ascii=False), flush=True)
+    return 0 if ok else 1
+
+
+def meets(value: float, bar: str) -> bool:
+    sign, _, bound = bar.partition(" ")
+    return value <= float(bound) if sign == "≤" else value >= float(bound)
+
+
+def machine() -> str:
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
