@@ -1,12 +1,14 @@
 """The generic shop: orders in tables that the host reads, in the connector's own database or another SQLite file.
 
 `shop_orders` and `shop_order_lines` are made here; an optional table of the host's gives SKUs and stock. Shipments come
-by `Connector.ship` or as a Standard Webhooks delivery of the contract `shop-shipment/1` (reference platforms.md §6).
+by `Connector.ship`, as rows that the host writes into `shop_shipments`, or as a Standard Webhooks delivery of the
+contract `shop-shipment/1` (reference platforms.md §6).
 """
 
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -14,18 +16,27 @@ import msgspec
 from lengow.adapters import shop_shipment, standard_webhooks
 from lengow.connector.adapter import (
     AdapterContext,
+    Cancel,
     Capabilities,
+    Change,
+    CorrectAddress,
     Created,
     Event,
     Finding,
+    MarkShipped,
     Outcome,
+    Polled,
     Product,
+    Refund,
     Rejected,
     Request,
     ShopOrder,
+    Unknown,
+    Updated,
+    UpdateOutcome,
 )
-from lengow.connector.errors import SettingsError, ShopUnavailable, StoreBusy
-from lengow.connector.model import Address, Line, NewOrder
+from lengow.connector.errors import SettingsError, ShopUnavailable, StoreError
+from lengow.connector.model import Address, NewOrder, Tracking
 from lengow.connector.store.connections import Connections
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -37,7 +48,7 @@ TABLES = (
         id INTEGER PRIMARY KEY,
         shop TEXT NOT NULL,
         reference TEXT NOT NULL,
-        status TEXT NOT NULL CHECK (status IN ('to_ship', 'shipped')),
+        status TEXT NOT NULL CHECK (status IN ('to_ship', 'shipped', 'cancelled')),
         marketplace TEXT NOT NULL,
         marketplace_order_id TEXT NOT NULL,
         delivered_by_marketplace INTEGER NOT NULL,
@@ -51,6 +62,7 @@ TABLES = (
         comment TEXT NOT NULL,
         relay_id TEXT NOT NULL,
         tracking_number TEXT NOT NULL,
+        stock_decreased INTEGER NOT NULL,
         {", ".join(f"{column} TEXT NOT NULL" for column in ADDRESS_COLUMNS)},
         UNIQUE (shop, reference)
     )
@@ -68,7 +80,28 @@ TABLES = (
         UNIQUE (shop_order_id, line_id)
     )
     """,
+    """
+    CREATE TABLE IF NOT EXISTS shop_shipments (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        shop_order_id INTEGER NOT NULL REFERENCES shop_orders (id),
+        carrier_code TEXT NOT NULL DEFAULT '',
+        carrier_name TEXT NOT NULL DEFAULT '',
+        tracking_number TEXT NOT NULL DEFAULT '',
+        tracking_url TEXT NOT NULL DEFAULT ''
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS shop_refunds (
+        id TEXT NOT NULL,
+        shop_order_id INTEGER NOT NULL REFERENCES shop_orders (id),
+        amount TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        UNIQUE (shop_order_id, id)
+    )
+    """,
 )
+
+POLL_PAGE = 100
 
 SHIPPED = frozenset({"shipped", "closed"})
 """Lengow statuses of an order that is already on its way."""
@@ -92,7 +125,11 @@ class GenericSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class GenericAdapter:
     platform: ClassVar[str] = "generic"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        imports_delivered_by_marketplace=True, batch_size=100, settle_seconds=0
+        imports_delivered_by_marketplace=True,
+        batch_size=100,
+        settle_seconds=0,
+        updates=("cancel", "ship", "address", "refund"),
+        polling=True,
     )
     settings_type: ClassVar[type[msgspec.Struct]] = GenericSettings
 
@@ -110,42 +147,69 @@ class GenericAdapter:
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product] | None:
         if not self._settings.products_table:
             return None
-        sku, stock = self._settings.product_sku_column, self._settings.product_stock_column or "NULL"
-        found = {}
-        for reference in references:
-            row = (
-                self._connections.mine()
-                .execute(
-                    f"SELECT {sku}, {stock} FROM {self._settings.products_table} WHERE {sku} = ?",
-                    [reference],
-                )
-                .fetchone()
-            )
-            if row:
-                found[reference] = Product(reference, str(row[0]), row[1])
-        return found
+        with self._reading() as db:
+            found = ((reference, self._products(db, reference)) for reference in references)
+            return {
+                reference: Product(reference, str(rows[0][0]), rows[0][1], tuple(str(row[0]) for row in rows[1:]))
+                for reference, rows in found
+                if rows
+            }
 
     def create_orders(self, orders: Sequence[NewOrder]) -> Sequence[Outcome]:
         """One transaction for all; an order that the database refuses fails alone."""
+        outcomes: list[Outcome] = []
         try:
             with self._connections.transaction() as db:
-                return [self._create(db, order) for order in orders]
-        except StoreBusy as error:
+                outcomes = [self._create(db, order) for order in orders]
+        except StoreError as error:
+            if outcomes:  # the commit itself failed
+                return [Unknown(order.reference, str(error)) for order in orders]
             raise ShopUnavailable(str(error), shop=self._context.shop) from error
+        return outcomes
 
     def find_order(self, reference: str) -> ShopOrder | None:
-        row = (
-            self._connections.mine()
-            .execute("SELECT id FROM shop_orders WHERE shop = ? AND reference = ?", [self._context.shop, reference])
-            .fetchone()
-        )
-        return ShopOrder(str(row[0])) if row else None
+        with self._reading() as db:
+            row = db.execute(
+                "SELECT id FROM shop_orders WHERE shop = ? AND reference = ?", [self._context.shop, reference]
+            ).fetchone()
+        return ShopOrder(str(row[0]), reference) if row else None
+
+    def update_order(self, shop_order: ShopOrder, change: Change) -> UpdateOutcome:
+        try:
+            with self._connections.transaction() as db:
+                known = db.execute(
+                    "SELECT id FROM shop_orders WHERE shop = ? AND id = ?", [self._context.shop, shop_order.id]
+                ).fetchone()
+                if known is None:
+                    return Rejected(shop_order.reference, f"There is no shop order {shop_order.id}.", field="id")
+                self._change(db, known[0], change)
+        except StoreError as error:  # repeating is safe, so that it matters not whether the commit was reached
+            raise ShopUnavailable(str(error), shop=self._context.shop) from error
+        except _Ambiguous as error:
+            return Rejected(shop_order.reference, str(error), field="sku")
+        return Updated(shop_order.reference)
+
+    def shipments_since(self, cursor: str) -> Polled:
+        """From the host's rows in `shop_shipments`, in the order of their ids, which SQLite never gives twice."""
+        rows = self._shipments("shop_shipments.id > ?", int(cursor or 0))
+        last = rows[-1][0] if rows else int(cursor or 0)
+        return Polled(tuple(map(_shipment_event, rows)), str(last), len(rows) == POLL_PAGE)
+
+    def shipments_of(self, shop_order_id: str) -> Sequence[Event]:
+        return [_shipment_event(row) for row in self._shipments("shop_order_id = ?", shop_order_id)]
+
+    def greets(self, request: Request) -> bool:  # noqa: ARG002 - the port's signature
+        """Standard Webhooks has no unsigned hello."""
+        return False
 
     def verify(self, request: Request) -> str:
         return standard_webhooks.verify(request, self._context.webhook_secrets, self._context.clock())
 
     def events(self, request: Request) -> Sequence[Event]:
         return [shop_shipment.event_of(request.body)]
+
+    def connect(self, url: str) -> Sequence[Finding]:
+        return [Finding("webhook", True, f"Nothing is registered: have the host send Standard Webhooks to {url}.")]
 
     def check(self) -> Sequence[Finding]:
         findings = [self._check_tables()]
@@ -165,6 +229,63 @@ class GenericAdapter:
     def close(self) -> None:
         self._connections.close()
 
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self._connections.mine()
+        except (sqlite3.Error, StoreError) as error:
+            raise ShopUnavailable(f"The shop's database: {error}", shop=self._context.shop) from error
+
+    def _products(self, db: sqlite3.Connection, reference: str) -> list[tuple[str, int | None]]:
+        sku, stock = self._settings.product_sku_column, self._settings.product_stock_column or "NULL"
+        query = f"SELECT {sku}, {stock} FROM {self._settings.products_table} WHERE {sku} = ?"
+        return db.execute(query, [reference]).fetchall()
+
+    def _shipments(self, where: str, value: int | str) -> list[tuple[Any, ...]]:
+        with self._reading() as db:
+            return db.execute(
+                f"""
+                SELECT shop_shipments.id, shop_order_id, reference, carrier_code, carrier_name,
+                       shop_shipments.tracking_number, tracking_url
+                FROM shop_shipments JOIN shop_orders ON shop_orders.id = shop_order_id
+                WHERE shop = ? AND {where} ORDER BY shop_shipments.id LIMIT {POLL_PAGE}
+                """,
+                [self._context.shop, value],
+            ).fetchall()
+
+    def _change(self, db: sqlite3.Connection, order_id: int, change: Change) -> None:
+        if isinstance(change, Cancel):
+            self._cancel(db, order_id)
+        elif isinstance(change, MarkShipped):
+            db.execute(
+                "UPDATE shop_orders SET status = 'shipped', tracking_number = ? WHERE id = ?",
+                [change.tracking.number, order_id],
+            )
+        elif isinstance(change, CorrectAddress):
+            for kind, address in (("billing", change.billing), ("delivery", change.delivery)):
+                values = _address_values(kind, address) if address else {}
+                for column, value in values.items():
+                    db.execute(f"UPDATE shop_orders SET {column} = ? WHERE id = ?", [value, order_id])
+        else:
+            self._refund(db, order_id, change)
+
+    def _cancel(self, db: sqlite3.Connection, order_id: int) -> None:
+        query = "SELECT sku, quantity FROM shop_order_lines WHERE shop_order_id = ?"
+        taken = db.execute("SELECT 1 FROM shop_orders WHERE id = ? AND stock_decreased", [order_id]).fetchone()
+        if taken:
+            self._add_stock(db, db.execute(query, [order_id]).fetchall())
+        db.execute("UPDATE shop_orders SET status = 'cancelled', stock_decreased = 0 WHERE id = ?", [order_id])
+
+    def _refund(self, db: sqlite3.Connection, order_id: int, refund: Refund) -> None:
+        booked = db.execute(
+            "INSERT INTO shop_refunds (id, shop_order_id, amount, reason) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [refund.id, order_id, str(refund.amount), refund.reason],
+        ).rowcount
+        if booked and refund.restock:
+            query = "SELECT sku, quantity FROM shop_order_lines WHERE shop_order_id = ? AND line_id = ?"
+            lines = [db.execute(query, [order_id, line]).fetchone() for line in refund.line_ids]
+            self._add_stock(db, [line for line in lines if line])
+
     def _create(self, db: sqlite3.Connection, order: NewOrder) -> Outcome:
         db.execute("SAVEPOINT one_order")
         try:
@@ -172,6 +293,9 @@ class GenericAdapter:
         except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
             db.execute("ROLLBACK TO one_order")
             return Rejected(order.reference, f"The database refuses the order: {error}.")
+        except _Ambiguous as error:
+            db.execute("ROLLBACK TO one_order")
+            return Rejected(order.reference, str(error), field="sku")
         finally:
             db.execute("RELEASE one_order")
         return Created(order.reference, shop_order)
@@ -189,7 +313,7 @@ class GenericAdapter:
             (known,) = db.execute(
                 "SELECT id FROM shop_orders WHERE shop = ? AND reference = ?", [self._context.shop, order.reference]
             ).fetchone()
-            return ShopOrder(str(known))
+            return ShopOrder(str(known), order.reference)
         db.executemany(
             """
             INSERT INTO shop_order_lines (shop_order_id, line_id, sku, title, quantity, amount, tax)
@@ -201,8 +325,8 @@ class GenericAdapter:
             ],
         )
         if order.decrease_stock:
-            self._decrease_stock(db, order.lines)
-        return ShopOrder(str(inserted[0]))
+            self._add_stock(db, [(line.sku, -line.quantity) for line in order.lines])
+        return ShopOrder(str(inserted[0]), order.reference)
 
     def _order_values(self, order: NewOrder) -> dict[str, Any]:
         source = order.order
@@ -224,33 +348,42 @@ class GenericAdapter:
             "comment": source.comment,
             "relay_id": order.package.relay_id,
             "tracking_number": order.package.tracking_number,
+            "stock_decreased": order.decrease_stock,
             **_address_values("billing", source.billing or order.package.delivery),
             **_address_values("delivery", order.package.delivery),
         }
 
-    def _decrease_stock(self, db: sqlite3.Connection, lines: Sequence[Line]) -> None:
-        """In the order's own transaction. The sale has happened, so stock may become negative."""
+    def _add_stock(self, db: sqlite3.Connection, pieces: Sequence[tuple[str, int]]) -> None:
+        """In the order's own transaction. A sale has happened, so stock may become negative."""
         if not (self._settings.products_table and self._settings.product_stock_column):
             return
-        stock, sku = self._settings.product_stock_column, self._settings.product_sku_column
-        db.executemany(
-            f"UPDATE {self._settings.products_table} SET {stock} = {stock} - ? WHERE {sku} = ?",
-            [(line.quantity, line.sku) for line in lines],
+        table, stock, sku = (
+            self._settings.products_table,
+            self._settings.product_stock_column,
+            self._settings.product_sku_column,
         )
+        for reference, change in pieces:
+            if (
+                db.execute(f"UPDATE {table} SET {stock} = {stock} + ? WHERE {sku} = ?", [change, reference]).rowcount
+                > 1
+            ):
+                raise _Ambiguous(f"The table {table} has several products {reference!r}: leave one.")
 
     def _check_tables(self) -> Finding:
-        (count,) = (
-            self._connections.mine()
-            .execute("SELECT count(*) FROM shop_orders WHERE shop = ?", [self._context.shop])
-            .fetchone()
-        )
+        try:
+            with self._reading() as db:
+                (count,) = db.execute(
+                    "SELECT count(*) FROM shop_orders WHERE shop = ?", [self._context.shop]
+                ).fetchone()
+        except ShopUnavailable as error:
+            return Finding("tables", False, str(error), "Check that the file exists and its disk is not full.")
         return Finding("tables", True, f"shop_orders holds {count} orders of this shop.")
 
     def _check_products(self) -> Finding:
         table = self._settings.products_table
         try:
             self.find_products(["-"])
-        except sqlite3.Error as error:
+        except ShopUnavailable as error:
             return Finding(
                 "products",
                 False,
@@ -258,6 +391,10 @@ class GenericAdapter:
                 "Correct products_table and its columns.",
             )
         return Finding("products", True, f"The table {table} can be read.")
+
+
+class _Ambiguous(Exception):
+    """Several products have the line's reference."""
 
 
 def _path(url: str, shop: str) -> str:
@@ -271,6 +408,18 @@ def _path(url: str, shop: str) -> str:
 def _address_values(kind: str, address: Address | None) -> dict[str, str]:
     address = address or Address()
     return {f"{kind}_{field}": getattr(address, field) for field in Address.__struct_fields__}
+
+
+def _shipment_event(row: tuple[Any, ...]) -> Event:
+    shipment_id, order_id, reference, carrier_code, carrier_name, number, url = row
+    return Event(
+        id=str(shipment_id),
+        kind="shipment",
+        shop_order_id=str(order_id),
+        reference=reference,
+        tracking=Tracking(carrier_code, carrier_name, number, url),
+        raw_kind="shop_shipments",
+    )
 
 
 def _text(value: object) -> str | None:

@@ -6,12 +6,13 @@ Adapters are found by entry points (group `lengow.adapters`): the value is a cla
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar, Literal, Protocol
 
 import msgspec
 
 from lengow.connector.errors import SettingsError
-from lengow.connector.model import NewOrder, Tracking
+from lengow.connector.model import Address, NewOrder, Tracking
 from lengow.connector.secret import Secret
 
 GROUP = "lengow.adapters"
@@ -28,6 +29,10 @@ class Capabilities(msgspec.Struct, frozen=True):
     """How long after an unknown outcome `find_order` can be trusted to see the order."""
     delivered_by_marketplace_reason: str = ""
     """Why not, where `imports_delivered_by_marketplace` is false."""
+    updates: tuple[str, ...] = ()
+    """The changes that `update_order` can bring to the shop: tags of `Change`."""
+    polling: bool = False
+    """Whether `shipments_since` finds shipments that no webhook told."""
 
 
 class AdapterContext(msgspec.Struct, frozen=True):
@@ -41,6 +46,8 @@ class AdapterContext(msgspec.Struct, frozen=True):
     clock: Callable[[], datetime]
     call_timeout: float
     """Seconds that one call to the shop may take at most; shorter than a step's lease."""
+    unknown_products: Literal["hold", "import"] = "hold"
+    """What becomes of a line whose product the shop does not know: refuse the order, or import a free line."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -54,11 +61,14 @@ class Product(msgspec.Struct, frozen=True):
     reference: str
     shop_product_id: str
     stock: int | None = None
+    also: tuple[str, ...] = ()
+    """Further products of the shop with the same reference; an order with it is refused until one is left."""
 
 
 class ShopOrder(msgspec.Struct, frozen=True):
     id: str
     """What the shop calls the order; reported to Lengow as the merchant order id."""
+    reference: str = ""
 
 
 class Created(msgspec.Struct, frozen=True):
@@ -86,17 +96,72 @@ class Unknown(msgspec.Struct, frozen=True):
 Outcome = Created | Rejected | Unknown
 
 
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """The order is not to be delivered any more: what it took from the stock is given back."""
+
+    reason: str = ""
+
+
+class MarkShipped(msgspec.Struct, frozen=True, tag="ship"):
+    """The order was shipped without the shop: it is marked so, and no shipment is told back for it."""
+
+    tracking: Tracking = Tracking()
+
+
+class CorrectAddress(msgspec.Struct, frozen=True, tag="address"):
+    """None: that address stays. What the order costs stays the same to the cent."""
+
+    billing: Address | None = None
+    delivery: Address | None = None
+
+
+class Refund(msgspec.Struct, frozen=True, tag="refund"):
+    """Money that the marketplace gave back. The shop only books it: no payment is made there."""
+
+    id: str
+    """Chosen by the connector, the same on every try: a refund of this id is booked once."""
+    amount: Decimal
+    reason: str = ""
+    line_ids: tuple[str, ...] = ()
+    """The lines given back whole; none: only money."""
+    restock: bool = False
+    """Whether the goods of `line_ids` go back on stock."""
+
+
+Change = Cancel | MarkShipped | CorrectAddress | Refund
+
+
+class Updated(msgspec.Struct, frozen=True):
+    """The shop holds the change; it may have held it before."""
+
+    reference: str
+
+
+UpdateOutcome = Updated | Rejected | Unknown
+
+
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a shop told us, by webhook or by polling."""
 
     id: str
-    """The sender's own id of the event, the same on each repeat."""
-    kind: Literal["shipment", "other"]
+    """The sender's own id of the event, the same on each repeat, by webhook and by polling."""
+    kind: Literal["shipment", "changed", "other"]
+    """`changed`: something about the shop order changed that only `shipments_of` can tell."""
     shop_order_id: str = ""
     reference: str = ""
     tracking: Tracking = Tracking()
     line_ids: tuple[str, ...] = ()
     raw_kind: str = ""
+
+
+class Polled(msgspec.Struct, frozen=True):
+    """One page of what `shipments_since` found."""
+
+    events: tuple[Event, ...]
+    cursor: str
+    """To be kept once the events are; what the next call is given."""
+    more: bool
+    """Whether there is another page now."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -128,16 +193,42 @@ class Adapter(Protocol):
         """One outcome an order, in any order. A reference that the shop already holds gives Created, not a second."""
 
     def find_order(self, reference: str) -> ShopOrder | None:
-        """The shop order that carries exactly this reference."""
+        """The shop order that carries exactly this reference, and is complete.
+
+        What an interrupted creation left is completed, or set aside and not found. Raises ShopUnavailable also while
+        the shop may still be creating the order.
+        """
+
+    def update_order(self, shop_order: ShopOrder, change: Change) -> UpdateOutcome:
+        """Bring a change at the marketplace to the shop order. Safe to repeat: the same change twice is one."""
+
+    def shipments_since(self, cursor: str) -> Polled:
+        """Shipments of our orders that the shop learnt of since `cursor`; the empty cursor begins some days back.
+
+        The same shipment may come again after a while, with the same event id. Adapters without
+        `Capabilities.polling` answer with no events.
+        """
+
+    def shipments_of(self, shop_order_id: str) -> Sequence[Event]:
+        """All shipments of one shop order as they stand; what an event of kind `changed` asks for."""
+
+    def greets(self, request: Request) -> bool:
+        """Whether a request is the platform's unsigned hello to a new webhook: answered 200, and forgotten."""
 
     def verify(self, request: Request) -> str:
         """The delivery's id, by which a repeat is known. Raises SignatureError for anything unproven."""
 
     def events(self, request: Request) -> Sequence[Event]:
-        """What a verified request tells. Raises PayloadInvalid. Unknown kinds give events of kind `other`."""
+        """What a verified request tells. Raises PayloadInvalid. Unknown kinds give events of kind `other`.
+
+        What is no news, such as the echo of our own writes, gives none. The shop is not called.
+        """
+
+    def connect(self, url: str) -> Sequence[Finding]:
+        """Have the shop send its webhooks to `url`, also again after it stopped. Safe to repeat."""
 
     def check(self) -> Sequence[Finding]:
-        """Reachability, rights, versions: for a person who sets the shop up."""
+        """Reachability, rights, versions: for a person who sets the shop up. Never raises: what fails is a finding."""
 
     def close(self) -> None: ...
 
