@@ -1,6 +1,7 @@
 """Lengow's calls by name. Facts: reference lengow.md §1-5."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,8 @@ import msgspec
 
 from lengow.connector.client.answers import PAGE_SIZE, Action, ActionsPage, OrdersPage, action_of
 from lengow.connector.client.limiter import Limiter
-from lengow.connector.client.transport import Transport
+from lengow.connector.client.transport import TIMEOUTS, Timeouts, Transport
+from lengow.connector.errors import MalformedAnswer
 from lengow.connector.secret import Secret
 
 ORDERS = "/v3.0/orders/"
@@ -21,9 +23,29 @@ class LengowClient:
     """Lengow's API for one account; safe to share between threads."""
 
     def __init__(
-        self, *, account: str, base_url: str, access_token: Secret, secret: Secret, requests_per_minute: int = 500
+        self,
+        *,
+        account: str,
+        base_url: str,
+        access_token: Secret,
+        secret: Secret,
+        requests_per_minute: int = 500,
+        timeouts: Timeouts = TIMEOUTS,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._transport = Transport(base_url, access_token, secret, Limiter(requests_per_minute), account=account)
+        """`sleep` and `monotonic`: how time passes between calls, for a test."""
+        limiter = Limiter(requests_per_minute, now=monotonic, sleep=sleep)
+        self._transport = Transport(
+            base_url,
+            access_token,
+            secret,
+            limiter,
+            account=account,
+            timeouts=timeouts,
+            sleep=sleep,
+            monotonic=monotonic,
+        )
 
     def close(self) -> None:
         self._transport.close()
@@ -102,8 +124,8 @@ class LengowClient:
             params = {**filters, "page": str(page), "page_size": str(PAGE_SIZE)}
             answer = self._transport.get(ACTIONS, ActionsPage, params)
             for entry in answer.results:
-                yield action_of(entry)
-            if not answer.next:
+                yield _listed(entry)
+            if not answer.next or not answer.results:
                 return
             page += 1
 
@@ -116,6 +138,13 @@ class LengowClient:
     def marketplaces(self) -> dict[str, msgspec.Raw]:
         """Each marketplace's description by its key, as bytes (§5)."""
         return self._transport.get(MARKETPLACES, dict[str, msgspec.Raw])
+
+
+def _listed(entry: dict[str, Any]) -> Action:
+    try:
+        return action_of(entry)
+    except msgspec.ValidationError as error:
+        raise MalformedAnswer(f"Lengow lists an action that cannot be read: {error}.") from error
 
 
 class _Posted(msgspec.Struct, frozen=True):

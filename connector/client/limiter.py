@@ -5,8 +5,13 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 
+from lengow.connector.errors import RateLimited
+
 WINDOW_SECONDS = 60.5
 """Lengow counts per minute (reference lengow.md §1.4); half a second more keeps jitter on the way from crowding two."""
+
+LONGEST_WAIT = 61.0
+"""Seconds that a call waits in place: a whole window. A longer one is left to the step, whose lease it would outlast."""
 
 
 class Limiter:
@@ -31,9 +36,14 @@ class Limiter:
         self._paused_until: dict[str, float] = defaultdict(float)
 
     def wait(self, route: str) -> float:
-        """Wait until a call to this route may be sent, and count it. Returns the seconds waited."""
+        """Wait until a call to this route may be sent, and count it. Returns the seconds waited.
+
+        Raises RateLimited when Lengow asked for a longer pause than a caller should stand still for.
+        """
         waited = 0.0
         while delay := self._take(route):
+            if delay > LONGEST_WAIT:
+                raise RateLimited(retry_after=delay)
             self._sleep(delay)
             waited += delay
         return waited
@@ -44,6 +54,8 @@ class Limiter:
             self._paused_until[route] = max(self._paused_until[route], self._now() + seconds)
 
     def _take(self, route: str) -> float:
+        """Count the call and return 0, or return how long to wait. One sum is compared and subtracted, so that it is
+        never rounded to 0 where the call was not counted."""
         with self._lock:
             now = self._now()
             if now < self._paused_until[route]:
@@ -51,9 +63,9 @@ class Limiter:
             if not self._quota:
                 return 0
             calls = self._calls[route]
-            while calls and calls[0] <= now - WINDOW_SECONDS:
+            while calls and calls[0] + WINDOW_SECONDS <= now:
                 calls.popleft()
             if len(calls) >= self._quota:
-                return calls[0] + WINDOW_SECONDS - now
+                return (calls[0] + WINDOW_SECONDS) - now
             calls.append(now)
             return 0

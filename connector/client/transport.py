@@ -3,6 +3,7 @@
 import logging
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,9 +13,10 @@ from typing import Any, TypeVar
 
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
+import urllib3
 
-from lengow.connector.client.limiter import Limiter
+from lengow.connector.client.deadline import DeadlineAdapter
+from lengow.connector.client.limiter import LONGEST_WAIT, Limiter
 from lengow.connector.errors import (
     ApiError,
     ApiRefused,
@@ -31,20 +33,35 @@ log = logging.getLogger("lengow.connector.client")
 
 T = TypeVar("T")
 
-CONNECT_TIMEOUT = 10.0
-DEFAULT_TIMEOUT = 10.0
-TIMEOUTS = {
-    "/v3.0/orders/actions/": 15.0,
-    "/v3.0/orders/moi/": 10.0,
-    "/v3.0/orders/": 20.0,
-    "/v3.0/marketplaces/": 15.0,
-}
-"""Total seconds a call, as the official plugins have them (reference lengow.md §1.3)."""
+
+class Timeouts(msgspec.Struct, frozen=True):
+    """Seconds, as the official plugins have them (reference lengow.md §1.3)."""
+
+    connect: float = 10.0
+    default: float = 10.0
+    """For a whole answer."""
+    routes: Mapping[str, float] = {}
+    """For a whole answer of these."""
+
+    def of(self, route: str) -> float:
+        return self.routes.get(route, self.default)
+
+
+TIMEOUTS = Timeouts(
+    routes={
+        "/v3.0/orders/actions/": 15.0,
+        "/v3.0/orders/moi/": 10.0,
+        "/v3.0/orders/": 20.0,
+        "/v3.0/marketplaces/": 15.0,
+    }
+)
 
 QUOTA_ROUTES = {"/v3.0/orders/moi/": "/v3.0/orders/"}
 """Routes that the plugins count together (reference lengow.md §1.4)."""
 
 TOKEN_ROUTE = "/access/get_token"  # noqa: S105
+TOKEN = re.compile(r"[\x21-\x7e]{1,1000}")
+"""What can stand in a header."""
 TOKEN_LIFE = 3000.0
 """Lengow's tokens live 3600 s; the plugins renew after 3000 (reference lengow.md §1.1)."""
 
@@ -52,7 +69,13 @@ TRIES = 4
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 8.0
 LARGEST_ANSWER = 64 * 1024 * 1024
+MOST_TEXT = 500
+"""Of an error text."""
+NO_TEXT = "it gave no text"
 USER_AGENT = "lengow-connector-python"
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding arbitrary bytes may raise."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -72,13 +95,18 @@ class Transport:
         limiter: Limiter,
         *,
         account: str,
+        timeouts: Timeouts = TIMEOUTS,
         sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`sleep` and `monotonic` pass the time between calls; a single call always takes real time."""
         self._base_url = base_url.rstrip("/")
         self._keys = (access_token, secret)
         self._limiter = limiter
         self._account = account
+        self._timeouts = timeouts
         self._sleep = sleep
+        self._monotonic = monotonic
         self._session = requests.Session()
         self._session.headers["User-Agent"] = USER_AGENT
         # netrc would replace our Authorization header; proxies and CA bundle are taken from the environment once.
@@ -86,7 +114,7 @@ class Transport:
         self._session.proxies = dict(requests.utils.get_environ_proxies(self._base_url))
         self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=16))
+            self._session.mount(scheme, DeadlineAdapter(pool_connections=2, pool_maxsize=16))
         self._token_lock = threading.Lock()
         self._token = ""
         self._token_ends = 0.0
@@ -106,6 +134,7 @@ class Transport:
 
     def get(self, route: str, kind: type[T], params: Mapping[str, str] | None = None) -> T:
         """GET and decode. Repeated on faults; raises an ApiError that is not OutcomeUnknown."""
+        self._valid_token()  # so that its own tries are not multiplied by those of the call
         return self._repeat(lambda: self._decoded(self._authorized("GET", route, params=params), kind, route), route)
 
     def patch(self, route: str, body: Mapping[str, Any]) -> None:
@@ -124,7 +153,7 @@ class Transport:
             answer = self._repeat(lambda: self._authorized("POST", route, data=data), route, safe=False)
         except _ConnectionLost as lost:
             raise OutcomeUnknown(f"The answer to POST {route} was lost: {lost}.", account=self._account) from lost
-        if answer.status >= 500:
+        if answer.status not in (200, 201):
             raise OutcomeUnknown(f"Lengow answered HTTP {answer.status} to POST {route}.", account=self._account)
         try:
             return self._decoded(answer, kind, route)
@@ -133,12 +162,14 @@ class Transport:
 
     def _repeat(self, call: Callable[[], T], route: str, *, safe: bool = True) -> T:
         """Run `call` until it succeeds, up to TRIES times; what is not `safe` is repeated only if nothing was done."""
+        waited = 0.0
         for attempt in range(1, TRIES + 1):
             try:
                 return call()
             except RateLimited as limited:
                 self._limiter.pause(_quota_route(route), limited.retry_after)
-                if attempt == TRIES:
+                waited += limited.retry_after
+                if attempt == TRIES or waited > LONGEST_WAIT:
                     raise
                 log.info("quota reached", extra={"account": self._account, "route": route, "wait": limited.retry_after})
             except (_NotSent, _ConnectionLost, MalformedAnswer, ApiUnavailable) as error:
@@ -176,7 +207,7 @@ class Transport:
             if answer.status not in (401, 403):
                 break
             if last:
-                raise Unauthorized(_message(answer) or None, account=self._account)
+                raise Unauthorized(self._message(answer) or None, account=self._account)
             token = self._valid_token(refused=token)
         self._raise_for_status(answer, route, safe=method != "POST")
         return answer
@@ -184,25 +215,28 @@ class Transport:
     def _valid_token(self, refused: str = "") -> str:
         """The shared token, renewed before it ends, or when it is the one that was just `refused`."""
         with self._token_lock:
-            if self._token and self._token != refused and time.monotonic() < self._token_ends:
+            if self._token and self._token != refused and self._monotonic() < self._token_ends:
                 return self._token
             form = {"access_token": self._keys[0].reveal(), "secret": self._keys[1].reveal()}
             granted = self._repeat(lambda: self._ask_for_token(form), TOKEN_ROUTE)
-            self._token, self._account_id = granted.token, int(granted.account_id)
-            self._token_ends = time.monotonic() + TOKEN_LIFE
+            self._token, self._account_id = granted.token, granted.account_id
+            self._token_ends = self._monotonic() + TOKEN_LIFE
             return self._token
 
     def _ask_for_token(self, form: Mapping[str, str]) -> "_Granted":
+        self._limiter.wait(TOKEN_ROUTE)
         answer = self._send("POST", TOKEN_ROUTE, data=form)
         if answer.status in (400, 401, 403):
             raise Unauthorized(
-                f"Lengow refuses the keys of the account {self._account!r}: {_message(answer)}", account=self._account
+                f"Lengow refuses the keys of the account {self._account!r}: {self._message(answer) or NO_TEXT}",
+                account=self._account,
             )
         self._raise_for_status(answer, TOKEN_ROUTE, safe=True)
-        granted = self._decoded(answer, _Granted, TOKEN_ROUTE)
-        if not granted.token:
-            raise MalformedAnswer("Lengow gave an empty token.", account=self._account)
-        return granted
+        granted = self._decoded(answer, _GrantedByLengow, TOKEN_ROUTE)
+        number = str(granted.account_id)
+        if not TOKEN.fullmatch(granted.token) or not (number.isascii() and number.isdigit()):
+            raise MalformedAnswer("Lengow gave no usable token and account id.", account=self._account)
+        return _Granted(granted.token, int(number))
 
     def _send(
         self,
@@ -213,9 +247,7 @@ class Transport:
         data: bytes | Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """One HTTP exchange within the route's total time. Raises _NotSent or _ConnectionLost."""
-        seconds = TIMEOUTS.get(route, DEFAULT_TIMEOUT)
-        deadline = time.monotonic() + seconds
+        """One HTTP exchange within the route's time. Raises _NotSent or _ConnectionLost, whatever went wrong."""
         try:
             with self._session.request(
                 method,
@@ -223,61 +255,73 @@ class Transport:
                 params=params,
                 data=data,
                 headers=headers,
-                timeout=(CONNECT_TIMEOUT, seconds),
+                timeout=(self._timeouts.connect, self._timeouts.of(route)),
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = _read_until(response, deadline)
+                body = _body(response)
         except requests.exceptions.ConnectTimeout as error:
-            raise _NotSent(f"no connection within {CONNECT_TIMEOUT:.0f} s") from error
-        except requests.exceptions.RequestException as error:
-            if "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error):
+            raise _NotSent(f"no connection within {self._timeouts.connect:g} s") from error
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            if _caused_by(error, urllib3.exceptions.NewConnectionError):
                 raise _NotSent("no connection") from error
+            if _caused_by(error, (requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError)):
+                raise _ConnectionLost(f"no whole answer within {self._timeouts.of(route):g} s") from error
             raise _ConnectionLost(type(error).__name__) from error
         self._learn_clock(response.headers.get("Date"))
         return Answer(response.status_code, body, response.headers)
 
     def _learn_clock(self, date_header: str | None) -> None:
+        """From `Date`, which is always in GMT (RFC 9110); what cannot be read is ignored."""
         try:
-            told = parsedate_to_datetime(date_header) if date_header else None
-        except ValueError:
+            told = parsedate_to_datetime(date_header or "").replace(tzinfo=UTC)
+            self._clock_offset = told - datetime.now(UTC)
+        except (ValueError, TypeError, OverflowError):
             return
-        if told is not None:
-            self._clock_offset = told.astimezone(UTC) - datetime.now(UTC)
 
     def _raise_for_status(self, answer: Answer, route: str, *, safe: bool) -> None:
-        """Each error shape of reference §1.5 becomes one exception."""
+        """Each error shape of reference §1.5 becomes one exception. What is not `safe` and may be done passes."""
         status = answer.status
         if status in (200, 201):
             return
         about = {"account": self._account, "route": route}
+        text = self._message(answer)
         if status == 429:
-            raise RateLimited(_message(answer) or None, retry_after=_retry_after(answer), **about)
-        if status >= 500:
+            raise RateLimited(text or None, retry_after=_retry_after(answer), **about)
+        if status >= 500 or status in (202, 204, 408):
             if safe:
-                raise ApiUnavailable(f"Lengow answered HTTP {status} to {route}: {_message(answer)}", **about)
+                raise ApiUnavailable(f"Lengow answered HTTP {status} to {route}: {text or NO_TEXT}", **about)
             return
         if status == 404:
-            raise NotFound(_message(answer) or None, **about)
+            raise NotFound(text or None, **about)
         raise ApiRefused(
-            f"Lengow refused {route} (HTTP {status}): {_message(answer)}",
-            status=status,
-            fields=_fields(answer),
-            **about,
+            f"Lengow refused {route} (HTTP {status}): {text or NO_TEXT}", status=status, fields=_fields(answer), **about
         )
+
+    def _message(self, answer: Answer) -> str:
+        """Lengow's text, without the keys, which it may repeat."""
+        text = _message(answer)
+        for key in self._keys:
+            text = text.replace(key.reveal(), "***")
+        return text[:MOST_TEXT]
 
     def _decoded(self, answer: Answer, kind: type[T], route: str) -> T:
         try:
             return msgspec.json.decode(answer.body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise MalformedAnswer(
                 f"Lengow's answer to {route} cannot be read: {error}.", account=self._account
             ) from error
 
 
-class _Granted(msgspec.Struct, frozen=True):
+class _GrantedByLengow(msgspec.Struct, frozen=True):
     token: str
     account_id: int | str
+
+
+class _Granted(msgspec.Struct, frozen=True):
+    token: str
+    account_id: int
 
 
 class _NotSent(Exception):
@@ -294,14 +338,23 @@ def pause_before(attempt: int, jitter: float) -> float:
     return pause * (0.5 + jitter / 2)
 
 
-def _read_until(response: requests.Response, deadline: float) -> bytes:
-    """The body, given up when it drips in for longer than the call may take: `requests` times single reads only."""
+def _caused_by(error: BaseException, kinds: type[BaseException] | tuple[type[BaseException], ...]) -> bool:
+    """Whether the error is of such a kind, or wraps one: `requests` tells some things by inner errors only."""
+    seen: object = error
+    while isinstance(seen, BaseException):
+        if isinstance(seen, kinds):
+            return True
+        inner = getattr(seen, "reason", None) or getattr(seen, "original_error", None)
+        seen = inner or next((one for one in seen.args if isinstance(one, BaseException)), None)
+    return False
+
+
+def _body(response: requests.Response) -> bytes:
+    """The body, given up when it is larger than any of Lengow's."""
     chunks, size = [], 0
     for chunk in response.iter_content(256 * 1024):
         chunks.append(chunk)
         size += len(chunk)
-        if time.monotonic() > deadline:
-            raise requests.exceptions.ReadTimeout("the answer took too long")
         if size > LARGEST_ANSWER:
             raise requests.exceptions.ContentDecodingError("the answer is too large")
     return b"".join(chunks)
@@ -318,29 +371,37 @@ def _retry_after(answer: Answer) -> float:
 
 
 def _message(answer: Answer) -> str:
-    """The text in any of Lengow's error shapes, cut to a readable length."""
+    """The text in any of Lengow's error shapes; the beginning of a body that has none of them."""
     try:
         body = msgspec.json.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return answer.body[:200].decode("utf-8", "replace")
-    if not isinstance(body, dict):
-        return str(body)[:500]
-    error = body.get("error", body.get("detail", body))
-    if isinstance(error, dict):
-        error = error.get("message", error)
-    if isinstance(error, dict):
-        error = "; ".join(f"{field}: {_joined(text)}" for field, text in error.items())
-    return _joined(error)[:500]
+        if isinstance(body, dict):
+            body = body.get("error", body.get("detail", body))
+        if isinstance(body, dict):
+            body = body.get("message", body)
+        return _text(body)
+    except UNREADABLE:
+        return answer.body[:200].decode("utf-8", "replace").strip()
+
+
+def _text(value: object) -> str:
+    """Lists of texts, {field: texts}, and the {"loc": …, "msg": …} of the catalogue routes, as one text."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "; ".join(map(_text, value))
+    if not isinstance(value, dict):
+        return str(value)
+    if "msg" in value:
+        places = value.get("loc")
+        where = ".".join(map(str, places)) if isinstance(places, list) else ""
+        return f"{where}: {_text(value['msg'])}" if where else _text(value["msg"])
+    return "; ".join(f"{field}: {_text(text)}" for field, text in value.items())
 
 
 def _fields(answer: Answer) -> dict[str, str]:
     """Field errors, such as {"carrier": ["…"]} (inferred, reference §1.5)."""
     try:
         body = msgspec.json.decode(answer.body, type=dict[str, list[str]])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return {}
-    return {field: _joined(texts) for field, texts in body.items()}
-
-
-def _joined(value: object) -> str:
-    return "; ".join(str(one) for one in value) if isinstance(value, list) else str(value)
+    return {field: _text(texts) for field, texts in body.items()}
