@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from lengow.connector.context import CONNECTOR, Context
-from lengow.connector.decode import decode_order
+from lengow.connector.decode import unpack_order
 from lengow.connector.errors import ActionInvalid, OrderUnknown
 from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace as described
@@ -34,7 +34,7 @@ def queue_action(
     if not stored:
         raise OrderUnknown(f"There is no order {key}.", order=str(key))
     [one] = stored.values()
-    order = decode_order(one.order.raw)
+    order = unpack_order(one.order.decoded, one.order.raw)
     description = described(context, key.account, key.marketplace)
     given = {name: value for name, value in arguments.items() if value}
     rows = [

@@ -13,7 +13,7 @@ import msgspec
 
 from lengow.connector.adapter import Adapter, Created, Outcome, Rejected, ShopOrder, Unknown
 from lengow.connector.context import Context
-from lengow.connector.decode import decode_order
+from lengow.connector.decode import unpack_order
 from lengow.connector.errors import LengowError, ShopUnavailable
 from lengow.connector.model import Line, NewOrder, Order, OrderState, StepKind
 from lengow.connector.recorder import refresh_order_states
@@ -85,7 +85,9 @@ def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -
                 continue
             one = stored[package.id]
             in_doubt = package.state is OrderState.CREATING
-            tasks.append(_Task(step, package, decode_order(one.order.raw), one.order.account, in_doubt))
+            tasks.append(
+                _Task(step, package, unpack_order(one.order.decoded, one.order.raw), one.order.account, in_doubt)
+            )
         tx.set_package_states(
             msgspec.structs.replace(task.package, state=OrderState.CREATING, reason="", changed_at=context.now())
             for task in tasks

@@ -112,6 +112,8 @@ class WireOrder(msgspec.Struct):
 
 
 WIRE = msgspec.json.Decoder(WireOrder)
+PACK = msgspec.msgpack.Encoder()
+UNPACK = msgspec.msgpack.Decoder(Order)
 PLAIN = msgspec.json.Decoder()
 CANONICAL = msgspec.json.Encoder(order="deterministic")
 
@@ -173,6 +175,22 @@ def decode_order(raw: bytes) -> Order:
         merchant_order_ids=_merchant_order_ids(wire.merchant_order_id),
         catalogues=_catalogues(wire),
     )
+
+
+def pack_order(order: Order) -> bytes:
+    """The model in the form in which the store keeps it beside the raw record: read back without any cleaning."""
+    return PACK.encode(order)
+
+
+def unpack_order(decoded: bytes, raw: bytes) -> Order:
+    """The model as it was packed; decoded anew from the raw record where an older version packed it differently.
+
+    Raises OrderUndecodable when the raw record cannot be read either.
+    """
+    try:
+        return UNPACK.decode(decoded)
+    except msgspec.DecodeError:
+        return decode_order(raw)
 
 
 def amended_fields(before: bytes, after: bytes) -> list[str]:

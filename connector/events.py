@@ -7,7 +7,7 @@ import msgspec
 from lengow.connector.actions import queue_action
 from lengow.connector.adapter import Event, Request
 from lengow.connector.context import Context
-from lengow.connector.decode import decode_order
+from lengow.connector.decode import unpack_order
 from lengow.connector.errors import ActionInvalid, LengowError, OrderUndecodable, OrderUnknown
 from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace
@@ -137,7 +137,7 @@ def _package(context: Context, shop: str, event: Event) -> PackageRow | None:
 
 def _shipped_lines(stored: StoredOrder, package: PackageRow, event: Event) -> tuple[str, ...]:
     """The lines that the shipment covers: those told, else the package's that are still sold."""
-    open_lines = {line.id for line in decode_order(stored.order.raw).lines if line.open}
+    open_lines = {line.id for line in unpack_order(stored.order.decoded, stored.order.raw).lines if line.open}
     unknown = [line for line in event.line_ids if line not in package.line_ids]
     if unknown:
         raise ActionInvalid("line_unknown", f"The shop order has no line {unknown[0]!r}.", field="line")

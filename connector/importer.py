@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import msgspec
 
 from lengow.connector.client.answers import PAGE_SIZE, OrdersPage
 from lengow.connector.context import Context
-from lengow.connector.errors import ApiError, ApiUnavailable, LengowError, MalformedAnswer, NotFound
+from lengow.connector.errors import ApiError, ApiRefused, ApiUnavailable, LengowError, MalformedAnswer, NotFound
 from lengow.connector.model import OrderState, StepKind
 from lengow.connector.recorder import Recorder
 from lengow.connector.retry import retry_after
@@ -64,16 +65,14 @@ def import_orders(
     A window given by hand does not move the cursor of the regular one.
     """
     client = context.client(step.account)
-    by_hand = since is not None
-    start, end = context.now(), context.now()
+    start = end = context.now()
     try:
-        client.account_id()
-        end = until or client.now() + CLOCK_GRAIN
+        end = until or _lengow_time(client)
         start = since or _window_start(context, step, end)
         imported = _read(context, client, step, start, end, progress)
     except ApiError as error:
         imported = Imported(step.account, start, end, error=error)
-    _close(context, step, imported, moves_cursor=step.kind is StepKind.IMPORT and not by_hand)
+    _close(context, step, imported, moves_cursor=step.kind is StepKind.IMPORT and since is None)
     return imported
 
 
@@ -104,6 +103,13 @@ def next_import(context: Context, step: Step) -> datetime:
         return now + timedelta(minutes=account.sync_every_minutes)
     today = now.replace(hour=account.daily_sync_at.hour, minute=account.daily_sync_at.minute, second=0, microsecond=0)
     return today if today > now else today + timedelta(days=1)
+
+
+def _lengow_time(client: "LengowClient") -> datetime:
+    """Until when there can be orders: now, by Lengow's clock, which this asks for."""
+    with suppress(NotFound, ApiRefused):  # whatever it answers carries the clock
+        client.me()
+    return client.now() + CLOCK_GRAIN
 
 
 def _window_start(context: Context, step: Step, end: datetime) -> datetime:

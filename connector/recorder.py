@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from lengow.connector.context import Context
-from lengow.connector.decode import Identity, amended_fields, decode_order, identify
+from lengow.connector.decode import Identity, amended_fields, decode_order, identify, pack_order
 from lengow.connector.errors import OrderUndecodable
 from lengow.connector.model import Order, OrderState, Package, StepKind
 from lengow.connector.packages import StoredPackage, assign
@@ -165,6 +165,7 @@ class _Record:
             marketplace_order_id=self._identity.marketplace_order_id,
             fingerprint=self._identity.fingerprint,
             raw=self._raw,
+            decoded=pack_order(order) if order else b"",
             status=order.status if order else "",
             types=" ".join(order.types) if order else "",
             ordered_at=order.date if order else None,

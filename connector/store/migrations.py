@@ -27,6 +27,7 @@ FIRST = (
         received_at TEXT NOT NULL,
         changed_at TEXT NOT NULL,
         raw BLOB NOT NULL,
+        decoded BLOB NOT NULL,
         unreadable BLOB,
         UNIQUE (account, marketplace, marketplace_order_id)
     )

@@ -40,6 +40,8 @@ class OrderRow(msgspec.Struct, frozen=True):
     about: str
     received_at: datetime
     changed_at: datetime
+    decoded: bytes
+    """The model, packed; empty when `raw` cannot be read."""
     unreadable: bytes | None = None
     """The newest record from Lengow, where it could not be read; `raw` is then the last that could."""
 

@@ -1,0 +1,159 @@
+"""The shop refuses, answers late or not at all: nothing is lost, nothing comes twice, and a person can mend it."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+
+from lengow.adapters.generic import GenericAdapter
+from lengow.connector.adapter import Outcome, Product, Unknown
+from lengow.connector.errors import LeaseLost, ShopUnavailable
+from lengow.connector.model import NewOrder, StepKind
+
+
+class FlakyShop(GenericAdapter):
+    """A generic shop whose next answers are set by the test."""
+
+    answers: ClassVar[list[str]] = []
+
+    def create_orders(self, orders: Sequence[NewOrder]) -> Sequence[Outcome]:
+        answer = self.answers.pop(0) if self.answers else "well"
+        if answer == "down":
+            raise ShopUnavailable("The shop is down.")
+        if answer == "lost before":
+            return [Unknown(order.reference, "time-out") for order in orders]
+        outcomes = super().create_orders(orders)
+        if answer == "lost after":
+            return [Unknown(order.reference, "time-out") for order in orders]
+        if answer == "raises after":
+            raise RuntimeError("a bug in an adapter")
+        if answer == "forgets one":
+            return outcomes[1:]
+        return outcomes
+
+    def find_products(self, references: Sequence[str]) -> Mapping[str, Product] | None:
+        if self.answers and self.answers[0] == "no products":
+            self.answers.pop(0)
+            raise ShopUnavailable("The shop is down.")
+        return super().find_products(references)
+
+
+@pytest.fixture
+def flaky(make_merchant: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    entry_point = SimpleNamespace(name="flaky", load=lambda: FlakyShop)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [entry_point])
+    FlakyShop.answers = []
+    yield make_merchant(platform="flaky")
+    FlakyShop.answers = []
+
+
+def _until_created(merchant: Any) -> None:
+    merchant.sandbox.advance(minutes=5)
+    merchant.sync()
+
+
+@pytest.mark.parametrize("answer", ["down", "lost before", "lost after", "raises after", "forgets one", "no products"])
+def test_whatever_the_shop_answers_each_order_is_in_it_once(flaky: Any, answer: str) -> None:
+    flaky.sells(5)
+    FlakyShop.answers = [answer]
+    flaky.sync()
+    _until_created(flaky)
+    assert len(flaky.in_shop()) == 5
+    assert {one.order.state for one in flaky.orders()} == {"created"}
+    assert flaky.compared().clean
+
+
+def test_an_unknown_outcome_shows_until_the_shop_has_told(flaky: Any) -> None:
+    [order_id] = flaky.sells()
+    FlakyShop.answers = ["lost after"]
+    flaky.sync()
+    assert flaky.state(order_id) == ("creating", "outcome_unknown")
+    _until_created(flaky)
+    assert flaky.journal(order_id)[-3:] == ["create_failed", "found", "reported"]
+
+
+def test_a_shop_that_stays_down_waits_for_a_person_and_a_retry_mends_it(flaky: Any) -> None:
+    [order_id] = flaky.sells()
+    FlakyShop.answers = ["down"] * 15
+    for _ in range(15):
+        flaky.sandbox.advance(hours=13)
+        flaky.sync()
+    assert flaky.state(order_id) == ("failed", "gave_up")
+    flaky.connector.retry("main", "manomano_fr", order_id)
+    flaky.sync()
+    assert flaky.in_shop() == [order_id]
+
+
+def test_what_stays_in_doubt_is_never_sent_again_unasked(flaky: Any) -> None:
+    [order_id] = flaky.sells()
+    FlakyShop.answers = ["lost after"]
+    flaky.sync()
+    flaky.connector.retry("main", "manomano_fr", order_id)
+    flaky.sync()
+    assert flaky.in_shop() == [order_id]
+
+
+def test_an_order_that_the_shop_refuses_fails_alone_with_the_shops_words(merchant: Any) -> None:
+    merchant.run(
+        "CREATE TRIGGER no_lyon BEFORE INSERT ON shop_orders WHEN new.comment = 'no' "
+        "BEGIN SELECT RAISE(ABORT, 'we do not deliver there'); END"
+    ) if _tables(merchant) else None
+    bad = merchant.sells_raw({"comments": "no"})
+    good = merchant.sells(2)
+    merchant.sync()
+    assert sorted(merchant.in_shop()) == sorted(good)
+    assert merchant.state(bad) == ("failed", "rejected_by_shop")
+    assert "we do not deliver there" in merchant.order(bad).order.about
+    merchant.run("DROP TRIGGER no_lyon")
+    merchant.connector.retry("main", "manomano_fr", bad)
+    merchant.sync()
+    assert merchant.state(bad) == ("created", "")
+
+
+def test_a_worker_that_wakes_up_after_its_lease_writes_nothing(merchant: Any) -> None:
+    """The fence: of two claims of one step only the newest may finish it."""
+    merchant.sells()
+    store, now = merchant.connector.store, merchant.sandbox.now()
+    merchant.connector.sync(report=False)
+    with store.transaction() as tx:
+        [old] = tx.claim(StepKind.REPORT, now + timedelta(hours=1), now + timedelta(hours=2), limit=1)
+    with store.transaction() as tx:
+        [new] = tx.claim(StepKind.REPORT, now + timedelta(hours=3), now + timedelta(hours=4), limit=1)
+    assert (new.id, new.token) == (old.id, old.token + 1)
+    for write in ("finish", "postpone", "hold", "renew"):
+        with pytest.raises(LeaseLost), store.transaction() as tx:
+            {
+                "finish": lambda tx=tx: tx.finish([old]),
+                "postpone": lambda tx=tx: tx.postpone(old, now),
+                "hold": lambda tx=tx: tx.hold(old, "no"),
+                "renew": lambda tx=tx: tx.renew(old, now),
+            }[write]()
+    with store.transaction() as tx:
+        assert tx.mine([old]) == set()
+        tx.finish([new])
+
+
+def test_signals_tell_the_host_and_one_that_raises_breaks_nothing(merchant: Any) -> None:
+    told: list[str] = []
+
+    @merchant.connector.signals.order_created.connect
+    def created(sender: Any, *, order: Any, shop_order: Any, **_: Any) -> None:
+        told.append(f"{order.marketplace_order_id} {shop_order.id}")
+        raise RuntimeError("a bug in the host")
+
+    [order_id] = merchant.sells()
+    merchant.sync()
+    [(shop_order_id,)] = merchant.rows("SELECT id FROM shop_orders")
+    assert told == [f"{order_id} {shop_order_id}"]
+    assert merchant.state(order_id) == ("created", "")
+
+
+def _tables(merchant: Any) -> bool:
+    """The shop's tables are made when the shop is first opened."""
+    merchant.connector.check("b2c")
+    with closing(sqlite3.connect(merchant.shop_database)) as db:
+        return bool(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'shop_orders'").fetchone())
