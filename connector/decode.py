@@ -7,19 +7,22 @@ import hashlib
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from lengow.connector.errors import OrderUndecodable
 from lengow.connector.model import Address, Line, Order, Package
 
-LARGEST_AMOUNT = Decimal(10) ** 12
-"""No amount of a real order comes near it; it keeps `1e999999` from becoming a million digits."""
+AMOUNT_DIGITS = range(-30, 12)
+"""Where the first digit of an amount may stand; it keeps `1e999999` and `1e-999999` from becoming a million digits."""
 
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u0080-\u009f\ufffe\uffff]")
 
 Text = str | int | None
+Quantity = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+"""As far as shops and databases can count."""
+Whole = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 
 
 class WireAddress(msgspec.Struct):
@@ -62,7 +65,7 @@ class WireProduct(msgspec.Struct):
 
 
 class WireLine(msgspec.Struct):
-    quantity: int
+    quantity: Quantity
     amount: Decimal
     marketplace_order_line_id: Text = None
     id: Text = None
@@ -72,7 +75,7 @@ class WireLine(msgspec.Struct):
     tax: Decimal | None = None
     lengow_status: Text = None
     max_shipping_date: datetime | None = None
-    feed_id: int | None = None
+    feed_id: Whole | None = None
 
 
 class WirePackage(msgspec.Struct):
@@ -111,11 +114,20 @@ class WireOrder(msgspec.Struct):
     merchant_order_id: str | int | list[str | int] | None = None
 
 
+class WireName(msgspec.Struct):
+    marketplace: str
+    marketplace_order_id: str | int
+
+
 WIRE = msgspec.json.Decoder(WireOrder)
+NAME = msgspec.json.Decoder(WireName)
 PACK = msgspec.msgpack.Encoder()
 UNPACK = msgspec.msgpack.Decoder(Order)
 PLAIN = msgspec.json.Decoder()
 CANONICAL = msgspec.json.Encoder(order="deterministic")
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding arbitrary bytes may raise."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -130,17 +142,33 @@ def identify(raw: bytes) -> Identity:
     """Name and fingerprint of an order's JSON bytes; never raises, so that a broken record can be kept.
 
     The fingerprint leaves out `packages[].delivery.id` and `updated_at`, which change while the order does not, and is
-    blind to the order of keys. A record without a readable name is named after its bytes.
+    blind to the order of keys; of a record with a broken part it is that of its bytes. A record without a readable name
+    is named after its bytes.
     """
     try:
         plain = PLAIN.decode(raw)
-        marketplace, number = plain["marketplace"], plain["marketplace_order_id"]
-        if not isinstance(marketplace, str) or not isinstance(number, str | int) or number == "" or not marketplace:
-            raise TypeError("the order has no name")
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, RecursionError):
-        digest = hashlib.blake2b(raw, digest_size=16).digest()
+        return Identity(*_name(plain["marketplace"], plain["marketplace_order_id"]), _fingerprint(plain))
+    except (*UNREADABLE, KeyError, TypeError):
+        return _identify_broken(raw)
+
+
+def _identify_broken(raw: bytes) -> Identity:
+    digest = hashlib.blake2b(raw, digest_size=16).digest()
+    try:
+        names = NAME.decode(raw)
+        return Identity(*_name(names.marketplace, names.marketplace_order_id), digest)
+    except (*UNREADABLE, TypeError):
         return Identity("unreadable", digest.hex(), digest)
-    return Identity(clean(marketplace), clean(number), _fingerprint(plain))
+
+
+def _name(marketplace: object, number: object) -> tuple[str, str]:
+    """Raises TypeError where either is no text, or blank."""
+    if not isinstance(marketplace, str) or not isinstance(number, str | int) or isinstance(number, bool):
+        raise TypeError("an order is named by texts")
+    name = clean(marketplace), clean(number)
+    if not all(name):
+        raise TypeError("the order has no name")
+    return name
 
 
 def decode_order(raw: bytes) -> Order:
@@ -149,17 +177,18 @@ def decode_order(raw: bytes) -> Order:
     Raises OrderUndecodable, naming the field, when a field that is needed is missing or has a wrong type or value.
     """
     try:
+        raw.decode()  # msgspec passes over what is no UTF-8 in fields that are not asked for
         wire = WIRE.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise OrderUndecodable(f"The order cannot be read: {error}.", field=_path_of(error)) from error
     return Order(
-        marketplace=clean(wire.marketplace),
-        marketplace_order_id=clean(wire.marketplace_order_id),
-        status=wire.lengow_status,
+        marketplace=_needed(wire.marketplace, "marketplace"),
+        marketplace_order_id=_needed(wire.marketplace_order_id, "marketplace_order_id"),
+        status=clean(wire.lengow_status),
         marketplace_status=clean(wire.marketplace_status),
-        ordered_at=_utc(wire.marketplace_order_date),
-        imported_at=_utc(wire.imported_at) or wire.imported_at,
-        updated_at=_utc(wire.updated_at) or wire.updated_at,
+        ordered_at=_optional_utc(wire.marketplace_order_date, "marketplace_order_date"),
+        imported_at=_utc(wire.imported_at, "imported_at"),
+        updated_at=_utc(wire.updated_at, "updated_at"),
         currency=clean(wire.currency.iso_a3) if wire.currency else "",
         total=_amount(wire.total_order, "total_order"),
         total_tax=_optional_amount(wire.total_tax, "total_tax"),
@@ -170,7 +199,7 @@ def decode_order(raw: bytes) -> Order:
         billing=_address(wire.billing_address) if wire.billing_address else None,
         customer_id=clean(wire.marketplace_customer_id),
         comment=_comment(wire.comments),
-        types=tuple(one.type for one in wire.order_types or ()),
+        types=tuple(clean(one.type) for one in wire.order_types or ()),
         anonymized=bool(wire.anonymized),
         merchant_order_ids=_merchant_order_ids(wire.merchant_order_id),
         catalogues=_catalogues(wire),
@@ -198,7 +227,7 @@ def amended_fields(before: bytes, after: bytes) -> list[str]:
     try:
         old, new = _stable(PLAIN.decode(before)), _stable(PLAIN.decode(after))
         return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError, RecursionError):
+    except (*UNREADABLE, AttributeError, TypeError):
         return ["unreadable"]
 
 
@@ -254,7 +283,7 @@ def _line(wire: WireLine) -> Line:
         tax=_optional_amount(wire.tax, "packages.cart.tax"),
         status=clean(wire.lengow_status),
         marketplace_sku=marketplace_sku,
-        ship_by=_utc(wire.max_shipping_date),
+        ship_by=_optional_utc(wire.max_shipping_date, "packages.cart.max_shipping_date"),
     )
 
 
@@ -279,7 +308,7 @@ def _address(wire: WireAddress) -> Address:
 
 
 def _amount(value: Decimal, field: str) -> Decimal:
-    if not value.is_finite() or abs(value) >= LARGEST_AMOUNT:
+    if not value.is_finite() or value.adjusted() not in AMOUNT_DIGITS:
         raise OrderUndecodable(f"{field} is not an amount: {value}.", field=field)
     return value
 
@@ -288,11 +317,25 @@ def _optional_amount(value: Decimal | None, field: str) -> Decimal | None:
     return None if value is None else _amount(value, field)
 
 
-def _utc(moment: datetime | None) -> datetime | None:
+def _needed(text: Text, field: str) -> str:
+    cleaned = clean(text)
+    if not cleaned:
+        raise OrderUndecodable(f"{field} is blank.", field=field)
+    return cleaned
+
+
+def _utc(moment: datetime, field: str) -> datetime:
     """Aware UTC. A date without zone is taken as UTC, which is what Lengow's own documents show."""
-    if moment is None:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise OrderUndecodable(f"{field} is outside the calendar: {moment}.", field=field) from error
+
+
+def _optional_utc(moment: datetime | None, field: str) -> datetime | None:
+    return None if moment is None else _utc(moment, field)
 
 
 def _comment(comments: str | list[Text] | None) -> str:
@@ -310,5 +353,7 @@ def _catalogues(wire: WireOrder) -> tuple[int, ...]:
 
 
 def _path_of(error: Exception) -> str:
-    _, found, path = str(error).partition(" - at `$.")
-    return path.rstrip("`") if found else ""
+    """The field that a message of msgspec is about, such as `packages[0].cart[1].amount`."""
+    sentence, _, place = str(error).partition(" - at `$")
+    _, _, missing = sentence.partition("missing required field `")
+    return ".".join(filter(None, (place.rstrip("`").lstrip("."), missing.rstrip("`"))))

@@ -33,14 +33,15 @@ class Assignment(msgspec.Struct, frozen=True):
 
 
 def assign(stored: Sequence[StoredPackage], incoming: Sequence[tuple[str, ...]]) -> Assignment:
-    """Give each incoming line to exactly one package."""
+    """Give each incoming line to exactly one package; a line that comes twice, to the first."""
     settled = {line for package in stored if package.begun for line in package.line_ids}
     open_ones = {package.id: package for package in stored if not package.begun}
     matches = []
     for position, line_ids in enumerate(incoming):
-        left = tuple(line for line in line_ids if line not in settled)
+        left = tuple(dict.fromkeys(line for line in line_ids if line not in settled))
         if line_ids and not left:
             continue
+        settled.update(left)
         same = next((one.id for one in open_ones.values() if _same(one.line_ids, left)), None)
         if same is not None:
             del open_ones[same]
