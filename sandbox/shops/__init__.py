@@ -1,0 +1,6 @@
+"""Stand-ins for shop platforms, over HTTP, as strict as the originals were seen to be. Each keeps a ledger.
+
+| stand-in | platform | from |
+| --- | --- | --- |
+| `lengow.sandbox.shops.woocommerce.WooCommerceShop` | WooCommerce 11.0.1 (HPOS) and 8.2.1 (legacy storage) | recorded |
+"""
