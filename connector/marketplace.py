@@ -42,10 +42,14 @@ class _WireArgument(msgspec.Struct):
     type: str | None = None
 
 
+_Texts = list[str] | dict[str, str] | None
+"""PHP writes a list with gaps, and some writers an empty one, as an object."""
+
+
 class _WireAction(msgspec.Struct):
-    status: list[str] = []
-    args: list[str] = []
-    optional_args: list[str] = []
+    status: _Texts = None
+    args: _Texts = None
+    optional_args: _Texts = None
     args_description: dict[str, _WireArgument] | list[Any] | None = None
 
 
@@ -56,7 +60,7 @@ class _WireOrders(msgspec.Struct):
 
 class _WireMarketplace(msgspec.Struct):
     name: str | None = None
-    orders: _WireOrders = msgspec.field(default_factory=_WireOrders)
+    orders: _WireOrders | list[Any] | None = None
 
 
 def decode_marketplace(key: str, raw: bytes) -> Marketplace:
@@ -66,23 +70,24 @@ def decode_marketplace(key: str, raw: bytes) -> Marketplace:
     """
     try:
         wire = msgspec.json.decode(raw, type=_WireMarketplace)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedAnswer(f"Lengow's description of {key} cannot be read: {error}.", marketplace=key) from error
-    actions = wire.orders.actions
+    orders = wire.orders if isinstance(wire.orders, _WireOrders) else _WireOrders()
+    actions = orders.actions
     return Marketplace(
         key=key,
         name=wire.name or key,
         actions={name: _rule(action) for name, action in actions.items()} if isinstance(actions, dict) else {},
-        carriers=_labels(wire.orders.carriers),
+        carriers=_labels(orders.carriers),
     )
 
 
 def _rule(wire: _WireAction) -> ActionRule:
     described = wire.args_description if isinstance(wire.args_description, dict) else {}
     return ActionRule(
-        statuses=tuple(wire.status),
-        required=tuple(wire.args),
-        optional=tuple(wire.optional_args),
+        statuses=_texts(wire.status),
+        required=_texts(wire.args),
+        optional=_texts(wire.optional_args),
         arguments={
             name: Argument(
                 valid_values=_labels(argument.valid_values),
@@ -93,6 +98,10 @@ def _rule(wire: _WireAction) -> ActionRule:
             for name, argument in described.items()
         },
     )
+
+
+def _texts(values: _Texts) -> tuple[str, ...]:
+    return tuple(values.values() if isinstance(values, dict) else values or ())
 
 
 def _labels(values: Any) -> dict[str, str]:

@@ -42,7 +42,8 @@ NO_PROFILE = Profile(prefix="")
 
 
 def profile_of(marketplace: str) -> Profile:
-    return next((profile for profile in PROFILES if marketplace.startswith(profile.prefix)), NO_PROFILE)
+    key = marketplace.lower()
+    return next((profile for profile in PROFILES if key.startswith(profile.prefix)), NO_PROFILE)
 
 
 def missing_by_condition(profile: Profile, action: str, arguments: Mapping[str, str]) -> list[tuple[Condition, str]]:
@@ -51,7 +52,7 @@ def missing_by_condition(profile: Profile, action: str, arguments: Mapping[str, 
         (condition, needed)
         for condition in profile.conditions
         if condition.action == action
-        and (not condition.argument or arguments.get(condition.argument) == condition.value)
+        and (not condition.argument or arguments.get(condition.argument, "").casefold() == condition.value.casefold())
         for needed in condition.needs
-        if not arguments.get(needed)
+        if not arguments.get(needed, "").strip()
     ]

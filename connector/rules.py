@@ -30,7 +30,7 @@ def check_action(
     for name in arguments:
         _check_known(marketplace, rule, action, name)
     for name in rule.required:
-        if not arguments.get(name):
+        if not arguments.get(name, "").strip():
             raise _missing(marketplace, action, name)
     for name, value in arguments.items():
         _check_value(marketplace, rule.arguments.get(name, Argument()), action, name, value)
@@ -89,7 +89,7 @@ def _check_known(marketplace: Marketplace, rule: ActionRule, action: str, name: 
         raise ActionInvalid(
             "argument_unknown",
             f"{marketplace.name} does not take {name} with {action}; it takes: {', '.join(known) or 'none'}."
-            + _nearest(name, known),
+            + _did_you_mean(name, {one: one for one in known}),
             field=name,
         )
 
@@ -100,7 +100,9 @@ def _check_value(marketplace: Marketplace, argument: Argument, action: str, name
         raise ActionInvalid(
             "value_not_allowed",
             f"{marketplace.name} does not take {name} {value[:100]!r} with {action}; it takes: {', '.join(values)}."
-            + _nearest(value, (*values, *values.values())),
+            + _did_you_mean(
+                value, {**{label: code for code, label in values.items()}, **{code: code for code in values}}
+            ),
             field=name,
         )
     if value and name in URL_ARGUMENTS and not _is_web_address(value):
@@ -123,14 +125,17 @@ def _missing(marketplace: Marketplace, action: str, name: str) -> ActionInvalid:
 def _is_web_address(value: str) -> bool:
     try:
         parts = urlsplit(value)
+        _ = parts.port  # raises where it is none
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c.isspace() for c in value)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and value.isprintable() and " " not in value
 
 
-def _nearest(value: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(value, [str(one) for one in known], 1)
-    return f" Did you mean {near[0]}?" if near else ""
+def _did_you_mean(value: str, known: Mapping[str, str]) -> str:
+    """The entry of `known` whose key is nearest, whatever its case."""
+    folded = {key.casefold(): meant for key, meant in known.items()}
+    near = difflib.get_close_matches(value[:100].casefold(), folded, 1)
+    return f" Did you mean {folded[near[0]]}?" if near else ""
 
 
 def _folded(text: str) -> str:
