@@ -2,8 +2,6 @@
 
 import os
 
-from lengow.connector.errors import SettingsError
-
 
 class Secret:
     """Wraps a secret text; `reveal()` is the only way to it."""
@@ -28,21 +26,27 @@ class Secret:
         return hash(self._text)
 
 
-def resolve(value: str, *, field: str) -> Secret:
+class NoSecret(ValueError):
+    """The place that a secret was to come from holds none."""
+
+    what_to_do = "Set it, or name another source: env:NAME or file:PATH."
+
+
+def read_secret(value: str) -> Secret:
     """The secret that `value` names: `env:NAME`, `file:PATH`, or the text itself.
 
-    Raises SettingsError, without the value, when the variable or file is missing or empty.
+    Raises NoSecret, without the value, when the variable or file is missing or empty.
     """
     source, found, name = value.partition(":")
     if found and source == "env":
         text = os.environ.get(name, "")
         missing = f"the environment variable {name} is not set"
     elif found and source == "file":
-        text, missing = _read(name), f"the file {name} cannot be read or is empty"
+        text, missing = _read(name), f"the file {name!r} cannot be read or is empty"
     else:
         text, missing = value, "it is empty"
     if not text:
-        raise SettingsError(f"{field}: {missing}.", what_to_do="Set it, or name another source: env:NAME or file:PATH.")
+        raise NoSecret(missing)
     return Secret(text)
 
 
@@ -50,5 +54,5 @@ def _read(path: str) -> str:
     try:
         with open(path, encoding="utf-8") as file:
             return file.read().strip()
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         return ""

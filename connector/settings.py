@@ -10,13 +10,14 @@ import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 
 from lengow.connector.adapter import Adapter, adapter_class
 from lengow.connector.errors import SettingsError, ToggleUnsupported
-from lengow.connector.secret import Secret, resolve
+from lengow.connector.secret import NoSecret, Secret, read_secret
 
 DEFAULT_PATH = "lengow.toml"
 PATH_VARIABLE = "LENGOW_CONFIG"
@@ -25,6 +26,21 @@ DEFAULT_BASE_URL = "https://api.lengow.io"
 IMPORT_SHIPPED_BY_MARKETPLACE = "import_orders_shipped_by_marketplaces"
 DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED = "decrease_stock_for_marketplace_shipped"
 TOGGLES = (IMPORT_SHIPPED_BY_MARKETPLACE, DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED)
+
+RANGES = {
+    "requests_per_minute": (0, 100_000),
+    "sync_every_minutes": (0, 7 * 24 * 60),
+    "daily_sync_days": (1, 365),
+    "first_sync_days": (0, 3650),
+    "overlap_minutes": (0, 30 * 24 * 60),
+    "catch_up_days": (0, 3650),
+    "call_timeout": (0, 3600),
+    "lease_seconds": (0, 24 * 3600),
+}
+"""The least and the most that a number may be."""
+
+ABOVE = frozenset({"sync_every_minutes", "call_timeout", "lease_seconds"})
+"""Those that must be more than the least."""
 
 T = TypeVar("T")
 
@@ -103,7 +119,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for name in (*self.accounts, *self.shops):
             if not NAME.fullmatch(name):
                 raise SettingsError(f"The name {name!r} may hold only letters, digits, - and _.", field=name)
+        _check_ranges("store", self.store)
+        for name, account in self.accounts.items():
+            _check_ranges(f"accounts.{name}", account)
+            _check_web_address(f"accounts.{name}.base_url", account.base_url)
         for name, shop in self.shops.items():
+            _check_ranges(f"shops.{name}", shop)
             self._check_shop(name, shop)
         self._check_overlaps()
 
@@ -134,7 +155,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _refuse_unknown_keys(document, ("store", "accounts", "shops"), "")
         accounts = {name: _account(name, table) for name, table in _tables(document, "accounts").items()}
         shops = {name: _shop(name, table) for name, table in _tables(document, "shops").items()}
-        store = _convert(_table(document.get("store", {}), "store"), Store, "store")
+        store = _store(_table(document.get("store", {}), "store"))
         store = msgspec.structs.replace(store, url=_anchored(store.url, base))
         return cls(accounts=accounts, shops=shops, store=store)
 
@@ -160,7 +181,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f"shops.{name}.call_timeout must be shorter than store.lease_seconds ({self.store.lease_seconds:g}).",
                 field=f"shops.{name}.call_timeout",
             )
-        adapter = adapter_class(shop.platform)
+        adapter = _adapter(name, shop.platform)
         platform_settings(name, shop, adapter)
         for toggle in TOGGLES:
             if getattr(shop, toggle):
@@ -195,6 +216,48 @@ def refuse_unsupported_toggle(shop: str, adapter: type[Adapter], toggle: str) ->
             shop=shop,
             field=toggle,
         )
+
+
+def _adapter(shop: str, platform: str) -> type[Adapter]:
+    try:
+        return adapter_class(platform)
+    except SettingsError as error:
+        raise SettingsError(
+            f"shops.{shop}.platform: {error}",
+            what_to_do="Write one of these, or install the package that has the platform's adapter.",
+            field=f"shops.{shop}.platform",
+        ) from None
+
+
+def _check_ranges(where: str, table: msgspec.Struct) -> None:
+    for name in table.__struct_fields__:
+        if name not in RANGES:
+            continue
+        (least, most), value = RANGES[name], getattr(table, name)
+        above = value > least if name in ABOVE else value >= least
+        if not (above and value <= most):
+            raise SettingsError(
+                f"{where}.{name} must be {'>' if name in ABOVE else '>='} {least} and <= {most}; it is {value}.",
+                field=f"{where}.{name}",
+            )
+
+
+def _check_web_address(where: str, text: str) -> None:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(
+            f"{where} is not a web address: {text!r}.",
+            what_to_do=f'Write it with https://, such as "{DEFAULT_BASE_URL}".',
+            field=where,
+        )
+
+
+def _store(table: Mapping[str, Any]) -> Store:
+    _refuse_unknown_keys(table, Store.__struct_fields__, "store.")
+    return _convert(table, Store, "store")
 
 
 def _account(name: str, table: Mapping[str, Any]) -> Account:
@@ -239,15 +302,22 @@ def _refuse_unknown_keys(table: Mapping[str, Any], known: tuple[str, ...], where
 def _convert(table: Mapping[str, Any], kind: type[T], where: str) -> T:
     def special(wanted: type, value: Any) -> Any:
         if wanted is Secret and isinstance(value, str):
-            return resolve(value, field=where)
-        raise msgspec.ValidationError(f"Expected a text, got {type(value).__name__}")
+            return read_secret(value)
+        raise TypeError(f"Expected a text, got {type(value).__name__}")
 
     try:
         return msgspec.convert(table, kind, dec_hook=special)
     except msgspec.ValidationError as error:
         sentence, _, path = str(error).partition(" - at `$")
-        key = f"{where}{path.rstrip('`')}"
-        raise SettingsError(f"{key}: {sentence}.", field=key) from None
+        path = path.rstrip("`")
+        key = f"{where}{path}"
+        choices = get_args(get_type_hints(kind).get(path.lstrip(".")))
+        what_to_do = None
+        if isinstance(error.__cause__, NoSecret):
+            what_to_do = error.__cause__.what_to_do
+        elif "enum value" in sentence:
+            what_to_do = f"Write one of: {', '.join(map(str, choices))}."
+        raise SettingsError(f"{key}: {sentence}.", what_to_do=what_to_do, field=key) from None
 
 
 def _overlap(one: Shop, two: Shop) -> bool:
