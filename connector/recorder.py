@@ -257,7 +257,8 @@ class _Record:
             tx.drop_step(StepKind.CREATE, str(package_id))
         if before is None or (before.state, before.reason) != (row.state, row.reason):
             self._decided.append(decision)
-            self._note_decision(row.order_id, package_id, decision)
+            if decision.state is not OrderState.READY or before is not None:
+                self._note_decision(row.order_id, package_id, decision)
 
     def _withdraw(self, tx: Transaction, row: PackageRow) -> None:
         decision = Decision(OrderState.WITHDRAWN, "lines_moved")
@@ -280,9 +281,11 @@ def overall(packages: Sequence[PackageRow], *, none: Decision) -> Decision:
 
 def refresh_order_states(tx: Transaction, changed: Sequence[PackageRow], now: datetime) -> None:
     """Bring the orders' own states in line with their packages', after these packages changed."""
-    stored = {one.order.id: one for one in tx.orders_of_packages([row.id for row in changed]).values()}
-    shown = [(order_id, overall(one.packages, none=Decision(one.order.state))) for order_id, one in stored.items()]
-    tx.set_order_states((order_id, state.state, state.reason, state.about, now) for order_id, state in shown)
+    packages = tx.packages_of_orders([row.order_id for row in changed])
+    shown = {
+        order_id: overall(rows, none=Decision(OrderState.SKIPPED, "no_lines")) for order_id, rows in packages.items()
+    }
+    tx.set_order_states((order_id, one.state, one.reason, one.about, now) for order_id, one in shown.items())
 
 
 def _identified(raws: Sequence[bytes]) -> list[tuple[Identity, bytes]]:

@@ -35,6 +35,9 @@ class Reading(Protocol):
 
     def order(self, order_id: int) -> StoredOrder | None: ...
 
+    def packages_of_orders(self, order_ids: Sequence[int]) -> dict[int, list[PackageRow]]:
+        """By order id."""
+
     def find_orders(self, marketplace_order_id: str) -> list[StoredOrder]:
         """In all accounts and marketplaces."""
 

@@ -50,8 +50,8 @@ FIRST = (
         UNIQUE (order_id, position)
     )
     """,
-    "CREATE INDEX packages_by_shop_order ON packages (shop, shop_order_id)",
-    "CREATE INDEX packages_by_reason ON packages (shop, state, reason)",
+    "CREATE INDEX packages_by_shop_order ON packages (shop, shop_order_id) WHERE shop_order_id <> ''",
+    "CREATE INDEX packages_by_reason ON packages (shop, state, reason) WHERE reason <> ''",
     """
     CREATE TABLE steps (
         id INTEGER PRIMARY KEY,

@@ -38,6 +38,19 @@ ACTION_COLUMNS = ", ".join(ActionRow.__struct_fields__)
 EVENT_COLUMNS = ", ".join(EventRow.__struct_fields__)
 
 
+def _save(table: str, columns: Sequence[str], kept: Sequence[str]) -> str:
+    """Insert, or replace all but the `kept` columns of the row of the same id; returns the id."""
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kept)
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        f" ON CONFLICT (id) DO UPDATE SET {updates} RETURNING id"
+    )
+
+
+SAVE_ORDER = _save("orders", OrderRow.__struct_fields__, ("id", "received_at"))
+SAVE_PACKAGE = _save("packages", PackageRow.__struct_fields__, ("id",))
+
+
 class SqliteReading:
     """Queries on one connection."""
 
@@ -105,7 +118,7 @@ class SqliteReading:
         if not value:
             return None
         row = self._db.execute(
-            f"SELECT {PACKAGE_COLUMNS} FROM packages WHERE shop = ? AND {column} = ?",
+            f"SELECT {PACKAGE_COLUMNS} FROM packages WHERE shop = ? AND {column} = ? AND {column} <> ''",
             [shop, value],
         ).fetchone()
         return _package(row) if row else None
@@ -115,7 +128,7 @@ class SqliteReading:
         rows = self._db.execute(
             f"""
             SELECT {columns} FROM packages p JOIN orders o ON o.id = p.order_id
-            WHERE p.shop = ? AND p.state = ? AND p.reason = ? AND coalesce(o.ordered_at, o.received_at) >= ?
+            WHERE p.shop = ? AND p.state = ? AND p.reason = ? AND p.reason <> '' AND coalesce(o.ordered_at, o.received_at) >= ?
             ORDER BY p.id
             """,
             [shop, state, reason, _text(since)],
@@ -226,14 +239,18 @@ class SqliteReading:
         ).fetchone()
         return _moment(due_at)
 
-    def _with_packages(self, order_rows: Sequence[Any]) -> list[StoredOrder]:
-        packages: dict[int, list[PackageRow]] = {row[0]: [] for row in order_rows}
+    def packages_of_orders(self, order_ids: Sequence[int]) -> dict[int, list[PackageRow]]:
+        packages: dict[int, list[PackageRow]] = {order_id: [] for order_id in order_ids}
         for some in _chunks(list(packages)):
             for row in self._db.execute(
                 f"SELECT {PACKAGE_COLUMNS} FROM packages WHERE order_id IN ({_marks(len(some))}) ORDER BY id",
                 list(some),
             ):
                 packages[row[1]].append(_package(row))
+        return packages
+
+    def _with_packages(self, order_rows: Sequence[Any]) -> list[StoredOrder]:
+        packages = self.packages_of_orders([row[0] for row in order_rows])
         return [StoredOrder(_order(row), tuple(packages[row[0]])) for row in order_rows]
 
 
@@ -241,28 +258,11 @@ class SqliteTransaction(SqliteReading):
     """Writes on one connection, inside one transaction."""
 
     def save_order(self, row: OrderRow) -> int:
-        values = [row.id or None, *_values(row)[1:]]
-        columns = OrderRow.__struct_fields__
-        updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in ("id", "received_at"))
-        (order_id,) = self._db.execute(
-            f"""
-            INSERT INTO orders ({", ".join(columns)}) VALUES ({_marks(len(columns))})
-            ON CONFLICT (id) DO UPDATE SET {updates} RETURNING id
-            """,
-            values,
-        ).fetchone()
+        (order_id,) = self._db.execute(SAVE_ORDER, [row.id or None, *_values(row)[1:]]).fetchone()
         return int(order_id)
 
     def save_package(self, row: PackageRow) -> int:
-        columns = PackageRow.__struct_fields__
-        updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "id")
-        (package_id,) = self._db.execute(
-            f"""
-            INSERT INTO packages ({", ".join(columns)}) VALUES ({_marks(len(columns))})
-            ON CONFLICT (id) DO UPDATE SET {updates} RETURNING id
-            """,
-            [row.id or None, *_values(row)[1:]],
-        ).fetchone()
+        (package_id,) = self._db.execute(SAVE_PACKAGE, [row.id or None, *_values(row)[1:]]).fetchone()
         return int(package_id)
 
     def set_package_states(self, rows: Iterable[PackageRow]) -> None:
