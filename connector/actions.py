@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from lengow.connector.context import CONNECTOR, Context
-from lengow.connector.decode import unpack_order
-from lengow.connector.errors import ActionInvalid, OrderUnknown
+from lengow.connector.errors import ActionInvalid, OrderUndecodable, OrderUnknown
 from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace as described
 from lengow.connector.model import ActionState, Order, StepKind
@@ -34,7 +33,9 @@ def queue_action(
     if not stored:
         raise OrderUnknown(f"There is no order {key}.", order=str(key))
     [one] = stored.values()
-    order = unpack_order(one.order.decoded, one.order.raw)
+    order = context.store.models([one.order.id]).get(one.order.id)
+    if order is None:
+        raise OrderUndecodable(f"The order {key} cannot be read.", order=str(key))
     description = described(context, key.account, key.marketplace)
     given = {name: value for name, value in arguments.items() if value}
     rows = [
@@ -53,6 +54,7 @@ def _by_line(
     """One set of arguments a message: the whole order, or each line where lines are chosen or demanded."""
     rule = description.actions.get(action)
     open_lines = [line.id for line in order.lines if line.open]
+    closed = {line.id for line in order.lines if not line.open}
     whole = not line_ids or set(line_ids) >= set(open_lines)
     if rule is None or (whole and "line" not in rule.required):
         return [dict(arguments)]
@@ -64,7 +66,7 @@ def _by_line(
             field="line",
             what_to_do=f"Send {action} once for the whole order, when all of it is ready.",
         )
-    return [{**arguments, "line": line} for line in (open_lines if whole else line_ids)]
+    return [{**arguments, "line": line} for line in (open_lines if whole else line_ids) if line not in closed]
 
 
 def _row(context: Context, stored: StoredOrder, action: str, arguments: Mapping[str, str]) -> ActionRow:

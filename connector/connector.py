@@ -157,7 +157,8 @@ class Connector:
             raws = []
         with self.store.transaction() as tx:
             tx.note([self._context.entry(stored.order.id, "retried", who=who)])
-        Recorder(self._context, account).record(raws or [stored.order.unreadable or stored.order.raw], anew=True)
+        record = self.store.records([stored.order.id])[stored.order.id]
+        Recorder(self._context, account).record(raws or [record.unreadable or record.raw], anew=True)
         with self.store.transaction() as tx:
             for package in stored.packages:
                 if package.state is OrderState.CREATING:

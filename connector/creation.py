@@ -13,7 +13,6 @@ import msgspec
 
 from lengow.connector.adapter import Adapter, Created, Outcome, Rejected, ShopOrder, Unknown
 from lengow.connector.context import Context
-from lengow.connector.decode import unpack_order
 from lengow.connector.errors import LengowError, ShopUnavailable
 from lengow.connector.model import Line, NewOrder, Order, OrderState, StepKind
 from lengow.connector.recorder import refresh_order_states
@@ -77,17 +76,16 @@ def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -
             subject=subject,
         )
         stored = tx.orders_of_packages([int(step.subject) for step in steps])
+        models = tx.models([one.order.id for one in stored.values()])
         tasks = []
         for step in steps:
             package = _package_of(stored.get(int(step.subject)), step)
-            if package is None or package.state not in _CREATABLE:
+            if package is None or package.state not in _CREATABLE or package.order_id not in models:
                 tx.finish([step])
                 continue
-            one = stored[package.id]
             in_doubt = package.state is OrderState.CREATING
-            tasks.append(
-                _Task(step, package, unpack_order(one.order.decoded, one.order.raw), one.order.account, in_doubt)
-            )
+            account = stored[package.id].order.account
+            tasks.append(_Task(step, package, models[package.order_id], account, in_doubt))
         tx.set_package_states(
             msgspec.structs.replace(task.package, state=OrderState.CREATING, reason="", changed_at=context.now())
             for task in tasks

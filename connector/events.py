@@ -7,7 +7,6 @@ import msgspec
 from lengow.connector.actions import queue_action
 from lengow.connector.adapter import Event, Request
 from lengow.connector.context import Context
-from lengow.connector.decode import unpack_order
 from lengow.connector.errors import ActionInvalid, LengowError, OrderUndecodable, OrderUnknown
 from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace
@@ -15,7 +14,7 @@ from lengow.connector.model import Arguments, EventState, StepKind, Tracking
 from lengow.connector.profiles import profile_of
 from lengow.connector.retry import retry_after
 from lengow.connector.rules import carrier_of, carriers_of
-from lengow.connector.store.rows import EventRow, NewStep, PackageRow, Step, StoredOrder
+from lengow.connector.store.rows import EventRow, NewStep, PackageRow, Step
 
 SHIPMENT = "shipment"
 TRIES_FOR_ORDER = 5
@@ -123,7 +122,7 @@ def _handle(context: Context, shop: str, event: Event) -> tuple[EventState, str,
         stored.order.key,
         "ship",
         arguments,
-        line_ids=_shipped_lines(stored, package, event),
+        line_ids=_shipped_lines(package, event),
         who=f"shop {shop}",
     )
     return EventState.DONE, "", ", ".join(str(action.id) for action in actions), stored.order.id
@@ -135,13 +134,12 @@ def _package(context: Context, shop: str, event: Event) -> PackageRow | None:
     )
 
 
-def _shipped_lines(stored: StoredOrder, package: PackageRow, event: Event) -> tuple[str, ...]:
-    """The lines that the shipment covers: those told, else the package's that are still sold."""
-    open_lines = {line.id for line in unpack_order(stored.order.decoded, stored.order.raw).lines if line.open}
+def _shipped_lines(package: PackageRow, event: Event) -> tuple[str, ...]:
+    """The lines that the shipment covers: those told, else all of the package."""
     unknown = [line for line in event.line_ids if line not in package.line_ids]
     if unknown:
         raise ActionInvalid("line_unknown", f"The shop order has no line {unknown[0]!r}.", field="line")
-    return event.line_ids or tuple(line for line in package.line_ids if line in open_lines)
+    return event.line_ids or package.line_ids
 
 
 def _look_again(context: Context, step: Step, error: LengowError) -> None:

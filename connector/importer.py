@@ -93,7 +93,8 @@ def decide_again(context: Context, account: str) -> None:
     recorder = Recorder(context, account)
     for start in range(0, len(package_ids), PAGE_SIZE):
         orders = context.store.orders_of_packages(package_ids[start : start + PAGE_SIZE])
-        recorder.record(list({one.order.id: one.order.raw for one in orders.values()}.values()), anew=True)
+        records = context.store.records(sorted({one.order.id for one in orders.values()}))
+        recorder.record([record.raw for record in records.values()], anew=True)
 
 
 def next_import(context: Context, step: Step) -> datetime:

@@ -16,7 +16,7 @@ from lengow.connector.packages import StoredPackage, assign
 from lengow.connector.policy import Decision, ShopPolicy, decide
 from lengow.connector.reference import reference_of
 from lengow.connector.store.contract import Transaction
-from lengow.connector.store.rows import JournalEntry, NewStep, OrderRow, PackageRow, StoredOrder
+from lengow.connector.store.rows import JournalEntry, NewStep, OrderRow, PackageRow, RecordRow, StoredOrder
 
 Name = tuple[str, str]
 """(marketplace, marketplace_order_id)"""
@@ -65,12 +65,15 @@ class Recorder:
         records = []
         with self._context.store.transaction() as tx:
             stored = tx.orders_named(self._account, list(changed))
+            kept = tx.records([one.order.id for one in stored.values()])
             for name, (identity, raw) in changed.items():
-                record = _Record(self._context, self._account, identity, raw, stored.get(name))
+                one = stored.get(name)
+                record = _Record(self._context, self._account, identity, raw, one, kept[one.order.id] if one else None)
                 if record.is_older() and not anew:
                     continue
                 record.write(tx, self._policies, self._marketplaces)
                 records.append(record)
+            tx.save_records([record.row for record in records])
             tx.add_steps([step for record in records for step in record.steps])
             tx.note([entry for record in records for entry in record.notes])
         for record in records:
@@ -83,16 +86,24 @@ class _Record:
     """One order on its way into the store."""
 
     def __init__(
-        self, context: Context, account: str, identity: Identity, raw: bytes, stored: StoredOrder | None
+        self,
+        context: Context,
+        account: str,
+        identity: Identity,
+        raw: bytes,
+        stored: StoredOrder | None,
+        before: RecordRow | None,
     ) -> None:
         self._context = context
         self._account = account
         self._identity = identity
         self._raw = raw
         self._stored = stored
+        self._before = before
         self._now = context.now()
         self.notes: list[JournalEntry] = []
         self.steps: list[NewStep] = []
+        self.row = RecordRow(0, raw, b"")
         self._decided: list[Decision] = []
         self._fields: list[str] = []
         try:
@@ -122,6 +133,7 @@ class _Record:
         begun = [row for row in self._packages() if row.begun]
         state = overall([row for row, _, _ in planned] + begun, none=Decision(OrderState.SKIPPED, "no_lines"))
         order_id = tx.save_order(self._row(state))
+        self.row = RecordRow(order_id, self._raw, pack_order(self._order))
         self._note_coming(order_id)
         for row, before, decision in planned:
             self._write_package(tx, msgspec.structs.replace(row, order_id=order_id), before, decision)
@@ -147,11 +159,10 @@ class _Record:
 
     def _row(self, state: Decision) -> OrderRow:
         order, stored = self._order, self._stored
-        if self._broken is not None and stored is not None and stored.packages:
+        if self._broken is not None and stored is not None and self._before is not None and self._before.decoded:
             return msgspec.structs.replace(
                 stored.order,
                 fingerprint=self._identity.fingerprint,
-                unreadable=self._raw,
                 state=state.state,
                 reason=state.reason,
                 about=state.about,
@@ -164,8 +175,6 @@ class _Record:
             marketplace=self._identity.marketplace,
             marketplace_order_id=self._identity.marketplace_order_id,
             fingerprint=self._identity.fingerprint,
-            raw=self._raw,
-            decoded=pack_order(order) if order else b"",
             status=order.status if order else "",
             types=" ".join(order.types) if order else "",
             ordered_at=order.date if order else None,
@@ -182,11 +191,11 @@ class _Record:
         )
 
     def _note_coming(self, order_id: int) -> None:
-        if self._stored is None:
+        if self._before is None:
             detail = f"{self._order.status}, {self._order.total} {self._order.currency}" if self._order else ""
             self.notes.append(self._context.entry(order_id, "received", detail))
             return
-        fields = amended_fields(self._stored.order.raw, self._raw)
+        fields = amended_fields(self._before.raw, self._raw)
         self._fields = [field for field in fields if field != "merchant_order_id"]
         if self._fields:
             self.notes.append(self._context.entry(order_id, "amended", ", ".join(self._fields)))
@@ -202,6 +211,10 @@ class _Record:
         ]
         begun = [row for row in self._packages() if row.begun]
         order_id = tx.save_order(self._row(overall([*stopped, *begun], none=broken) if begun else broken))
+        if self._before is not None and self._before.decoded:
+            self.row = msgspec.structs.replace(self._before, unreadable=self._raw)
+        else:
+            self.row = RecordRow(order_id, self._raw, pack_order(self._order) if self._order else b"")
         tx.set_package_states(stopped)
         for row in stopped:
             tx.drop_step(StepKind.CREATE, str(row.id))

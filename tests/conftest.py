@@ -11,7 +11,7 @@ import pytest
 
 from lengow.connector import Account, Connector, Settings, Shop, Store
 from lengow.connector.secret import Secret
-from lengow.connector.store.rows import OrderFilter, StoredOrder
+from lengow.connector.store.rows import OrderFilter, RecordRow, StoredOrder
 from lengow.sandbox import HeldOrder, Reconciliation, Sandbox, ShopHoldings, Tracking, reconcile
 
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -88,6 +88,11 @@ class Merchant:
     def state(self, order_id: str) -> tuple[str, str]:
         [one] = self.connector.store.find_orders(order_id)
         return str(one.order.state), one.order.reason
+
+    def record(self, order_id: str) -> RecordRow:
+        """What Lengow sent of it."""
+        [one] = self.connector.store.find_orders(order_id)
+        return self.connector.store.records([one.order.id])[one.order.id]
 
     def orders(self) -> list[StoredOrder]:
         return self.connector.store.list_orders(OrderFilter(limit=10_000))

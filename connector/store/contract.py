@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from lengow.connector.model import ActionState, EventState, OrderState, StepKind
+from lengow.connector.model import ActionState, EventState, Order, OrderState, StepKind
 from lengow.connector.store.rows import (
     ActionRow,
     EventRow,
@@ -16,6 +16,7 @@ from lengow.connector.store.rows import (
     OrderFilter,
     OrderRow,
     PackageRow,
+    RecordRow,
     Step,
     StoredOrder,
     ToggleRow,
@@ -34,6 +35,12 @@ class Reading(Protocol):
         """By package id."""
 
     def order(self, order_id: int) -> StoredOrder | None: ...
+
+    def records(self, order_ids: Sequence[int]) -> dict[int, RecordRow]:
+        """What Lengow sent, by order id."""
+
+    def models(self, order_ids: Sequence[int]) -> dict[int, Order]:
+        """The decoded orders by id, without those that cannot be read."""
 
     def packages_of_orders(self, order_ids: Sequence[int]) -> dict[int, list[PackageRow]]:
         """By order id."""
@@ -88,6 +95,9 @@ class Transaction(Reading, Protocol):
 
     def save_order(self, row: OrderRow) -> int:
         """Insert (id 0) or replace by id; returns the id."""
+
+    def save_records(self, rows: Sequence[RecordRow]) -> None:
+        """Insert, or replace by order id."""
 
     def save_package(self, row: PackageRow) -> int:
         """Insert (id 0) or replace by id; returns the id."""

@@ -26,14 +26,19 @@ FIRST = (
         about TEXT NOT NULL,
         received_at TEXT NOT NULL,
         changed_at TEXT NOT NULL,
-        raw BLOB NOT NULL,
-        decoded BLOB NOT NULL,
-        unreadable BLOB,
         UNIQUE (account, marketplace, marketplace_order_id)
     )
     """,
     "CREATE INDEX orders_by_state ON orders (account, state, reason)",
     "CREATE INDEX orders_by_number ON orders (marketplace_order_id)",
+    """
+    CREATE TABLE records (
+        order_id INTEGER PRIMARY KEY REFERENCES orders (id),
+        decoded BLOB NOT NULL,
+        raw BLOB NOT NULL,
+        unreadable BLOB
+    )
+    """,
     """
     CREATE TABLE packages (
         id INTEGER PRIMARY KEY,

@@ -26,7 +26,6 @@ class OrderRow(msgspec.Struct, frozen=True):
     marketplace: str
     marketplace_order_id: str
     fingerprint: bytes
-    raw: bytes
     status: str
     types: str
     ordered_at: datetime | None
@@ -40,14 +39,21 @@ class OrderRow(msgspec.Struct, frozen=True):
     about: str
     received_at: datetime
     changed_at: datetime
-    decoded: bytes
-    """The model, packed; empty when `raw` cannot be read."""
-    unreadable: bytes | None = None
-    """The newest record from Lengow, where it could not be read; `raw` is then the last that could."""
 
     @property
     def key(self) -> OrderKey:
         return OrderKey(self.account, self.marketplace, self.marketplace_order_id)
+
+
+class RecordRow(msgspec.Struct, frozen=True):
+    """What Lengow sent of an order, apart from the row that lists and decisions read."""
+
+    order_id: int
+    raw: bytes
+    decoded: bytes
+    """The model, packed; empty when `raw` cannot be read."""
+    unreadable: bytes | None = None
+    """The newest record from Lengow, where it could not be read; `raw` is then the last that could."""
 
 
 class PackageRow(msgspec.Struct, frozen=True):

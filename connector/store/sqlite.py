@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
+from lengow.connector.decode import unpack_order
 from lengow.connector.errors import LeaseLost
-from lengow.connector.model import ActionState, EventState, OrderState, StepKind
+from lengow.connector.model import ActionState, EventState, Order, OrderState, StepKind
 from lengow.connector.store.connections import Connections
 from lengow.connector.store.rows import (
     ActionRow,
@@ -20,6 +21,7 @@ from lengow.connector.store.rows import (
     OrderFilter,
     OrderRow,
     PackageRow,
+    RecordRow,
     Step,
     StoredOrder,
     ToggleRow,
@@ -47,6 +49,8 @@ def _save(table: str, columns: Sequence[str], kept: Sequence[str]) -> str:
     )
 
 
+RECORD_COLUMNS = ", ".join(RecordRow.__struct_fields__)
+SAVE_RECORD = f"REPLACE INTO records ({RECORD_COLUMNS}) VALUES (?, ?, ?, ?)"
 SAVE_ORDER = _save("orders", OrderRow.__struct_fields__, ("id", "received_at"))
 SAVE_PACKAGE = _save("packages", PackageRow.__struct_fields__, ("id",))
 
@@ -239,6 +243,25 @@ class SqliteReading:
         ).fetchone()
         return _moment(due_at)
 
+    def records(self, order_ids: Sequence[int]) -> dict[int, RecordRow]:
+        return {
+            row[0]: RecordRow(*row)
+            for some in _chunks(order_ids)
+            for row in self._db.execute(
+                f"SELECT {RECORD_COLUMNS} FROM records WHERE order_id IN ({_marks(len(some))})", list(some)
+            )
+        }
+
+    def models(self, order_ids: Sequence[int]) -> dict[int, Order]:
+        packed = {
+            order_id: decoded
+            for some in _chunks(order_ids)
+            for order_id, decoded in self._db.execute(
+                f"SELECT order_id, decoded FROM records WHERE order_id IN ({_marks(len(some))})", list(some)
+            )
+        }
+        return {order_id: unpack_order(decoded) for order_id, decoded in packed.items() if decoded}
+
     def packages_of_orders(self, order_ids: Sequence[int]) -> dict[int, list[PackageRow]]:
         packages: dict[int, list[PackageRow]] = {order_id: [] for order_id in order_ids}
         for some in _chunks(list(packages)):
@@ -260,6 +283,9 @@ class SqliteTransaction(SqliteReading):
     def save_order(self, row: OrderRow) -> int:
         (order_id,) = self._db.execute(SAVE_ORDER, [row.id or None, *_values(row)[1:]]).fetchone()
         return int(order_id)
+
+    def save_records(self, rows: Sequence[RecordRow]) -> None:
+        self._db.executemany(SAVE_RECORD, map(msgspec.structs.astuple, rows))
 
     def save_package(self, row: PackageRow) -> int:
         (package_id,) = self._db.execute(SAVE_PACKAGE, [row.id or None, *_values(row)[1:]]).fetchone()

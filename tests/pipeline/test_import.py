@@ -38,7 +38,7 @@ def test_the_shop_order_id_is_reported_to_lengow(merchant: Any) -> None:
 def test_the_journal_tells_what_happened(merchant: Any) -> None:
     [order_id] = merchant.sells()
     merchant.sync()
-    assert merchant.journal(order_id) == ["received", "decided", "created", "reported"]
+    assert merchant.journal(order_id) == ["received", "created", "reported"]
 
 
 @pytest.mark.parametrize(
