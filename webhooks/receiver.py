@@ -8,12 +8,13 @@
 | 401 signature_invalid | not signed by a secret of the shop, or stale |
 | 404 shop_unknown | no such shop |
 | 411, 413, 415 | no length, too large, not JSON |
-| 503 store_busy | not taken: send it again (`Retry-After`) |
+| 503 store_busy, settings_invalid, … | not taken, for a fault on this side: send it again (`Retry-After`) |
 """
 
 import logging
 
 from flask import Blueprint, Flask, Response, jsonify, request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from lengow.connector import Connector
 from lengow.connector.adapter import Request
@@ -55,7 +56,12 @@ def _take(connector: Connector, shop: str) -> tuple[Response, int]:
         return _refusal("length_missing", "Send a Content-Length.", 411)
     if request.content_length > LARGEST_BODY:
         return _refusal("too_large", f"The body is larger than {LARGEST_BODY} bytes.", 413)
-    body = request.get_data(cache=False)
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        return _refusal("too_large", "The body is larger than this app takes.", 413)
+    except ClientDisconnected:
+        body = b""
     if len(body) != request.content_length:
         return _refusal("length_wrong", "The body is not as long as Content-Length says.", 400)
     headers = {name.lower(): value for name, value in request.headers.items()}
@@ -68,6 +74,9 @@ def _take(connector: Connector, shop: str) -> tuple[Response, int]:
         return _refusal(error.code, f"{error} {error.what_to_do}", 400)
     except StoreError as error:
         log.warning("delivery not taken", extra={"shop": shop, "code": error.code, "error": str(error)})
+        return _not_taken(error)
+    except LengowError as error:
+        log.error("delivery not taken", extra={"shop": shop, "code": error.code, "error": str(error)})
         return _not_taken(error)
     status = "accepted" if receipt.taken else "already_taken"
     return jsonify(status=status), 202 if receipt.taken else 200

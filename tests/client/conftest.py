@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from scripted_lengow import ScriptedLengow, serving
 
@@ -11,6 +12,9 @@ from lengow.connector.client.api import LengowClient
 from lengow.connector.client.transport import Timeouts
 from lengow.connector.secret import Secret
 from lengow.sandbox import Sandbox
+
+hypothesis.settings.register_profile("lengow", deadline=None)
+hypothesis.settings.load_profile("lengow")
 
 ACCESS_TOKEN = "the-access-token-of-main"
 SECRET = "the-secret-of-main"

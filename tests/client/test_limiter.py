@@ -39,7 +39,7 @@ def most_in_a_minute(times):
     start=st.floats(0, 1e7),
     pauses=st.lists(st.one_of(st.just(0.0), st.floats(0, 90)), min_size=1, max_size=120),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_minute_holds_more_calls_than_the_quota(quota, start, pauses):
     clock = FakeTime(start)
     limiter = Limiter(quota, now=clock.now, sleep=clock.sleep)
@@ -55,7 +55,7 @@ def test_no_minute_holds_more_calls_than_the_quota(quota, start, pauses):
     quota=st.integers(1, 6),
     turns=st.lists(st.one_of(st.just(0.0), st.floats(0, 40)), min_size=1, max_size=60),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_threads_that_interleave_share_one_quota(quota, turns):
     """While one thread sleeps, others come and go; each wakes when its time is over or later."""
     clock, times, to_come = FakeTime(), [], list(turns)

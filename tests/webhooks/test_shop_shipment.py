@@ -1,0 +1,138 @@
+"""The neutral contract `shop-shipment/1`: what a signed body tells, and what it may not leave out."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from signing import event, shipment
+
+from lengow.adapters.shop_shipment import event_of
+from lengow.connector.adapter import Event
+from lengow.connector.errors import PayloadInvalid
+from lengow.connector.model import Tracking
+
+GOOD = json.loads(event())
+
+
+def test_the_worked_example():
+    assert event_of(event()) == Event(
+        id="887",
+        kind="shipment",
+        shop_order_id="1042",
+        reference="main-manomano_fr-M1-1",
+        tracking=Tracking(
+            carrier_code="colissimo",
+            carrier_name="La Poste - Colissimo",
+            number="6A00000000001",
+            url="https://track.example.com/6A00000000001",
+        ),
+        line_ids=("2001",),
+        raw_kind="shipment.created",
+    )
+
+
+@pytest.mark.parametrize("kind", ["shipment.created", "shipment.tracking_updated"])
+def test_a_shipment_and_a_later_tracking_are_shipments(kind):
+    told = event_of(event(kind))
+    assert (told.kind, told.raw_kind, told.id) == ("shipment", kind, "887")
+
+
+@pytest.mark.parametrize("kind", ["order.cancelled", "order.refunded", "connection.ping", "brand.new"])
+@pytest.mark.parametrize("data", [{}, None, [1], "x"])
+def test_another_kind_is_taken_whatever_it_carries(kind, data):
+    told = event_of(json.dumps({"type": kind, "data": data}).encode())
+    assert (told.kind, told.raw_kind) == ("other", kind)
+
+
+@pytest.mark.parametrize(
+    ("order", "known_by"),
+    [
+        pytest.param({"id": 1042}, ("1042", ""), id="id as a number"),
+        pytest.param({"id": "1042"}, ("1042", ""), id="id only"),
+        pytest.param({"external_reference": "r-1"}, ("", "r-1"), id="reference only"),
+        pytest.param({"id": None, "external_reference": "r-1"}, ("", "r-1"), id="id is null"),
+    ],
+)
+def test_the_order_is_known_by_id_or_reference(order, known_by):
+    told = event_of(event(order=order))
+    assert (told.shop_order_id, told.reference) == known_by
+
+
+@pytest.mark.parametrize(
+    ("changes", "tracking"),
+    [
+        pytest.param({"tracking_number": 12345}, Tracking(number="12345"), id="number as a number"),
+        pytest.param({"tracking_number": " 6A\x00 "}, Tracking(number="6A"), id="cleaned"),
+        pytest.param({"carrier_label": "Éclair 🚚"}, Tracking(carrier_name="Éclair 🚚"), id="emoji"),
+        pytest.param({}, Tracking(), id="nothing"),
+    ],
+)
+def test_tracking_may_be_partly_known(changes, tracking):
+    assert event_of(event(shipment={"id": "1", **changes})).tracking == tracking
+
+
+@pytest.mark.parametrize(
+    ("lines", "ids"),
+    [
+        pytest.param([], (), id="none: the whole order"),
+        pytest.param([{"order_line_id": "a"}, {"order_line_id": 2}], ("a", "2"), id="two"),
+        pytest.param([{"sku": "x"}, {"order_line_id": None}, {"order_line_id": " "}], (), id="without ids"),
+    ],
+)
+def test_lines_are_known_by_their_ids(lines, ids):
+    assert event_of(event(shipment=shipment(lines=lines))).line_ids == ids
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        pytest.param(b"", "not an event", id="nothing"),
+        pytest.param(b"{", "not an event", id="not JSON"),
+        pytest.param(b"[]", "not an event", id="list"),
+        pytest.param(b"{}", "type", id="no type"),
+        pytest.param(b'{"type": 1}', "type", id="type is a number"),
+        pytest.param(b'{"type": "\xff"}', "not an event", id="not UTF-8"),
+        pytest.param(b'{"type": "a", "data": ' + b"[" * 100_000, "not an event", id="nested without end"),
+        pytest.param(b'{"type": "shipment.created"}', "data", id="no data"),
+        pytest.param(event(contract="shop-shipment/2"), "shop-shipment/1", id="another contract"),
+        pytest.param(event(contract=None), "contract", id="no contract"),
+        pytest.param(event(order={}), "neither id nor external_reference", id="order without a name"),
+        pytest.param(event(order={"id": " "}), "neither id nor external_reference", id="order with a blank name"),
+        pytest.param(event(order=None), "order", id="no order"),
+        pytest.param(event(order={"id": [1]}), "id", id="order's id is a list"),
+        pytest.param(event(shipment=None), "shipment.id", id="no shipment"),
+        pytest.param(event(shipment=shipment(id=None)), "shipment.id", id="shipment without an id"),
+        pytest.param(event(shipment=shipment(id="\x00")), "shipment.id", id="shipment with a blank id"),
+        pytest.param(event(shipment=shipment(tracking_url={})), "tracking_url", id="address is an object"),
+        pytest.param(event(shipment=shipment(lines=None)), "lines", id="lines are null"),
+    ],
+)
+def test_what_the_contract_does_not_allow_is_refused_with_its_name(body, words):
+    with pytest.raises(PayloadInvalid, match=words):
+        event_of(body)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_nothing_else_is_ever_raised(body):
+    try:
+        event_of(body)
+    except PayloadInvalid:
+        return
+
+
+@given(st.sampled_from(["contract", "order", "shipment"]), JSON)
+def test_nothing_else_is_ever_raised_for_a_part(part, value):
+    try:
+        told = event_of(event(**{part: value}))
+    except PayloadInvalid:
+        return
+    assert told.id
+    assert told.shop_order_id or told.reference
