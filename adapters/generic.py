@@ -126,7 +126,7 @@ class GenericAdapter:
     platform: ClassVar[str] = "generic"
     capabilities: ClassVar[Capabilities] = Capabilities(
         imports_delivered_by_marketplace=True,
-        batch_size=100,
+        batch_size=500,
         settle_seconds=0,
         updates=("cancel", "ship", "address", "refund"),
         polling=True,
