@@ -79,6 +79,9 @@ class ContractShop(Protocol):
     def mend(self) -> None:
         """End all faults."""
 
+    def pass_time(self, seconds: float) -> None:
+        """Let what is under way at the shop end, and so much of the shop's time go by."""
+
     def set_taxes(self, name: str) -> None: ...
 
     def refused(self, reference: str) -> NewOrder:
@@ -470,6 +473,7 @@ class AdapterContract:
         shop.fail(fault)
         [outcome] = adapter.create_orders([order])
         shop.mend()
+        shop.pass_time(adapter.capabilities.settle_seconds)
         assert isinstance(outcome, Unknown), outcome
         assert (outcome.reference, bool(outcome.reason)) == (reference, True)
         return order

@@ -69,6 +69,8 @@ class StandIn:
         self._platform = platform
         self._faults: list[tuple[Fault, list[int]]] = []
         self._lock = threading.Lock()
+        self._running = 0
+        self._idle = threading.Condition(self._lock)
         self._server: HttpServer | None = HttpServer(port, self._respond, clock.now)
         self.url = self._server.url
 
@@ -89,10 +91,25 @@ class StandIn:
         if self._server is None:
             self._server = HttpServer(int(self.url.rpartition(":")[2]), self._respond, self.clock.now)
 
+    def wait_until_idle(self, timeout: float = 30) -> bool:
+        """Until every request that was begun is answered; its client may have gone long before."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._running == 0, timeout)
+
     def close(self) -> None:
         self.down()
 
     def _respond(self, request: Request) -> Answer | Lost:
+        with self._idle:
+            self._running += 1
+        try:
+            return self._carry_out(request)
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()
+
+    def _carry_out(self, request: Request) -> Answer | Lost:
         faults = self._hitting(request)
         pause = self.latency + sum(fault.seconds for fault in faults if fault.kind == "latency")
         if pause:

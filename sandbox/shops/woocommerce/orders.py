@@ -302,7 +302,7 @@ class Orders:
 
     def _move(self, order: Order, status: str, *, set_paid: bool) -> None:
         """To a status, with what hooks on the transition: payment, stock, mails."""
-        before, linked = order.status, any(line.product_id for line in order.lines)
+        before, linked = order.status, order.needs_processing
         if status not in STATUSES:
             status = "pending"
         if set_paid and status in ("pending", "on-hold", "failed"):

@@ -1,0 +1,125 @@
+"""Changes at the marketplace, brought to a shop order. Each is safe to repeat."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lengow.adapters.woocommerce.api import Busy, Deadline, Lost, Refusal, Shop
+from lengow.adapters.woocommerce.body import LINE_ID, SHIPPED, Problem, address_of, meta, money
+from lengow.adapters.woocommerce.comparison import Difference, decimal, items, mended_amounts, meta_of, total_of
+from lengow.adapters.woocommerce.refusals import rejected
+from lengow.adapters.woocommerce.settings import WooCommerceSettings
+from lengow.connector.adapter import (
+    Cancel,
+    Change,
+    CorrectAddress,
+    MarkShipped,
+    Refund,
+    Rejected,
+    ShopOrder,
+    Unknown,
+    Updated,
+    UpdateOutcome,
+)
+from lengow.connector.model import Address
+
+REFUND_ID = "_lengow_refund_id"
+TRIES_AT_TOTAL = 2
+
+
+class Changer:
+    def __init__(self, shop: Shop, settings: WooCommerceSettings) -> None:
+        self._shop, self._settings = shop, settings
+
+    def update(self, shop_order: ShopOrder, change: Change, deadline: Deadline) -> UpdateOutcome:
+        """Raises ShopUnavailable."""
+        path = f"orders/{shop_order.id}"
+        try:
+            if isinstance(change, Cancel):
+                self._shop.put(path, {"status": "cancelled"}, deadline)
+            elif isinstance(change, MarkShipped):
+                self._shop.put(path, self._shipped(change), deadline)
+            elif isinstance(change, CorrectAddress):
+                self._correct_address(path, change, deadline)
+            else:
+                self._refund(path, change, deadline)
+        except Refusal as refusal:
+            return rejected(shop_order.reference, refusal)
+        except Problem as problem:
+            return Rejected(shop_order.reference, str(problem), field=problem.field)
+        except Busy as busy:
+            return Rejected(shop_order.reference, str(busy), retry=True)
+        except Lost as lost:
+            return Unknown(shop_order.reference, str(lost))
+        return Updated(shop_order.reference)
+
+    def _shipped(self, change: MarkShipped) -> dict[str, Any]:
+        tracking = change.tracking
+        told = {
+            SHIPPED: "yes",
+            "_lengow_carrier": tracking.carrier_name or tracking.carrier_code,
+            "_lengow_tracking_number": tracking.number,
+            "_lengow_tracking_url": tracking.url,
+        }
+        metas = [meta(key, value) for key, value in told.items() if value]
+        return {"status": self._settings.shipped_status, "meta_data": metas}
+
+    def _correct_address(self, path: str, change: CorrectAddress, deadline: Deadline) -> None:
+        """WooCommerce taxes an order anew for another address, so its amounts are mended after (FINDINGS (g))."""
+        shortened: list[str] = []
+        given: tuple[tuple[str, Address | None], ...] = (("billing", change.billing), ("shipping", change.delivery))
+        body = {kind: address_of(address, kind, shortened) for kind, address in given if address is not None}
+        wanted = total_of(self._shop.get(path, deadline).value)
+        view = self._shop.put(path, body, deadline).value
+        for kind, address in body.items():
+            held = view.get(kind) or {}
+            for name, value in address.items():
+                if str(held.get(name, value)).strip() != value.strip():
+                    raise _mismatch(
+                        Difference(f"{kind}.{name}", f"WooCommerce took {value!r} and keeps {held[name]!r}")
+                    )
+        for _ in range(TRIES_AT_TOTAL):
+            if total_of(view) != wanted:
+                view = self._shop.put(path, mended_amounts(view, wanted), deadline).value
+        if total_of(view) != wanted:
+            raise _mismatch(
+                Difference("total", f"The total was {wanted}, and the new address makes it {total_of(view)}")
+            )
+
+    def _refund(self, path: str, refund: Refund, deadline: Deadline) -> None:
+        """Booked only: no gateway is asked for money, and nothing goes back on stock unasked (FINDINGS (l))."""
+        for page in self._shop.pages(f"{path}/refunds", deadline):
+            if any(meta_of(row, REFUND_ID) == refund.id for row in page):
+                return
+        lines = self._refunded_lines(path, refund, deadline) if refund.line_ids else []
+        body = {
+            "amount": money(refund.amount),
+            "reason": refund.reason,
+            "api_refund": False,
+            "api_restock": refund.restock,
+            "line_items": lines,
+            "meta_data": [meta(REFUND_ID, refund.id)],
+        }
+        self._shop.post(f"{path}/refunds", body, deadline)
+
+    def _refunded_lines(self, path: str, refund: Refund, deadline: Deadline) -> list[dict[str, Any]]:
+        view = self._shop.get(path, deadline).value
+        by_id = {str(meta_of(line, LINE_ID)): line for line in items(view, "line_items")}
+        unknown = [line for line in refund.line_ids if line not in by_id]
+        if unknown:
+            raise Problem("line_items", f"The shop order has no line {unknown[0]!r}: book the refund by hand.")
+        return [_refunded(by_id[line]) for line in refund.line_ids]
+
+
+def _refunded(line: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole line: net, and the tax that the shop put on it."""
+    taxes = [{"id": one["id"], "refund_total": float(decimal(one.get("total") or "0"))} for one in items(line, "taxes")]
+    return {
+        "id": line["id"],
+        "quantity": line["quantity"],
+        "refund_total": float(decimal(line.get("total"))),
+        "refund_tax": taxes,
+    }
+
+
+def _mismatch(difference: Difference) -> Problem:
+    return Problem(difference.field, f"{difference.sentence}. Correct the order in the shop by hand.")

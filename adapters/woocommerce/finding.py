@@ -1,0 +1,145 @@
+"""Finding an order by its reference, and what to do with what an interrupted creation left (FINDINGS (d), (n)).
+
+A killed worker leaves a pending order of 0.00 with some lines, or a complete one whose stock was not taken. Both carry
+our `transaction_id`, which is in the very first INSERT.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lengow.adapters.woocommerce.api import Busy, Deadline, Lost, Refusal, Shop
+from lengow.adapters.woocommerce.body import CREATED_VIA, STOCK, STOCK_TAKEN, TOTAL
+from lengow.adapters.woocommerce.comparison import decimal, items, mended_amounts, meta_of, total_of
+from lengow.adapters.woocommerce.products import Products
+from lengow.adapters.woocommerce.profile import Profiles
+from lengow.connector.adapter import ShopOrder
+from lengow.connector.errors import ShopUnavailable
+
+log = logging.getLogger("lengow.adapters.woocommerce")
+
+SETTLE_SECONDS = 120.0
+"""After which a PHP worker that still fills an order is surely dead: hosts end them after 30 to 60 s."""
+LOOK_BACK = timedelta(days=30)
+"""How far back an order is looked for where the shop cannot search by transaction id."""
+UNTOUCHED_SECONDS = 60
+"""An order changed later than this after its creation has been in a person's hands, and is left as it is."""
+FIELDS = (
+    "id,status,transaction_id,total,date_created_gmt,date_modified_gmt,date_paid_gmt,"
+    "line_items,shipping_lines,fee_lines,meta_data"
+)
+NO_TRASH = 501
+
+
+class Finder:
+    def __init__(self, shop: Shop, profiles: Profiles, products: Products) -> None:
+        self._shop, self._profiles, self._products = shop, profiles, products
+
+    def find(self, reference: str, deadline: Deadline) -> ShopOrder | None:
+        """The complete order of exactly this reference; half ones are set aside. Raises ShopUnavailable.
+
+        Of several complete ones, the first that was made.
+        """
+        if not reference:
+            return None
+        complete = []
+        for view, now in self._named(reference, deadline):
+            if self._settled(view, now, deadline):
+                complete.append(int(view["id"]))
+        if len(complete) > 1:
+            log.error("several orders with one reference", extra={"reference": reference, "orders": complete})
+        return ShopOrder(str(min(complete)), reference) if complete else None
+
+    def set_aside(self, order_id: int, deadline: Deadline, *, give_stock_back: bool) -> None:
+        """Into the trash, where the merchant can look at it. Raises Lost, Busy, Refusal, ShopUnavailable."""
+        if give_stock_back:
+            self._shop.put(f"orders/{order_id}", {"status": "cancelled"}, deadline)
+        try:
+            self._shop.delete(f"orders/{order_id}", deadline)
+        except Refusal as refusal:
+            if refusal.status != NO_TRASH:
+                raise
+            self._shop.delete(f"orders/{order_id}", deadline, force="true")
+        log.warning("order set aside", extra={"shop_order": order_id})
+
+    def _named(self, reference: str, deadline: Deadline) -> Iterator[tuple[Mapping[str, Any], datetime]]:
+        """The views with exactly this reference, and the shop's time. The filters are not to be trusted (trap 6)."""
+        if self._profiles.get(deadline).searches_transaction_id:
+            search: dict[str, Any] = {"search": reference, "created_via": CREATED_VIA}
+        else:
+            since = datetime.now(UTC) - LOOK_BACK
+            search = {"after": f"{since:%Y-%m-%dT%H:%M:%S}", "dates_are_gmt": "true"}
+        page, pages = 1, 1
+        while page <= pages:
+            answer = self._shop.get(
+                "orders", deadline, per_page=100, page=page, orderby="id", order="asc", _fields=FIELDS, **search
+            )
+            for view in answer.value if isinstance(answer.value, list) else ():
+                if isinstance(view, dict) and view.get("transaction_id") == reference:
+                    yield view, answer.at
+            page, pages = page + 1, answer.pages
+
+    def _settled(self, view: Mapping[str, Any], now: datetime, deadline: Deadline) -> bool:
+        """Whether the order is complete, or could be completed; a half one is set aside."""
+        order_id = int(view["id"])
+        try:
+            if _half(view):
+                self._check_age(view, now)
+                self.set_aside(order_id, deadline, give_stock_back=False)
+                return False
+            if _untouched(view):
+                return self._completed(view, deadline)
+        except (Lost, Busy, Refusal) as error:
+            raise ShopUnavailable(f"The order {order_id}, left unfinished, could not be settled: {error}.") from error
+        return True
+
+    def _check_age(self, view: Mapping[str, Any], now: datetime) -> None:
+        age = (now - _moment(view.get("date_created_gmt"), now)).total_seconds()
+        if age < SETTLE_SECONDS:
+            raise ShopUnavailable(
+                f"The shop may still be making the order {view['id']}: it is {age:.0f} s old and not complete."
+            )
+
+    def _completed(self, view: Mapping[str, Any], deadline: Deadline) -> bool:
+        """The amounts mended to the cent and the stock taken; False when the total was beyond mending."""
+        order_id, wanted = int(view["id"]), decimal(meta_of(view, TOTAL))
+        if wanted.is_finite() and total_of(view) != wanted:
+            view = self._shop.put(f"orders/{order_id}", mended_amounts(view, wanted), deadline).value
+            if total_of(view) != wanted:
+                view = self._shop.put(f"orders/{order_id}", mended_amounts(view, wanted), deadline).value
+            if total_of(view) != wanted:
+                self.set_aside(order_id, deadline, give_stock_back=True)
+                return False
+        if meta_of(view, STOCK) == STOCK_TAKEN and not self._has_taken_stock(view, deadline):
+            # Stock is taken when an order comes to one of these statuses and was not taken before.
+            for status in ("on-hold", str(view["status"])):
+                self._shop.put(f"orders/{order_id}", {"status": status}, deadline)
+        return True
+
+    def _has_taken_stock(self, view: Mapping[str, Any], deadline: Deadline) -> bool:
+        """Whether a line says so, or no product of the order keeps stock."""
+        lines = items(view, "line_items")
+        if any(meta_of(line, "_reduced_stock") is not None for line in lines):
+            return True
+        found = self._products.find([str(line.get("sku") or "") for line in lines], deadline)
+        return not any(product.manages_stock for products in found.values() for product in products)
+
+
+def _half(view: Mapping[str, Any]) -> bool:
+    """Pending and never paid: ours get their status in the last step, and are paid then."""
+    return view.get("status") == "pending" and not view.get("date_paid_gmt")
+
+
+def _untouched(view: Mapping[str, Any]) -> bool:
+    created = _moment(view.get("date_created_gmt"), datetime.now(UTC))
+    modified = _moment(view.get("date_modified_gmt"), created)
+    return (modified - created).total_seconds() <= UNTOUCHED_SECONDS
+
+
+def _moment(text: Any, default: datetime) -> datetime:
+    """WooCommerce's `*_gmt` has no zone (FINDINGS (o))."""
+    try:
+        return datetime.fromisoformat(str(text)).replace(tzinfo=UTC)
+    except ValueError:
+        return default

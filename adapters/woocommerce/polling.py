@@ -1,0 +1,108 @@
+"""Orders changed since a cursor: the safety net, because WooCommerce never repeats a webhook.
+
+The cursor is the shop's own time of change, and a page where many orders changed within one second.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lengow.adapters.woocommerce.api import Deadline, Refusal, Shop, rows
+from lengow.adapters.woocommerce.body import CREATED_VIA
+from lengow.adapters.woocommerce.settings import WooCommerceSettings
+from lengow.adapters.woocommerce.shipments import has_fulfilments, reference_of, shipments_in
+from lengow.connector.adapter import Event, Polled
+from lengow.connector.errors import ShopUnavailable
+
+PAGE = 100
+OVERLAP = timedelta(minutes=10)
+"""A change may become visible later than its time says (reference platforms.md §6.4)."""
+FIRST_LOOK_BACK = timedelta(days=3)
+FIELDS = "id,status,date_modified_gmt,meta_data,line_items"
+SECOND = timedelta(seconds=1)
+NOT_FOUND = 404
+
+
+class Poller:
+    def __init__(self, shop: Shop, settings: WooCommerceSettings) -> None:
+        self._shop, self._settings = shop, settings
+
+    def since(self, cursor: str, now: datetime, deadline: Deadline) -> Polled:
+        """One page. Raises ShopUnavailable."""
+        since, page = _read(cursor, now)
+        changed = self._changed(since, page, deadline)
+        events = [event for view in changed for event in self._shipments(view, deadline)]
+        if len(changed) < PAGE:
+            newest = max([since, *(_moment(view, since) for view in changed)])
+            return Polled(tuple(events), _written(newest - OVERLAP if page == 1 and changed else newest, 1), more=False)
+        last = _moment(changed[-1], since)
+        following = _written(since, page + 1) if last <= since + SECOND else _written(last - SECOND, 1)
+        return Polled(tuple(events), following, more=True)
+
+    def of(self, shop_order_id: str, deadline: Deadline) -> list[Event]:
+        """Raises ShopUnavailable."""
+        if not shop_order_id.isdigit():
+            return []
+        try:
+            view = self._shop.get(f"orders/{shop_order_id}", deadline).value
+        except Refusal as refusal:
+            if refusal.status == NOT_FOUND:
+                return []
+            raise _unreadable(refusal) from refusal
+        return self._shipments(view, deadline) if isinstance(view, dict) else []
+
+    def _changed(self, since: datetime, page: int, deadline: Deadline) -> list[dict[str, Any]]:
+        try:
+            answer = self._shop.get(
+                "orders",
+                deadline,
+                modified_after=_text(since),
+                dates_are_gmt="true",
+                created_via=CREATED_VIA,
+                orderby="modified",
+                order="asc",
+                per_page=PAGE,
+                page=page,
+                _fields=FIELDS,
+            )
+        except Refusal as refusal:
+            raise _unreadable(refusal) from refusal
+        return rows(answer.value)
+
+    def _shipments(self, view: Mapping[str, Any], deadline: Deadline) -> list[Event]:
+        if not reference_of(view):
+            return []
+        fulfilments: list[dict[str, Any]] = []
+        if has_fulfilments(view):
+            try:
+                fulfilments = rows(self._shop.get(f"orders/{view['id']}/fulfillments", deadline).value)
+            except Refusal as refusal:
+                if refusal.status != NOT_FOUND:  # 404: the feature was switched off again
+                    raise _unreadable(refusal) from refusal
+        return shipments_in(view, self._settings, fulfilments)
+
+
+def _read(cursor: str, now: datetime) -> tuple[datetime, int]:
+    if not cursor:
+        return now - FIRST_LOOK_BACK, 1
+    moment, _, page = cursor.partition("#")
+    return datetime.fromisoformat(moment).replace(tzinfo=UTC), int(page or 1)
+
+
+def _written(moment: datetime, page: int) -> str:
+    return f"{_text(moment)}#{page}"
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}"
+
+
+def _moment(view: Mapping[str, Any], default: datetime) -> datetime:
+    try:
+        return datetime.fromisoformat(str(view.get("date_modified_gmt"))).replace(tzinfo=UTC)
+    except ValueError:
+        return default
+
+
+def _unreadable(refusal: Refusal) -> ShopUnavailable:
+    return ShopUnavailable(f"The shop does not let its orders be read: {refusal}.")

@@ -1,0 +1,169 @@
+"""Shipments in an order as WooCommerce shows it: plugins' metas, core fulfilments, or its status alone.
+
+Key names and shapes: WooCommerce Shipment Tracking and AST (FINDINGS (i)); AfterShip, YITH, Orders Tracking (VillaTheme)
+and Colissimo Officiel as their public code writes them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from lengow.adapters.woocommerce.body import LINE_ID, REFERENCE, SHIPPED
+from lengow.adapters.woocommerce.comparison import items, meta_of
+from lengow.adapters.woocommerce.settings import TrackingMeta, WooCommerceSettings
+from lengow.connector.adapter import Event
+from lengow.connector.decode import clean
+from lengow.connector.model import Tracking
+
+FULFILMENT_STATUS = "_fulfillment_status"
+"""The order meta by which a core fulfilment shows; what was shipped how, only its own route tells (FINDINGS (i))."""
+
+LIST_METAS: Mapping[str, TrackingMeta] = {
+    # WooCommerce Shipment Tracking, and Advanced Shipment Tracking (zorem)
+    "_wc_shipment_tracking_items": TrackingMeta(
+        number="tracking_number",
+        carrier="tracking_provider",
+        carrier_name="custom_tracking_provider",
+        url="custom_tracking_link",
+    ),
+    "_aftership_tracking_items": TrackingMeta(number="tracking_number", carrier="slug"),
+}
+"""Order metas that hold a list of shipments, and the names within each."""
+
+PLAIN_METAS: Sequence[TrackingMeta] = (
+    TrackingMeta(  # YITH WooCommerce Order & Shipment Tracking
+        number="ywot_tracking_code", carrier="ywot_carrier_id", carrier_name="ywot_carrier_name", url="ywot_carrier_url"
+    ),
+    TrackingMeta(number="_aftership_tracking_number", carrier_name="_aftership_tracking_provider_name"),
+    TrackingMeta(number="lpc_outward_parcel_number", label="Colissimo"),  # Colissimo Officiel
+    TrackingMeta(
+        number="_tracking_number", carrier="_tracking_provider", carrier_name="_tracking_carrier", url="_tracking_url"
+    ),
+)
+"""Order metas that hold one number."""
+
+LINE_META = "_vi_wot_order_item_tracking_data"
+"""Orders Tracking for WooCommerce (VillaTheme) keeps a JSON list at each line; the last entry counts."""
+LINE_META_FIELDS = TrackingMeta(
+    number="tracking_number", carrier="carrier_slug", carrier_name="carrier_name", url="carrier_url"
+)
+FULFILMENT_FIELDS = TrackingMeta(
+    number="_tracking_number", carrier="_shipment_provider", carrier_name="_provider_name", url="_tracking_url"
+)
+
+Row = Mapping[str, Any]
+
+
+def reference_of(view: Row) -> str:
+    """Our reference, where the order is one of ours; else nothing."""
+    return clean_text(meta_of(view, REFERENCE))
+
+
+def has_fulfilments(view: Row) -> bool:
+    return meta_of(view, FULFILMENT_STATUS) is not None
+
+
+def shipments_in(view: Row, settings: WooCommerceSettings, fulfilments: Sequence[Row] = ()) -> list[Event]:
+    """The shipments of one of our orders; none for another's, and none that the connector itself told the shop."""
+    if not reference_of(view) or meta_of(view, SHIPPED) == "yes":
+        return []
+    found = (
+        [_event(view, tracking, lines, "fulfillment") for tracking, lines in _by_fulfilment(view, fulfilments)]
+        or [_event(view, tracking, (), "meta") for tracking in _in_metas(view, settings)]
+        or [_event(view, tracking, lines, "line meta") for tracking, lines in _in_lines(view)]
+    )
+    if not found and view.get("status") in settings.shipped_statuses:
+        found = [_event(view, Tracking(), (), f"status {view['status']}")]
+    return list({event.id: event for event in found}.values())
+
+
+def clean_text(value: Any) -> str:
+    return clean(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _event(view: Row, tracking: Tracking, line_ids: Sequence[str], raw_kind: str) -> Event:
+    """Its id comes from what it tells, so that webhook and polling give one."""
+    facts = msgspec.json.encode([tracking, sorted(line_ids)])
+    return Event(
+        id=f"{view['id']}-{hashlib.sha256(facts).hexdigest()[:24]}",
+        kind="shipment",
+        shop_order_id=str(view["id"]),
+        reference=reference_of(view),
+        tracking=tracking,
+        line_ids=tuple(line_ids),
+        raw_kind=raw_kind,
+    )
+
+
+def _in_metas(view: Row, settings: WooCommerceSettings) -> list[Tracking]:
+    metas = {str(one.get("key")): one.get("value") for one in items(view, "meta_data")}
+    own = [_tracking(metas, names) for names in settings.tracking_metas]
+    listed = [
+        _tracking(one, names) for key, names in LIST_METAS.items() for one in _dicts(metas.get(key)) if key in metas
+    ]
+    plain = [_tracking(metas, names) for names in PLAIN_METAS]
+    for source in (own, listed, plain):
+        numbered = [tracking for tracking in source if tracking.number]
+        if numbered:
+            return numbered
+    return []
+
+
+def _in_lines(view: Row) -> list[tuple[Tracking, tuple[str, ...]]]:
+    """Lines that were shipped together, together. Lines without our id (added in the shop) are nobody's."""
+    together: dict[Tracking, list[str]] = {}
+    for line in items(view, "line_items"):
+        line_id = clean_text(meta_of(line, LINE_ID))
+        entries = _dicts(_decoded(meta_of(line, LINE_META)))
+        tracking = _tracking(entries[-1], LINE_META_FIELDS) if entries else Tracking()
+        if tracking.number and line_id:
+            url = tracking.url.replace("{tracking_number}", tracking.number)
+            together.setdefault(msgspec.structs.replace(tracking, url=url), []).append(line_id)
+    return [(tracking, tuple(lines)) for tracking, lines in together.items()]
+
+
+def _by_fulfilment(view: Row, fulfilments: Sequence[Row]) -> list[tuple[Tracking, tuple[str, ...]]]:
+    """A line is shipped with the fulfilment that makes it whole: the marketplace knows no part of a line."""
+    lines = {line.get("id"): line for line in items(view, "line_items")}
+    done: dict[Any, int] = {}
+    shipped = []
+    for fulfilment in fulfilments:
+        if fulfilment.get("date_deleted") or fulfilment.get("is_fulfilled") not in (True, "1", 1):
+            continue
+        metas = {str(one.get("key")): one.get("value") for one in items(fulfilment, "meta_data")}
+        whole = []
+        for item in _dicts(metas.get("_items")):
+            line = lines.get(item.get("item_id"))
+            if line is None or not isinstance(item.get("qty"), int):
+                continue
+            before = done.get(line["id"], 0)
+            done[line["id"]] = before + item["qty"]
+            if before < line["quantity"] <= done[line["id"]]:
+                whole.append(clean_text(meta_of(line, LINE_ID)))
+        if any(whole):
+            shipped.append((_tracking(metas, FULFILMENT_FIELDS), tuple(filter(None, whole))))
+    return shipped
+
+
+def _tracking(values: Row, names: TrackingMeta) -> Tracking:
+    return Tracking(
+        carrier_code=clean_text(values.get(names.carrier)) if names.carrier else "",
+        carrier_name=(clean_text(values.get(names.carrier_name)) if names.carrier_name else "") or names.label,
+        number=clean_text(values.get(names.number)),
+        url=clean_text(values.get(names.url)) if names.url else "",
+    )
+
+
+def _dicts(value: Any) -> list[Row]:
+    """PHP's lists come as lists, or as objects once an entry was deleted."""
+    entries: Iterable[Any] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [one for one in entries if isinstance(one, dict)]
+
+
+def _decoded(value: Any) -> Any:
+    try:
+        return msgspec.json.decode(value) if isinstance(value, str) and value else value
+    except (msgspec.DecodeError, RecursionError):
+        return None
