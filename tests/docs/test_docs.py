@@ -1,0 +1,127 @@
+"""The docs name everything that there is, and their examples run."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from blinker import Signal
+
+from lengow.connector import Account, Shop, Store, errors
+from lengow.connector.adapter import adapter_class
+from lengow.connector.reasons import REASONS
+from lengow.connector.signals import Signals
+from lengow.console.cli import cli
+from lengow.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def _text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def _codes_raised() -> set[str]:
+    """The codes given to ActionInvalid anywhere in the packages."""
+    found = set()
+    for file in [*(ROOT / "connector").rglob("*.py"), *(ROOT / "adapters").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ActionInvalid":
+                found |= {one.value for one in node.args[:1] if isinstance(one, ast.Constant)}
+    return found
+
+
+@pytest.mark.parametrize("code", sorted({*REASONS, *_codes_raised()}))
+def test_each_reason_code_is_explained(code: str) -> None:
+    assert f"| `{code}` |" in _text("docs/reason-codes.md")
+
+
+@pytest.mark.parametrize(
+    "code",
+    sorted(
+        {one.code for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.LengowError)}
+        - {"error"}
+    ),
+)
+def test_each_error_code_is_explained(code: str) -> None:
+    assert f"| `{code}` |" in _text("docs/reason-codes.md")
+
+
+@pytest.mark.parametrize(
+    "key",
+    sorted(
+        {*Account.__struct_fields__, *Store.__struct_fields__, *Shop.__struct_fields__} - {"options"}
+        | set(adapter_class("generic").settings_type.__struct_fields__)
+    ),
+)
+def test_each_setting_is_explained(key: str) -> None:
+    assert f"`{key}`" in _text("docs/settings.md")
+
+
+@pytest.mark.parametrize("name", [name for name, one in vars(Signals()).items() if isinstance(one, Signal)])
+def test_each_signal_is_explained(name: str) -> None:
+    assert f"| `{name}` |" in _text("docs/embedding.md")
+
+
+def _commands(group: click.Group, path: str = "lengow-connector") -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}"
+
+
+@pytest.mark.parametrize("command", list(_commands(cli)))
+def test_each_command_is_explained(command: str) -> None:
+    assert f"`{command}" in _text("docs/command-line.md")
+
+
+@pytest.fixture
+def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A folder with a lengow.toml that leads to a sandbox with one order of the README's number."""
+    with Sandbox() as sandbox:
+        account = sandbox.add_account("main")
+        sandbox.sell_raw(account.account_id, {"marketplace_order_id": "M240900012345"})
+        sandbox.advance(minutes=15)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("LENGOW_ACCESS_TOKEN", account.access_token)
+        monkeypatch.setenv("LENGOW_SECRET", account.secret)
+        template = _text("console/lengow.toml").replace("https://api.lengow.io", sandbox.url)
+        (tmp_path / "lengow.toml").write_text(template, encoding="utf-8")
+        yield sandbox
+
+
+def test_the_readmes_python_runs(at_home: Any, tmp_path: Path) -> None:
+    blocks = PYTHON.findall(_text("README.md"))
+    assert len(blocks) == 2
+    (tmp_path / "host.py").write_text("\n".join([*blocks, "connector.close()"]), encoding="utf-8")
+    done = subprocess.run([sys.executable, "host.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "manomano_fr M240900012345 is order 1 of the shop\n"
+
+
+@pytest.mark.parametrize("number", range(len(PYTHON.findall(_text("docs/embedding.md")))))
+def test_the_embedding_examples_run(at_home: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    block = PYTHON.findall(_text("docs/embedding.md"))[number]
+    (tmp_path / f"host_{number}.py").write_text(block, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    host = importlib.import_module(f"host_{number}")
+    if hasattr(host, "create_app"):
+        app = host.create_app()
+        answer = app.test_client().post("/lengow/webhooks/b2c", json={})
+        assert answer.status_code == 401
+        app.extensions["lengow"].close()
+
+
+@pytest.mark.parametrize("page", [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"], ids=lambda path: path.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
