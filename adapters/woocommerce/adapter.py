@@ -42,7 +42,7 @@ class WooCommerceAdapter:
     capabilities: ClassVar[Capabilities] = Capabilities(
         imports_delivered_by_marketplace=False,
         delivered_by_marketplace_reason=NOT_IMPORTABLE,
-        batch_size=40,
+        batch_size=20,
         settle_seconds=SETTLE_SECONDS,
         updates=("cancel", "ship", "address", "refund"),
         polling=True,

@@ -18,10 +18,11 @@ from lengow.adapters.woocommerce.taxes import Amount, Location, location, nets, 
 from lengow.connector.model import Address, Line, NewOrder
 
 CREATED_VIA = "lengow"
-REFERENCE, TOTAL, STOCK, SHIPPED, LINE_ID, AMOUNT = (
+REFERENCE, TOTAL, STOCK, STATUS, SHIPPED, LINE_ID, AMOUNT = (
     "_lengow_reference",
     "_lengow_total",
     "_lengow_stock",
+    "_lengow_status",
     "_lengow_shipped",
     "_lengow_line_id",
     "_lengow_amount",
@@ -268,6 +269,7 @@ def _metas(
         REFERENCE: order.reference,
         TOTAL: money(order.total),
         STOCK: STOCK_TAKEN if order.decrease_stock else STOCK_KEPT,
+        STATUS: settings.shipped_status if shipped else settings.order_status,
         "_lengow_marketplace": source.marketplace,
         "_lengow_order_id": source.marketplace_order_id,
         "_lengow_ordered_at": source.date.isoformat(),

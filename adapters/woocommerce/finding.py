@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lengow.adapters.woocommerce.api import Busy, Deadline, Lost, Refusal, Shop
-from lengow.adapters.woocommerce.body import CREATED_VIA, STOCK, STOCK_TAKEN, TOTAL
+from lengow.adapters.woocommerce.body import CREATED_VIA, STATUS, STOCK, STOCK_TAKEN, TOTAL, meta
 from lengow.adapters.woocommerce.comparison import decimal, items, mended_amounts, meta_of, total_of
 from lengow.adapters.woocommerce.products import Products
 from lengow.adapters.woocommerce.profile import Profiles
@@ -27,9 +27,13 @@ UNTOUCHED_SECONDS = 60
 """An order changed later than this after its creation has been in a person's hands, and is left as it is."""
 FIELDS = (
     "id,status,transaction_id,total,date_created_gmt,date_modified_gmt,date_paid_gmt,"
-    "line_items,shipping_lines,fee_lines,meta_data"
+    "shipping,line_items,shipping_lines,fee_lines,meta_data"
 )
 NO_TRASH = 501
+TRIES_AT_TOTAL = 2
+STATUSES_WITH_STOCK = frozenset({"processing", "completed", "on-hold"})
+"""Ours have one of these, in which WooCommerce takes the stock."""
+SETTLING = "_lengow_settling"
 
 
 class Finder:
@@ -81,15 +85,17 @@ class Finder:
             page, pages = page + 1, answer.pages
 
     def _settled(self, view: Mapping[str, Any], now: datetime, deadline: Deadline) -> bool:
-        """Whether the order is complete, or could be completed; a half one is set aside."""
+        """Whether the order is complete, or could be completed; what is neither is set aside."""
         order_id = int(view["id"])
         try:
-            if _half(view):
+            if meta_of(view, SETTLING) == "yes":
+                self._move(order_id, str(meta_of(view, STATUS)), "", deadline)
+            elif _half(view):
                 self._check_age(view, now)
                 self.set_aside(order_id, deadline, give_stock_back=False)
                 return False
-            if _untouched(view):
-                return self._completed(view, deadline)
+            elif _untouched(view) and view.get("status") in STATUSES_WITH_STOCK:
+                return self._complete(view) or self._completed(view, now, deadline)
         except (Lost, Busy, Refusal) as error:
             raise ShopUnavailable(f"The order {order_id}, left unfinished, could not be settled: {error}.") from error
         return True
@@ -101,29 +107,41 @@ class Finder:
                 f"The shop may still be making the order {view['id']}: it is {age:.0f} s old and not complete."
             )
 
-    def _completed(self, view: Mapping[str, Any], deadline: Deadline) -> bool:
-        """The amounts mended to the cent and the stock taken; False when the total was beyond mending."""
+    def _complete(self, view: Mapping[str, Any]) -> bool:
+        """Whether nothing is missing at first sight, which needs no request."""
+        taken = any(meta_of(line, "_reduced_stock") is not None for line in items(view, "line_items"))
+        wanted = decimal(meta_of(view, TOTAL))
+        return total_of(view) == wanted and _addressed(view) and (taken or meta_of(view, STOCK) != STOCK_TAKEN)
+
+    def _completed(self, view: Mapping[str, Any], now: datetime, deadline: Deadline) -> bool:
+        """The amounts mended to the cent and the stock taken; False when it was beyond mending, and is set aside."""
+        self._check_age(view, now)
         order_id, wanted = int(view["id"]), decimal(meta_of(view, TOTAL))
-        if wanted.is_finite() and total_of(view) != wanted:
-            view = self._shop.put(f"orders/{order_id}", mended_amounts(view, wanted), deadline).value
-            if total_of(view) != wanted:
-                view = self._shop.put(f"orders/{order_id}", mended_amounts(view, wanted), deadline).value
-            if total_of(view) != wanted:
-                self.set_aside(order_id, deadline, give_stock_back=True)
-                return False
-        if meta_of(view, STOCK) == STOCK_TAKEN and not self._has_taken_stock(view, deadline):
+        for _ in range(TRIES_AT_TOTAL):
+            if wanted.is_finite() and total_of(view) != wanted:
+                view = {**view, **self._shop.put(f"orders/{order_id}", mended_amounts(view, wanted), deadline).value}
+        if total_of(view) != wanted or not _addressed(view):
+            self.set_aside(order_id, deadline, give_stock_back=True)
+            return False
+        if self._lacks_stock(view, deadline):
             # Stock is taken when an order comes to one of these statuses and was not taken before.
-            for status in ("on-hold", str(view["status"])):
-                self._shop.put(f"orders/{order_id}", {"status": status}, deadline)
+            other = "processing" if view["status"] == "on-hold" else "on-hold"
+            self._move(order_id, other, "yes", deadline)
+            self._move(order_id, str(view["status"]), "", deadline)
         return True
 
-    def _has_taken_stock(self, view: Mapping[str, Any], deadline: Deadline) -> bool:
-        """Whether a line says so, or no product of the order keeps stock."""
+    def _move(self, order_id: int, status: str, settling: str, deadline: Deadline) -> None:
+        """To a status; `settling` marks the order until it is back, so that no crash leaves it in between."""
+        self._shop.put(f"orders/{order_id}", {"status": status, "meta_data": [meta(SETTLING, settling)]}, deadline)
+
+    def _lacks_stock(self, view: Mapping[str, Any], deadline: Deadline) -> bool:
+        """Whether stock was to be taken, no line says that it was, and a product of the order keeps stock."""
         lines = items(view, "line_items")
-        if any(meta_of(line, "_reduced_stock") is not None for line in lines):
-            return True
+        taken = any(meta_of(line, "_reduced_stock") is not None for line in lines)
+        if taken or meta_of(view, STOCK) != STOCK_TAKEN:
+            return False
         found = self._products.find([str(line.get("sku") or "") for line in lines], deadline)
-        return not any(product.manages_stock for products in found.values() for product in products)
+        return any(product.manages_stock for products in found.values() for product in products)
 
 
 def _half(view: Mapping[str, Any]) -> bool:
@@ -135,6 +153,11 @@ def _untouched(view: Mapping[str, Any]) -> bool:
     created = _moment(view.get("date_created_gmt"), datetime.now(UTC))
     modified = _moment(view.get("date_modified_gmt"), created)
     return (modified - created).total_seconds() <= UNTOUCHED_SECONDS
+
+
+def _addressed(view: Mapping[str, Any]) -> bool:
+    shipping = view.get("shipping")
+    return isinstance(shipping, dict) and bool(shipping.get("country"))
 
 
 def _moment(text: Any, default: datetime) -> datetime:

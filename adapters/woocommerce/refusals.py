@@ -19,6 +19,7 @@ REMEDIES = {
     "rest_no_route": Remedy(
         "url",
         "Check `url`, and set WordPress > Settings > Permalinks to anything but Plain; WooCommerce must be active.",
+        True,
     ),
     "woocommerce_rest_authentication_error": Remedy(
         "consumer_key",

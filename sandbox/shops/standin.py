@@ -10,7 +10,7 @@ from lengow.sandbox.answers import Answer, Lost, Request
 from lengow.sandbox.clock import Clock
 from lengow.sandbox.server import HttpServer
 
-FaultKind = Literal["latency", "lost_before", "lost_after", "error_500", "html_502", "busy_429", "killed"]
+FaultKind = Literal["latency", "lost_before", "lost_after", "error_500", "html_502", "busy_429", "killed", "answer"]
 
 BAD_GATEWAY = Answer(
     502,
@@ -32,6 +32,7 @@ class Fault:
     | `error_500` | the platform's own fatal error; the effect before it where `effect` |
     | `html_502` | a proxy's page; the effect before it where `effect` |
     | `busy_429` | a host's limit, without effect, with `Retry-After: seconds` |
+    | `answer` | `answer`, without effect |
     | `killed` | the worker dies at `stage` of the effect (the platform names its stages); a proxy answers 502 |
     """
 
@@ -43,6 +44,7 @@ class Fault:
     seconds: float = 0
     effect: bool = False
     stage: str = ""
+    answer: Answer | None = None
 
 
 class Killed(Exception):
@@ -122,6 +124,8 @@ class StandIn:
     def _faulty(self, request: Request, fault: Fault) -> Answer | Lost:
         if fault.kind == "lost_before":
             return Lost()
+        if fault.kind == "answer" and fault.answer is not None:
+            return fault.answer
         if fault.kind == "busy_429":
             headers = {"Retry-After": f"{fault.seconds:g}", "Content-Type": "text/html"}
             return Answer(429, b"<h1>Too Many Requests</h1>", headers)

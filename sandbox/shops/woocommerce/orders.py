@@ -48,6 +48,8 @@ class Orders:
         self.currency = "EUR"
         self.changed: Callable[[str, Order], None] = lambda _event, _order: None
         """Told of `created`, `updated` and `deleted`."""
+        self.plugin: Callable[[Order], None] = lambda _order: None
+        """A plugin of the merchant's that changes new orders, before they are answered."""
         self._now = now
         self._taxes = taxes
         self._hpos = hpos
@@ -73,6 +75,7 @@ class Orders:
             order.status = wanted
             raise Killed
         self._move(order, wanted, set_paid=body.get("set_paid") in (True, "true", "1"))
+        self.plugin(order)
         self.changed("created", order)
         self.changed("updated", order)
         return order
