@@ -159,6 +159,8 @@ class Connector:
             tx.note([self._context.entry(stored.order.id, "retried", who=who)])
         record = self.store.records([stored.order.id])[stored.order.id]
         Recorder(self._context, account).record(raws or [record.unreadable or record.raw], anew=True)
+        for package in stored.packages:
+            self._context.circuit.note(package.shop, self._context.now(), answered=True)
         with self.store.transaction() as tx:
             for package in stored.packages:
                 if package.state is OrderState.CREATING:

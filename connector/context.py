@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lengow.connector.adapter import Adapter, AdapterContext, adapter_class
+from lengow.connector.circuit import Circuit
 from lengow.connector.policy import ShopPolicy
 from lengow.connector.settings import (
     DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED,
@@ -41,6 +42,7 @@ class Context:
         self.store = store
         self.signals = signals
         self.now = clock
+        self.circuit = Circuit()
         self._sender = sender
         self._lock = threading.Lock()
         self._clients: dict[str, LengowClient] = {}

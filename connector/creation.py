@@ -55,12 +55,19 @@ Result = Outcome | _Held | _Untouched
 
 
 def create_due(context: Context, shop: str, *, subject: str | None = None) -> int:
-    """Create one batch of what is due in a shop; returns how many packages were claimed, 0 when none is due."""
+    """Create one batch of what is due in a shop; returns how many packages were claimed, 0 when none is due.
+
+    A shop that answers nothing to the whole batch is left alone for a while (`Circuit`).
+    """
+    if context.circuit.open(shop, context.now()):
+        return 0
     adapter = context.adapter(shop)
     tasks = _claim(context, adapter, shop, subject)
     results = _results(context, adapter, shop, tasks)
     if tasks:
         _write_outcomes(context, adapter, tasks, results)
+        answered = any(not isinstance(result, Unknown | _Untouched) for result in results.values())
+        context.circuit.note(shop, context.now(), answered=answered)
     return len(tasks)
 
 

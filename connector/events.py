@@ -46,26 +46,27 @@ def receive(context: Context, shop: str, request: Request) -> Receipt:
     return Receipt(len(new), len(rows) - len(new))
 
 
-def handle_event(context: Context, step: Step) -> None:
-    """Turn the event of a claimed step into actions."""
+def handle_event(context: Context, step: Step) -> bool:
+    """Turn the event of a claimed step into actions; True, for nobody has to answer."""
     row = context.store.event(int(step.subject))
     if row is None or row.state is not EventState.RECEIVED:
         with context.store.transaction() as tx:
             tx.finish([step])
-        return
+        return True
     event = msgspec.convert(row.body, Event)
     try:
         state, reason, about, order_id = _handle(context, row.shop, event)
     except OrderUnknown as error:
         if step.attempts < TRIES_FOR_ORDER:
             _look_again(context, step, error)
-            return
+            return True
         state, reason, about, order_id = EventState.FAILED, error.code, str(error), None
     except (ActionInvalid, OrderUndecodable) as error:
         package = _package(context, row.shop, event)
         state, reason, about = EventState.FAILED, error.code, f"{error} {error.what_to_do}"
         order_id = package.order_id if package else None
     _settle(context, step, row, state, reason, about, order_id)
+    return True
 
 
 def shipment_arguments(description: Marketplace, tracking: Tracking, mapped: Arguments) -> dict[str, str]:

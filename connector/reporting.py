@@ -3,14 +3,17 @@
 from datetime import timedelta
 
 from lengow.connector.context import Context
-from lengow.connector.errors import ApiError, RateLimited
+from lengow.connector.errors import ApiError, ApiUnavailable, RateLimited, Unauthorized
 from lengow.connector.retry import retry_after
 from lengow.connector.store.contract import Reading
 from lengow.connector.store.rows import Step
 
 
-def report_order(context: Context, step: Step) -> None:
-    """Send all shop order ids of one order; the list replaces the former one, so repeating is safe."""
+def report_order(context: Context, step: Step) -> bool:
+    """Send all shop order ids of one order; False when Lengow did not answer.
+
+    The list replaces the former one, so repeating is safe.
+    """
     order_id = int(step.subject)
     stored = context.store.order(order_id)
     ids = _shop_order_ids(context.store, order_id)
@@ -35,6 +38,7 @@ def report_order(context: Context, step: Step) -> None:
         else:
             tx.finish([step])
             tx.note([context.entry(order_id, "reported", ", ".join(ids))])
+    return not isinstance(error, ApiUnavailable | RateLimited | Unauthorized)
 
 
 def _shop_order_ids(reading: Reading, order_id: int) -> list[str]:

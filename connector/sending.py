@@ -13,7 +13,16 @@ import msgspec
 
 from lengow.connector.client.answers import Action
 from lengow.connector.context import Context
-from lengow.connector.errors import ApiError, ApiRefused, LeaseLost, NotFound, OutcomeUnknown, RateLimited
+from lengow.connector.errors import (
+    ApiError,
+    ApiRefused,
+    ApiUnavailable,
+    LeaseLost,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Unauthorized,
+)
 from lengow.connector.model import ActionState, StepKind
 from lengow.connector.retry import retry_after
 from lengow.connector.store.contract import Transaction
@@ -30,11 +39,11 @@ class _Sent(msgspec.Struct, frozen=True):
     found: bool
 
 
-def send_action(context: Context, step: Step) -> None:
-    """Send the action of a claimed step."""
+def send_action(context: Context, step: Step) -> bool:
+    """Send the action of a claimed step; False when Lengow did not answer."""
     action = _begin(context, step)
     if action is None:
-        return
+        return True
     client = context.client(action.account)
     result: _Sent | ApiError
     in_doubt = action.state is ActionState.SENDING
@@ -46,6 +55,7 @@ def send_action(context: Context, step: Step) -> None:
         _write_outcome(context, step, action, result, in_doubt=in_doubt)
     except LeaseLost:
         log.warning("outcome left to another worker", extra={"action": action.id})
+    return not isinstance(result, ApiUnavailable | RateLimited | Unauthorized)
 
 
 def _begin(context: Context, step: Step) -> ActionRow | None:

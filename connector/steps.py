@@ -92,29 +92,36 @@ def run_one(context: Context, kind: StepKind, subject: str) -> bool:
 def _drain(
     context: Context,
     kind: StepKind,
-    handler: Callable[[Context, Step], None],
+    handler: Callable[[Context, Step], bool],
     *,
     parallel: int,
     account: str | None = None,
     shop: str | None = None,
 ) -> int:
-    """Work off what is due, a few at a time: each waits for its quota within its lease."""
+    """Work off what is due, a few at a time: each waits for its quota within its lease.
+
+    Ends early when the other side answered none of a few; what is left is due still.
+    """
     total = 0
     with ThreadPoolExecutor(parallel, f"lengow-{kind}") as pool:
         while steps := _claim(context, kind, parallel, account=account, shop=shop):
-            list(pool.map(lambda step: _run(context, handler, step), steps))
+            answered = list(pool.map(lambda step: _run(context, handler, step), steps))
             total += len(steps)
+            if not any(answered):
+                break
     return total
 
 
-def _run(context: Context, handler: Callable[[Context, Step], None], step: Step) -> None:
+def _run(context: Context, handler: Callable[[Context, Step], bool], step: Step) -> bool:
+    """Whether the other side answered."""
     try:
-        handler(context, step)
+        return handler(context, step)
     except LeaseLost:
         log.warning("step taken over by another worker", extra={"kind": step.kind, "subject": step.subject})
     except Exception as error:
         log.exception("a step raised", extra={"kind": step.kind, "subject": step.subject})
         _try_again(context, step, error)
+    return True
 
 
 def _try_again(context: Context, step: Step, error: Exception) -> None:

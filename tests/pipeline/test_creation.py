@@ -157,3 +157,19 @@ def _tables(merchant: Any) -> bool:
     merchant.connector.check("b2c")
     with closing(sqlite3.connect(merchant.shop_database)) as db:
         return bool(db.execute("SELECT 1 FROM sqlite_master WHERE name = 'shop_orders'").fetchone())
+
+
+def test_a_shop_that_is_down_is_left_alone_instead_of_being_asked_for_each_order(flaky: Any) -> None:
+    flaky.sells(1200)
+    FlakyShop.answers = ["down"] * 100
+    flaky.sync()
+    assert len(FlakyShop.answers) == 99
+    flaky.sync()
+    assert len(FlakyShop.answers) == 99
+    flaky.sandbox.advance(minutes=5)
+    flaky.sync()
+    assert len(FlakyShop.answers) == 98
+    FlakyShop.answers = []
+    flaky.sandbox.advance(hours=2)
+    flaky.sync()
+    assert len(flaky.in_shop()) == 1200
