@@ -199,6 +199,7 @@ class TestActionsAreNeverSentTwice:
             pytest.param(silent(), id="no answer"),
             pytest.param(raw(b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{"), id="body cut off"),
             pytest.param(reply({}, 500), id="500"),
+            pytest.param(reply({"id": 7}, 500), id="500 with an id"),
             pytest.param(reply(b"<html>", 502), id="502"),
             pytest.param(reply({}, 503, Retry_After="1"), id="503"),
             pytest.param(reply({}, 202), id="202"),

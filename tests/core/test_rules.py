@@ -157,9 +157,10 @@ def test_a_marketplace_that_names_no_statuses_takes_the_action_in_any():
     check("ship", SHIP, status="closed", described=marketplace({"orders.actions.ship.status": []}))
 
 
+@pytest.mark.parametrize("named", [True, []], ids=["named", "no status named"])
 @pytest.mark.parametrize("status", MANOMANO.closed_statuses)
-def test_manomano_takes_nothing_in_a_closed_status_whatever_the_description_says(status):
-    described = marketplace({"orders.actions.refund.status": ["shipped", status]})
+def test_manomano_takes_nothing_in_a_closed_status_whatever_the_description_says(status, named):
+    described = marketplace({"orders.actions.refund.status": named and ["shipped", status]})
     with pytest.raises(ActionInvalid) as refused:
         check("refund", REFUND, status=status, described=described)
     assert refused.value.code == "status_not_allowed"

@@ -63,6 +63,7 @@ def signed(**changes):
         pytest.param(signed(timestamp="soon"), "whole number", id="time in words"),
         pytest.param({"signature": "garbage"}, "not signed", id="signature without version"),
         pytest.param({"signature": "v1"}, "not signed", id="version only"),
+        pytest.param({"signature": SIGNATURE.removeprefix("v1,")}, "not signed", id="signature only"),
         pytest.param({"signature": "v1,"}, "not signed", id="nothing signed"),
         pytest.param({"signature": "v1,a"}, "not signed", id="not base64"),
         pytest.param({"signature": "v1,\udcff"}, "not signed", id="bytes that are no text"),
