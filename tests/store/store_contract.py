@@ -1,0 +1,331 @@
+"""What every store must do; a subclass gives the fixtures `store` and `again` (the same store, opened by another)."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from lengow.connector.errors import LeaseLost, StoreError
+from lengow.connector.model import ActionState, EventState, OrderState, StepKind
+from lengow.connector.store import Store
+from lengow.connector.store.rows import (
+    ActionRow,
+    EventRow,
+    JournalEntry,
+    NewStep,
+    OrderFilter,
+    OrderRow,
+    PackageRow,
+    RecordRow,
+    ToggleRow,
+)
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=5)
+MUCH_LATER = NOW + timedelta(hours=5)
+
+
+class StoreContract:
+    def test_an_order_comes_back_as_it_was_saved_and_is_replaced_by_id(self, store: Store) -> None:
+        with store.transaction() as tx:
+            row = an_order()
+            order_id = tx.save_order(row)
+        row = msgspec.structs.replace(row, id=order_id)
+        assert store.order(order_id) is not None
+        assert store.order(order_id).order == row  # type: ignore[union-attr]
+        changed = msgspec.structs.replace(row, state=OrderState.FAILED, reason="unknown_currency", received_at=LATER)
+        with store.transaction() as tx:
+            assert tx.save_order(changed) == order_id
+        [found] = store.find_orders("M1")
+        assert (found.order.state, found.order.received_at) == (OrderState.FAILED, NOW)
+
+    def test_one_order_a_key(self, store: Store) -> None:
+        with store.transaction() as tx:
+            tx.save_order(an_order())
+        with pytest.raises(StoreError), store.transaction() as tx:
+            tx.save_order(an_order())
+        with store.transaction() as tx:
+            tx.save_order(an_order(account="other"))
+
+    def test_known_gives_fingerprints_of_many_names_at_once(self, store: Store) -> None:
+        names = [("manomano_fr", f"M{number}") for number in range(1203)]
+        with store.transaction() as tx:
+            for _, number in names[:1200]:
+                tx.save_order(an_order(marketplace_order_id=number, fingerprint=number.encode()))
+        known = store.known("main", names)
+        assert len(known) == 1200
+        assert known["manomano_fr", "M7"] == b"M7"
+        assert store.known("other", names) == {}
+
+    def test_what_raises_in_a_transaction_undoes_all_of_it(self, store: Store) -> None:
+        with pytest.raises(ZeroDivisionError), store.transaction() as tx:  # noqa: PT012 - the block is the case
+            tx.save_order(an_order())
+            tx.set_value("main", "cursor", "1")
+            raise ZeroDivisionError
+        assert store.find_orders("M1") == []
+        assert store.get_value("main", "cursor") is None
+
+    def test_another_reader_sees_only_what_is_committed(self, store: Store, again: Store) -> None:
+        with store.transaction() as tx:
+            tx.save_order(an_order())
+            assert again.find_orders("M1") == []
+        assert len(again.find_orders("M1")) == 1
+
+    def test_records_are_kept_apart_and_replaced(self, store: Store) -> None:
+        with store.transaction() as tx:
+            order_id = tx.save_order(an_order())
+            tx.save_records([RecordRow(order_id, b"{}", b"", None)])
+            tx.save_records([RecordRow(order_id, b'{"a": 1}', b"", b"\xff")])
+        assert store.records([order_id, 999]) == {order_id: RecordRow(order_id, b'{"a": 1}', b"", b"\xff")}
+        assert store.models([order_id]) == {}
+
+    def test_a_package_is_found_by_shop_order_and_by_reference(self, store: Store) -> None:
+        package = self._package(store, shop_order_id="77")
+        assert store.package_in_shop("b2c", shop_order_id="77") == package
+        assert store.package_in_shop("b2c", reference=package.reference) == package
+        assert store.package_in_shop("b2c", shop_order_id="78") is None
+        assert store.package_in_shop("b2b", shop_order_id="77") is None
+        assert store.package_in_shop("b2c") is None
+        assert store.orders_of_packages([package.id])[package.id].packages == (package,)
+        assert store.packages_of_orders([package.order_id]) == {package.order_id: [package]}
+
+    def test_packages_are_found_by_reason_from_a_date_on(self, store: Store) -> None:
+        package = self._package(store, state=OrderState.SKIPPED, reason="delivered_by_marketplace_disabled")
+        found = ("b2c", OrderState.SKIPPED, "delivered_by_marketplace_disabled")
+        assert store.packages_by_reason(*found, NOW - timedelta(days=1)) == [package]
+        assert store.packages_by_reason(*found, NOW + timedelta(days=1)) == []
+
+    def test_orders_are_listed_newest_first_by_any_filter(self, store: Store) -> None:
+        with store.transaction() as tx:
+            for number in range(5):
+                state = OrderState.FAILED if number == 3 else OrderState.CREATED
+                tx.save_order(an_order(marketplace_order_id=f"M{number}", state=state))
+        listed = store.list_orders(OrderFilter(limit=2))
+        assert [one.order.marketplace_order_id for one in listed] == ["M4", "M3"]
+        following = store.list_orders(OrderFilter(limit=9, before_id=listed[-1].order.id))
+        assert [one.order.marketplace_order_id for one in following] == ["M2", "M1", "M0"]
+        assert len(store.list_orders(OrderFilter(state="failed"))) == 1
+        assert store.list_orders(OrderFilter(account="other")) == []
+        assert store.count_orders("main") == {("created", ""): 4, ("failed", ""): 1}
+
+    def test_steps_are_claimed_when_due_oldest_first_and_by_one_only(self, store: Store) -> None:
+        with store.transaction() as tx:
+            tx.add_steps([NewStep(StepKind.CREATE, str(n), NOW - timedelta(minutes=n), shop="b2c") for n in range(4)])
+            tx.add_steps([NewStep(StepKind.CREATE, "future", LATER, shop="b2c")])
+            tx.add_steps([NewStep(StepKind.CREATE, "elsewhere", NOW, shop="b2b")])
+        with store.transaction() as tx:
+            first = tx.claim(StepKind.CREATE, NOW, LATER, limit=2, shop="b2c")
+            second = tx.claim(StepKind.CREATE, NOW, LATER, limit=9, shop="b2c")
+        assert {step.subject for step in first} == {"3", "2"}
+        assert {step.subject for step in second} == {"1", "0"}
+        assert {step.attempts for step in first} == {1}
+
+    def test_many_claim_at_once_and_each_step_goes_to_one(self, store: Store) -> None:
+        with store.transaction() as tx:
+            tx.add_steps([NewStep(StepKind.SEND, str(n), NOW, account="main") for n in range(100)])
+        claimed: list[str] = []
+
+        def work() -> None:
+            while True:
+                with store.transaction() as tx:
+                    steps = tx.claim(StepKind.SEND, NOW, LATER, limit=3, account="main")
+                if not steps:
+                    return
+                claimed.extend(step.subject for step in steps)
+
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(claimed, key=int) == [str(n) for n in range(100)]
+
+    def test_a_lease_that_ended_is_taken_over_and_the_first_holder_writes_nothing(self, store: Store) -> None:
+        [old] = self._claimed(store)
+        with store.transaction() as tx:
+            [new] = tx.claim(StepKind.SEND, LATER, MUCH_LATER, limit=1)
+        assert (new.id, new.token, new.attempts) == (old.id, old.token + 1, 2)
+        writes: list[Callable[[Any], object]] = [
+            lambda tx: tx.finish([old]),
+            lambda tx: tx.postpone(old, MUCH_LATER),
+            lambda tx: tx.hold(old, "no"),
+            lambda tx: tx.renew(old, MUCH_LATER),
+        ]
+        for write in writes:
+            with pytest.raises(LeaseLost), store.transaction() as tx:
+                write(tx)
+        with store.transaction() as tx:
+            assert (tx.mine([old]), tx.mine([new])) == (set(), {new.id})
+            tx.finish([new])
+        assert store.steps() == []
+
+    def test_a_held_step_waits_until_it_is_renewed(self, store: Store) -> None:
+        [step] = self._claimed(store)
+        with store.transaction() as tx:
+            tx.hold(step, "it failed")
+            assert tx.claim(StepKind.SEND, MUCH_LATER, MUCH_LATER, limit=1) == []
+        [held] = store.steps(held=True)
+        assert held.error == "it failed"
+        with store.transaction() as tx:
+            tx.add_steps([NewStep(StepKind.SEND, "1", NOW, account="main")])
+            [again] = tx.claim(StepKind.SEND, MUCH_LATER, MUCH_LATER, limit=1)
+        assert again.attempts == 1
+
+    def test_adding_a_step_that_is_being_worked_on_leaves_it_alone(self, store: Store) -> None:
+        [step] = self._claimed(store)
+        with store.transaction() as tx:
+            tx.add_steps([NewStep(StepKind.SEND, "1", NOW, account="main")])
+            tx.add_steps([NewStep(StepKind.SEND, "1", NOW, account="main")], renew=False)
+            tx.finish([step])
+        assert store.steps() == []
+
+    def test_a_postponed_step_counts_its_attempts_or_starts_anew(self, store: Store) -> None:
+        [step] = self._claimed(store)
+        with store.transaction() as tx:
+            tx.postpone(step, LATER, "busy")
+            assert tx.claim(StepKind.SEND, NOW, LATER, limit=1) == []
+            [step] = tx.claim(StepKind.SEND, LATER, MUCH_LATER, limit=1)
+            assert (step.attempts, step.error) == (2, "busy")
+            tx.postpone(step, LATER, restart=True)
+            [step] = tx.claim(StepKind.SEND, LATER, MUCH_LATER, limit=1)
+            assert step.attempts == 1
+        assert store.next_due([StepKind.SEND]) == MUCH_LATER
+
+    def test_by_force_what_is_not_due_is_claimed_but_never_what_another_holds(self, store: Store) -> None:
+        with store.transaction() as tx:
+            tx.add_steps([NewStep(StepKind.IMPORT, "main", MUCH_LATER, account="main")])
+            [step] = tx.claim(StepKind.IMPORT, NOW, LATER, limit=1, account="main", force=True)
+            assert tx.claim(StepKind.IMPORT, NOW, LATER, limit=1, account="main", force=True) == []
+            tx.drop_step(StepKind.IMPORT, step.subject)
+        assert store.steps() == []
+
+    def test_one_action_under_way_a_dedupe(self, store: Store) -> None:
+        order_id = self._order(store)
+        with store.transaction() as tx:
+            first = tx.add_action(an_action(order_id))
+            assert tx.add_action(an_action(order_id)) == first
+            refused = msgspec.structs.replace(first, state=ActionState.REFUSED, error="no", lengow_id=7)
+            tx.save_action(refused)
+            second = tx.add_action(an_action(order_id))
+        assert second.id != first.id
+        assert store.action(first.id) == refused
+        assert store.actions_of(order_id) == [refused, second]
+        assert store.list_actions(states=[ActionState.QUEUED]) == [second]
+        assert store.list_actions(account="other") == []
+
+    def test_an_event_is_taken_once(self, store: Store) -> None:
+        with store.transaction() as tx:
+            [event_id] = tx.add_events([an_event()])
+            assert tx.add_events([an_event()]) == []
+            assert len(tx.add_events([an_event(shop="b2b"), an_event(event_id="2")])) == 2
+        row = store.event(event_id)
+        assert row == msgspec.structs.replace(an_event(), id=event_id)
+        with store.transaction() as tx:
+            tx.save_event(msgspec.structs.replace(row, state=EventState.FAILED, reason="order_unknown", about="?"))
+        assert [one.id for one in store.list_events(state=EventState.FAILED)] == [event_id]
+
+    def test_journal_toggles_values_and_marketplaces(self, store: Store) -> None:
+        order_id = self._order(store)
+        entries = [JournalEntry(NOW, order_id, None, what, "", "connector") for what in ("received", "created")]
+        with store.transaction() as tx:
+            tx.note(entries)
+            for value in (True, False):
+                tx.set_toggle(ToggleRow("b2c", "toggle", value, NOW, "anna"))
+            for value in ("1", "2"):
+                tx.set_value("main", "cursor", value)
+            tx.save_marketplaces("main", {"a": b"{}", "b": b"{}"}, NOW)
+            tx.save_marketplaces("main", {"a": b"{}"}, LATER)
+        assert store.journal(order_id) == entries
+        assert store.toggles() == [ToggleRow("b2c", "toggle", False, NOW, "anna")]
+        assert store.get_value("main", "cursor") == "2"
+        assert (store.marketplaces("main"), store.marketplaces_read_at("main")) == ({"a": b"{}"}, LATER)
+        assert (store.marketplaces("other"), store.marketplaces_read_at("other")) == ({}, None)
+
+    def _order(self, store: Store) -> int:
+        with store.transaction() as tx:
+            return tx.save_order(an_order())
+
+    def _package(self, store: Store, **values: Any) -> PackageRow:
+        row = PackageRow(
+            id=0,
+            order_id=self._order(store),
+            position=1,
+            shop="b2c",
+            reference="main-manomano_fr-M1-1",
+            line_ids=("M1-1", "M1-2"),
+            state=OrderState.CREATED,
+            reason="",
+            about="",
+            shop_order_id="",
+            changed_at=NOW,
+        )
+        row = msgspec.structs.replace(row, **values)
+        with store.transaction() as tx:
+            return msgspec.structs.replace(row, id=tx.save_package(row))
+
+    def _claimed(self, store: Store) -> Any:
+        with store.transaction() as tx:
+            tx.add_steps([NewStep(StepKind.SEND, "1", NOW, account="main")])
+            return tx.claim(StepKind.SEND, NOW, LATER, limit=1)
+
+
+def an_order(**values: Any) -> OrderRow:
+    row = OrderRow(
+        id=0,
+        account="main",
+        marketplace="manomano_fr",
+        marketplace_order_id="M1",
+        fingerprint=b"\x00\x01",
+        status="waiting_shipment",
+        types="",
+        ordered_at=NOW,
+        updated_at=None,
+        total="131.70",
+        currency="EUR",
+        buyer="Zoë 🛠️",
+        email="",
+        state=OrderState.READY,
+        reason="",
+        about="",
+        received_at=NOW,
+        changed_at=NOW,
+    )
+    return msgspec.structs.replace(row, **values)
+
+
+def an_action(order_id: int) -> ActionRow:
+    return ActionRow(
+        id=0,
+        order_id=order_id,
+        package_id=None,
+        account="main",
+        marketplace="manomano_fr",
+        marketplace_order_id="M1",
+        action_type="ship",
+        arguments={"carrier": "DPD"},
+        dedupe="d1",
+        state=ActionState.QUEUED,
+        lengow_id=None,
+        error="",
+        created_at=NOW,
+        changed_at=NOW,
+        sent_at=None,
+    )
+
+
+def an_event(shop: str = "b2c", event_id: str = "1") -> EventRow:
+    return EventRow(
+        id=0,
+        shop=shop,
+        delivery_id="d1",
+        event_id=event_id,
+        kind="shipment",
+        body={"id": event_id},
+        state=EventState.RECEIVED,
+        reason="",
+        about="",
+        received_at=NOW,
+    )

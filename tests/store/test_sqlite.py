@@ -1,0 +1,83 @@
+"""The SQLite store keeps the contract; and what is special about a file."""
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from store_contract import StoreContract, an_order
+
+from lengow.connector.errors import SettingsError, StoreBusy, StoreError
+from lengow.connector.store import Store, connections, open_store
+from lengow.connector.store.migrations import migrations
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'lengow.db'}"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    with closing(open_store(url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def again(url: str, store: Store) -> Iterator[Store]:
+    with closing(open_store(url)) as opened:
+        yield opened
+
+
+class TestSqlite(StoreContract):
+    pass
+
+
+def test_it_survives_being_closed_and_opened(url: str) -> None:
+    with closing(open_store(url)) as store, store.transaction() as tx:
+        tx.save_order(an_order())
+    with closing(open_store(url)) as store:
+        assert len(store.find_orders("M1")) == 1
+
+
+def test_every_commit_is_flushed_to_disk(store: Store, tmp_path: Path) -> None:
+    connection = store._connections.mine()  # type: ignore[attr-defined]
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_a_lock_that_lasts_is_store_busy(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.05)
+    with closing(open_store(url)) as store, closing(sqlite3.connect(tmp_path / "lengow.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy), store.transaction():
+            pass
+        other.rollback()
+        with store.transaction() as tx:
+            tx.save_order(an_order())
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all" * 100])
+def test_a_file_that_is_no_database_is_a_store_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "lengow.db").write_bytes(content)
+    with pytest.raises(StoreError):
+        open_store(f"sqlite:///{tmp_path / 'lengow.db'}")
+
+
+@pytest.mark.parametrize("url", ["postgres", "sqlite:///", "mysql://x", ""])
+def test_another_url_is_a_settings_error(url: str) -> None:
+    with pytest.raises(SettingsError):
+        open_store(url)
+
+
+def test_migrations_are_applied_once_and_recorded(store: Store, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "lengow.db")) as connection:
+        db = Database(connection)
+        assert migrations.pending(db) == []
+        assert [one.name for one in migrations.applied(db)] == ["m001_first"]
