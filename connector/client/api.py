@@ -18,6 +18,10 @@ MERCHANT_ORDER_ID = "/v3.0/orders/moi/"
 ACTIONS = "/v3.0/orders/actions/"
 MARKETPLACES = "/v3.0/marketplaces/"
 
+SEND_WITHIN = 75.0
+"""Seconds to wait for token and quota before an action is sent; with the call itself less than a step's lease, after
+which another worker may be sending the same."""
+
 
 class LengowClient:
     """Lengow's API for one account; safe to share between threads."""
@@ -103,11 +107,18 @@ class LengowClient:
         )
 
     def post_action(
-        self, marketplace: str, marketplace_order_id: str, action_type: str, arguments: Mapping[str, str]
+        self,
+        marketplace: str,
+        marketplace_order_id: str,
+        action_type: str,
+        arguments: Mapping[str, str],
+        *,
+        within: float = SEND_WITHIN,
     ) -> int:
         """Ask Lengow to tell the marketplace; returns Lengow's id of the action.
 
-        Raises OutcomeUnknown when the answer is lost: read `actions` before sending again (§4.3).
+        What cannot be sent `within` so many seconds is not sent (ApiUnavailable, RateLimited). Raises OutcomeUnknown
+        when the answer is lost: read `actions` before sending again (§4.3).
         """
         form = {
             **arguments,
@@ -115,7 +126,7 @@ class LengowClient:
             "marketplace": marketplace,
             "action_type": action_type,
         }
-        return self._transport.post_once(ACTIONS, form, _Posted).id
+        return self._transport.post_once(ACTIONS, form, _Posted, within=within).id
 
     def actions(self, filters: Mapping[str, str]) -> Iterator[Action]:
         """Every action that matches, through all pages."""

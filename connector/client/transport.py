@@ -1,6 +1,7 @@
 """One account's HTTP: pooled connections, token, time-outs, quota, repeats where repeating is safe, one error a fault."""
 
 import logging
+import math
 import os
 import random
 import re
@@ -143,14 +144,16 @@ class Transport:
         headers = {"Content-Type": "application/json"}
         self._repeat(lambda: self._authorized("PATCH", route, data=data, headers=headers), route)
 
-    def post_once(self, route: str, form: Mapping[str, str], kind: type[T]) -> T:
+    def post_once(self, route: str, form: Mapping[str, str], kind: type[T], *, within: float) -> T:
         """POST a form to a route where a repeat would act twice; repeated only when it surely was not acted upon.
 
-        Raises OutcomeUnknown when it may have been.
+        It is sent within so many seconds, for which a caller may hold its step, or not at all. Raises OutcomeUnknown
+        when it may have been acted upon.
         """
+        ends = self._monotonic() + within
         data = {"account_id": str(self.account_id()), **form}
         try:
-            answer = self._repeat(lambda: self._authorized("POST", route, data=data), route, safe=False)
+            answer = self._repeat(lambda: self._authorized("POST", route, data=data, ends=ends), route, safe=False)
         except _ConnectionLost as lost:
             raise OutcomeUnknown(f"The answer to POST {route} was lost: {lost}.", account=self._account) from lost
         if answer.status not in (200, 201):
@@ -194,13 +197,19 @@ class Transport:
         params: Mapping[str, str] | None = None,
         data: bytes | Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        ends: float = math.inf,
     ) -> Answer:
-        """Send with the token; once more with a new one when Lengow refuses it (401 or 403, reference §1.1)."""
+        """Send with the token, and once more with a new one when Lengow refuses it (401 or 403, reference §1.1).
+
+        Nothing is sent after `ends`.
+        """
         token = self._valid_token()
         for last in (False, True):
             if method == "GET":
                 params = {"account_id": str(self._account_id), **(params or {})}
             self._limiter.wait(_quota_route(route))
+            if self._monotonic() > ends:
+                raise ApiUnavailable(f"The wait for {route} was too long, and nothing was sent.", account=self._account)
             answer = self._send(
                 method, route, params=params, data=data, headers={"Authorization": token, **(headers or {})}
             )

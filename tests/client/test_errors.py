@@ -237,6 +237,21 @@ class TestActionsAreNeverSentTwice:
             client.post_action("manomano_fr", "M1", "ship", {})
         assert len(refused) == 4
 
+    def test_nor_sent_at_all_once_the_callers_time_is_over(self, make_client, lengow):
+        lengow.answers("POST", ACTIONS, reply({"id": 7}, 201))
+        client = make_client(lengow.url, requests_per_minute=1)
+        assert client.post_action("manomano_fr", "M1", "ship", {}, within=20) == 7
+        with pytest.raises(ApiUnavailable, match="nothing was sent"):
+            client.post_action("manomano_fr", "M2", "ship", {}, within=20)
+        assert len(lengow.calls_of("POST", ACTIONS)) == 1
+
+    def test_a_whole_window_of_the_quota_is_waited_for(self, make_client, lengow):
+        lengow.answers("POST", ACTIONS, reply({"id": 7}, 201))
+        client = make_client(lengow.url, requests_per_minute=1)
+        for _ in range(3):
+            client.post_action("manomano_fr", "M1", "ship", {})
+        assert len(lengow.calls_of("POST", ACTIONS)) == 3
+
 
 def refuse_connections(monkeypatch, times):
     """As a machine does on which nothing listens; returns the list of what was refused."""
