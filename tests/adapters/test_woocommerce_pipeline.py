@@ -1,0 +1,240 @@
+"""WooCommerce behind the whole connector: the marketplace's sales arrive once, shipments go back, and the toggle is refused."""
+
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from lengow.adapters.woocommerce import WooCommerceAdapter
+from lengow.connector import Account, Connector, Settings, Shop, Store
+from lengow.connector.adapter import Request
+from lengow.connector.errors import ToggleUnsupported
+from lengow.connector.secret import Secret
+from lengow.console import cli
+from lengow.sandbox import Sandbox
+from lengow.sandbox.catalogue import catalogue
+from lengow.sandbox.shops.woocommerce import KEY, TaxRate, WooCommerceShop
+
+SECRET = "a-secret-of-letters-and-digits-1234"
+TOGGLE = "import_orders_shipped_by_marketplaces"
+TOGGLES = (TOGGLE, "decrease_stock_for_marketplace_shipped")
+
+
+@pytest.fixture
+def woo(sandbox: Sandbox) -> Iterator[WooCommerceShop]:
+    shop = WooCommerceShop()
+    for product in catalogue():
+        shop.add_product(product.sku, str(product.price), 10_000)
+    shop.set_taxes(TaxRate(1, "", Decimal(20)), prices_include_tax=True)
+    yield shop
+    shop.close()
+
+
+@pytest.fixture
+def make_connector(sandbox: Sandbox, woo: WooCommerceShop, tmp_path: Path) -> Iterator[Callable[..., Connector]]:
+    account = sandbox.add_account("main")
+    made: list[Connector] = []
+
+    def make(**options: Any) -> Connector:
+        settings = Settings(
+            accounts={
+                "main": Account(
+                    access_token=Secret(account.access_token),
+                    secret=Secret(account.secret),
+                    base_url=sandbox.url,
+                    requests_per_minute=0,
+                )
+            },
+            shops={
+                "woo": Shop(
+                    account="main",
+                    platform="woocommerce",
+                    webhook_secrets=(Secret(SECRET),),
+                    options={
+                        "url": woo.url,
+                        "consumer_key": KEY.consumer_key,
+                        "consumer_secret": KEY.consumer_secret,
+                    },
+                    **options,
+                )
+            },
+            store=Store(url=f"sqlite:///{tmp_path / 'lengow.db'}"),
+        )
+        made.append(Connector(settings, clock=sandbox.now))
+        return made[-1]
+
+    yield make
+    for connector in made:
+        connector.close()
+
+
+def sells(sandbox: Sandbox, count: int, kind: str = "standard") -> list[str]:
+    """To the one account that there is; Lengow collects them."""
+    [account] = sandbox.accounts()
+    ids = sandbox.sell(account.account_id, count, {kind: count})
+    sandbox.advance(minutes=15)
+    return ids
+
+
+def test_what_the_marketplace_sold_is_in_the_shop_once_and_to_the_cent(
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]
+) -> None:
+    connector = make_connector()
+    ids = sells(sandbox, 30)
+    connector.sync()
+    connector.sync()
+    held = {order.meta_value("_lengow_order_id"): order for order in woo.ledger().orders}
+    assert sorted(held) == sorted(ids)
+    assert len(woo.ledger().orders) == len(ids)
+    totals = {order.order_id: order.total for order in sandbox.ledger().sold}
+    for order_id, order in held.items():
+        stored = connector.order("main", "manomano_fr", order_id)
+        assert str(stored.order.state) == "created"
+        assert [package.shop_order_id for package in stored.packages] == [str(order.id)]
+        assert (order.status, order.total) == ("processing", totals[order_id])
+    assert woo.ledger().mails == ()
+
+
+def test_a_shipment_in_the_shop_reaches_the_marketplace(
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]
+) -> None:
+    connector = make_connector()
+    [order_id] = sells(sandbox, 1)
+    connector.sync()
+    [order] = woo.ledger().orders
+    hook = woo.webhooks.create({"topic": "order.updated", "delivery_url": "http://127.0.0.1:9/x", "secret": SECRET})
+    woo.add_tracking(order.id, "Colissimo", "6A1", "https://track.example.com/6A1")
+    headers, body = woo.webhooks.signed(hook, "order.updated", order.id)
+    request = Request({name.lower(): value for name, value in headers.items()}, body)
+    assert (connector.receive("woo", request).taken, connector.receive("woo", request).taken) == (1, 0)
+    connector.sync()
+    sandbox.advance(minutes=15)
+    connector.sync()
+    told = [one for one in sandbox.ledger().told if one.order_id == order_id]
+    assert [one.action_type for one in told] == ["ship"]
+    assert told[0].arguments["tracking_number"] == "6A1"
+
+
+def test_echoes_cost_no_event(sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]) -> None:
+    connector = make_connector()
+    sells(sandbox, 1)
+    connector.sync()
+    [order] = woo.ledger().orders
+    hook = woo.webhooks.create({"topic": "order.updated", "delivery_url": "http://127.0.0.1:9/x", "secret": SECRET})
+    headers, body = woo.webhooks.signed(hook, "order.updated", order.id)
+    receipt = connector.receive("woo", Request({name.lower(): value for name, value in headers.items()}, body))
+    assert (receipt.taken, receipt.repeated) == (0, 0)
+    assert connector.store.list_events(limit=10) == []
+
+
+def test_orders_of_a_broken_shop_arrive_once_when_it_is_well_again(
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]
+) -> None:
+    connector = make_connector()
+    ids = sells(sandbox, 12)
+    woo.fail("lost_after", times=2)
+    woo.fail("html_502", after=2, times=2)
+    woo.fail("killed", after=4, times=1, stage="filled")
+    woo.fail("busy_429", after=5, times=1)
+    connector.sync()
+    for _ in range(6):
+        sandbox.advance(minutes=15)
+        woo.clock.jump(timedelta(minutes=15))
+        connector.sync()
+    visible = [order for order in woo.ledger().orders if order.status != "trash"]
+    assert sorted(order.meta_value("_lengow_order_id") for order in visible) == sorted(ids)
+    assert {order.status for order in visible} == {"processing"}
+
+
+# The toggle
+
+
+def test_the_explanation_is_the_capabilitys(make_connector: Callable[..., Connector]) -> None:
+    assert WooCommerceAdapter.capabilities.imports_delivered_by_marketplace is False
+    assert "no place" in WooCommerceAdapter.capabilities.delivered_by_marketplace_reason
+
+
+@pytest.mark.parametrize("toggle", TOGGLES)
+def test_the_toggle_is_refused_at_load_by_python_and_by_the_command_line_with_one_explanation(
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector], tmp_path: Path, toggle: str
+) -> None:
+    with pytest.raises(ToggleUnsupported) as at_load:
+        make_connector(**{toggle: True})
+    connector = make_connector()
+    with pytest.raises(ToggleUnsupported) as by_python:
+        connector.set_toggle("woo", toggle, True, who="test")
+    connector.close()
+    config = tmp_path / "lengow.toml"
+    config.write_text(
+        f"""
+        [store]
+        url = "sqlite:///{tmp_path / "lengow.db"}"
+        [accounts.main]
+        access_token = "a"
+        secret = "b"
+        base_url = "{sandbox.url}"
+        [shops.woo]
+        account = "main"
+        platform = "woocommerce"
+        url = "{woo.url}"
+        consumer_key = "{KEY.consumer_key}"
+        consumer_secret = "{KEY.consumer_secret}"
+        """
+    )
+    by_command = CliRunner().invoke(cli.cli, ["--config", str(config), "shop", "set", "woo", toggle, "true"])
+    assert isinstance(by_command.exception, ToggleUnsupported)
+    explanations = {str(at_load.value), str(by_python.value), str(by_command.exception)}
+    assert len(explanations) == 1
+    [explanation] = explanations
+    assert WooCommerceAdapter.capabilities.delivered_by_marketplace_reason in explanation
+    assert toggle in explanation
+
+
+def test_the_toggle_in_the_file_is_refused_by_the_command_with_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "lengow.toml"
+    config.write_text(
+        f"""
+        [accounts.main]
+        access_token = "a"
+        secret = "b"
+        [shops.woo]
+        account = "main"
+        platform = "woocommerce"
+        url = "https://shop.example.com"
+        consumer_key = "ck"
+        consumer_secret = "cs"
+        {TOGGLE} = true
+        """
+    )
+    monkeypatch.setattr(sys, "argv", ["lengow-connector", "--config", str(config), "shop", "list"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == cli.USAGE
+    shown = capsys.readouterr().err
+    assert shown.startswith("toggle_unsupported: ")
+    assert WooCommerceAdapter.capabilities.delivered_by_marketplace_reason in shown
+
+
+def test_switching_it_off_is_no_error(make_connector: Callable[..., Connector]) -> None:
+    connector = make_connector()
+    connector.set_toggle("woo", TOGGLE, False, who="test")
+    assert connector.toggles("woo")[TOGGLE] is False
+
+
+def test_orders_that_the_marketplace_ships_are_skipped_and_listed(
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]
+) -> None:
+    connector = make_connector()
+    [fulfilled] = sells(sandbox, 1, "fulfilment")
+    [sold] = sells(sandbox, 1)
+    connector.sync()
+    stored = connector.order("main", "manomano_fr", fulfilled)
+    assert (str(stored.order.state), stored.order.reason) == ("skipped", "delivered_by_marketplace_unsupported")
+    assert [order.meta_value("_lengow_order_id") for order in woo.ledger().orders] == [sold]
