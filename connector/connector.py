@@ -23,6 +23,7 @@ from lengow.connector.steps import (
     run_import,
     run_one,
     run_outcomes,
+    run_poll,
     run_reports,
     run_sends,
     schedule,
@@ -139,6 +140,10 @@ class Connector:
         """
         return receive(self._context, self._shop(shop), request)
 
+    def greets(self, shop: str, request: Request) -> bool:
+        """Whether a request is a platform's unsigned hello to a new webhook: answered 200, and forgotten."""
+        return self._context.adapter(self._shop(shop)).greets(request)
+
     def run_step(self, kind: str, subject: str) -> bool:
         """Run one step, for a host with its own job engine; False when it is not due. Idempotent."""
         return run_one(self._context, StepKind(kind), subject)
@@ -223,6 +228,8 @@ class Connector:
 
     def _work(self, account: str, imported: Imported | None, *, report: bool) -> AccountRound:
         context, shops = self._context, self.settings.shops_of(account)
+        for shop in shops:
+            run_poll(context, shop, force=imported is not None)
         return AccountRound(
             account=account,
             imported=imported,

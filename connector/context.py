@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from lengow.connector.adapter import Adapter, AdapterContext, adapter_class
+from lengow.connector.adapter import Adapter, AdapterContext, Capabilities, adapter_class
 from lengow.connector.circuit import Circuit
 from lengow.connector.policy import ShopPolicy
 from lengow.connector.settings import (
@@ -76,9 +76,13 @@ class Context:
                         webhook_secrets=chosen.webhook_secrets,
                         clock=self.now,
                         call_timeout=chosen.call_timeout,
+                        unknown_products=chosen.unknown_products,
                     )
                 )
             return self._adapters[shop]
+
+    def capabilities(self, shop: str) -> Capabilities:
+        return adapter_class(self.settings.shops[shop].platform).capabilities
 
     def toggles(self, shop: str) -> dict[str, bool]:
         """The shop's toggles as they stand: what an operator switched, else what the settings say."""
@@ -95,9 +99,7 @@ class Context:
         return ShopPolicy(
             name=shop,
             platform=chosen.platform,
-            imports_delivered_by_marketplace=adapter_class(
-                chosen.platform
-            ).capabilities.imports_delivered_by_marketplace,
+            imports_delivered_by_marketplace=self.capabilities(shop).imports_delivered_by_marketplace,
             import_orders_shipped_by_marketplaces=self.toggles(shop)[IMPORT_SHIPPED_BY_MARKETPLACE],
             import_orders_with_merchant_order_id=chosen.import_orders_with_merchant_order_id,
             starts_at=chosen.starts_at,

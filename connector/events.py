@@ -1,5 +1,7 @@
 """Events from shops: taken in one transaction, worked off as steps."""
 
+import logging
+from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
@@ -7,16 +9,21 @@ import msgspec
 from lengow.connector.actions import queue_action
 from lengow.connector.adapter import Event, Request
 from lengow.connector.context import Context
-from lengow.connector.errors import ActionInvalid, LengowError, OrderUndecodable, OrderUnknown
+from lengow.connector.errors import ActionInvalid, LengowError, OrderUndecodable, OrderUnknown, ShopUnavailable
 from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace
 from lengow.connector.model import Arguments, EventState, StepKind, Tracking
 from lengow.connector.profiles import profile_of
 from lengow.connector.retry import retry_after
 from lengow.connector.rules import carrier_of, carriers_of
-from lengow.connector.store.rows import EventRow, NewStep, PackageRow, Step
+from lengow.connector.store.contract import Transaction
+from lengow.connector.store.rows import ActionRow, EventRow, NewStep, PackageRow, Step, StoredOrder
 
-SHIPMENT = "shipment"
+log = logging.getLogger("lengow.connector.events")
+
+POLL_CURSOR = "poll_cursor"
+POLLED = "polled"
+"""The delivery id of what was found by polling; the event's own id tells repeats."""
 TRIES_FOR_ORDER = 5
 """A shop may tell of an order before its creation is recorded here; how often it is looked for."""
 
@@ -36,18 +43,42 @@ def receive(context: Context, shop: str, request: Request) -> Receipt:
     adapter = context.adapter(shop)
     delivery_id = adapter.verify(request)
     events = adapter.events(request)
+    if not events:
+        return Receipt(0, 0)
     rows = [_row(context, shop, delivery_id, event) for event in events]
     with context.store.transaction() as tx:
-        new = tx.add_events(rows)
-        for event_id in new:
-            tx.add_steps([NewStep(StepKind.EVENT, str(event_id), context.now(), shop=shop)])
-    for event in events if new else ():
-        context.tell(context.signals.event_received, shop=shop, event=event)
+        new = _take(context, tx, rows)
+    _tell_received(context, shop, events if new else ())
     return Receipt(len(new), len(rows) - len(new))
 
 
+def poll_shop(context: Context, step: Step) -> bool:
+    """Ask a shop for shipments that no webhook told; False when it did not answer. The cursor moves with the events."""
+    shop = step.subject
+    adapter = context.adapter(shop)
+    error = ""
+    more = True
+    try:
+        while more:
+            polled = adapter.shipments_since(context.store.get_value(_of_shop(shop), POLL_CURSOR) or "")
+            rows = [_row(context, shop, POLLED, event) for event in polled.events]
+            with context.store.transaction() as tx:
+                step = tx.renew(step, context.lease_end())
+                new = _take(context, tx, rows)
+                tx.set_value(_of_shop(shop), POLL_CURSOR, polled.cursor)
+            _tell_received(context, shop, polled.events if new else ())
+            more = polled.more
+    except ShopUnavailable as failed:
+        error = f"{failed.code}: {failed}"
+        log.warning("shop not polled", extra={"shop": shop, "error": error})
+    every = timedelta(minutes=context.settings.shops[shop].poll_every_minutes)
+    with context.store.transaction() as tx:
+        tx.postpone(step, context.now() + every, error, restart=True)
+    return not error
+
+
 def handle_event(context: Context, step: Step) -> bool:
-    """Turn the event of a claimed step into actions; True, for nobody has to answer."""
+    """Turn the event of a claimed step into actions; False when the shop had to be asked and did not answer."""
     row = context.store.event(int(step.subject))
     if row is None or row.state is not EventState.RECEIVED:
         with context.store.transaction() as tx:
@@ -56,6 +87,9 @@ def handle_event(context: Context, step: Step) -> bool:
     event = msgspec.convert(row.body, Event)
     try:
         state, reason, about, order_id = _handle(context, row.shop, event)
+    except ShopUnavailable as error:
+        _look_again(context, step, error)
+        return False
     except OrderUnknown as error:
         if step.attempts < TRIES_FOR_ORDER:
             _look_again(context, step, error)
@@ -94,6 +128,23 @@ def shipment_arguments(description: Marketplace, tracking: Tracking, mapped: Arg
     return {key: value for key, value in wanted.items() if value and (rule is None or rule.takes(key))}
 
 
+def _take(context: Context, tx: Transaction, rows: Sequence[EventRow]) -> list[int]:
+    new = tx.add_events(rows)
+    shop = rows[0].shop if rows else ""
+    tx.add_steps([NewStep(StepKind.EVENT, str(event_id), context.now(), shop=shop) for event_id in new])
+    return new
+
+
+def _tell_received(context: Context, shop: str, events: Sequence[Event]) -> None:
+    for event in events:
+        context.tell(context.signals.event_received, shop=shop, event=event)
+
+
+def _of_shop(shop: str) -> str:
+    """Where the state of a shop is kept, beside that of the accounts."""
+    return f"shop:{shop}"
+
+
 def _row(context: Context, shop: str, delivery_id: str, event: Event) -> EventRow:
     return EventRow(
         id=0,
@@ -110,23 +161,26 @@ def _row(context: Context, shop: str, delivery_id: str, event: Event) -> EventRo
 
 
 def _handle(context: Context, shop: str, event: Event) -> tuple[EventState, str, str, int | None]:
-    if event.kind != SHIPMENT:
+    if event.kind == "other":
         return EventState.IGNORED, "kind_not_handled", event.raw_kind, None
     package = _package(context, shop, event)
     stored = context.store.order(package.order_id) if package else None
     if package is None or stored is None:
         raise OrderUnknown(f"The shop {shop} has no order {event.shop_order_id or event.reference}.", shop=shop)
-    description = marketplace(context, stored.order.account, stored.order.marketplace)
-    arguments = shipment_arguments(description, event.tracking, context.settings.shops[shop].carriers)
-    actions = queue_action(
-        context,
-        stored.order.key,
-        "ship",
-        arguments,
-        line_ids=_shipped_lines(package, event),
-        who=f"shop {shop}",
-    )
+    shipments = [event]
+    if event.kind == "changed":
+        shipments = list(context.adapter(shop).shipments_of(package.shop_order_id))
+    actions = [action for shipment in shipments for action in _confirm(context, shop, package, stored, shipment)]
+    if not shipments:
+        return EventState.IGNORED, "no_shipment", event.raw_kind, stored.order.id
     return EventState.DONE, "", ", ".join(str(action.id) for action in actions), stored.order.id
+
+
+def _confirm(context: Context, shop: str, package: PackageRow, stored: StoredOrder, shipment: Event) -> list[ActionRow]:
+    description = marketplace(context, stored.order.account, stored.order.marketplace)
+    arguments = shipment_arguments(description, shipment.tracking, context.settings.shops[shop].carriers)
+    line_ids = _shipped_lines(package, shipment)
+    return queue_action(context, stored.order.key, "ship", arguments, line_ids=line_ids, who=f"shop {shop}")
 
 
 def _package(context: Context, shop: str, event: Event) -> PackageRow | None:

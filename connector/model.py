@@ -179,6 +179,7 @@ class StepKind(StrEnum):
     CREATE = "create"
     REPORT = "report"
     EVENT = "event"
+    POLL = "poll"
     SEND = "send"
     OUTCOMES = "outcomes"
 

@@ -13,6 +13,7 @@ from lengow.connector.steps import (
     run_events,
     run_import,
     run_outcomes,
+    run_poll,
     run_reports,
     run_sends,
     schedule,
@@ -70,4 +71,5 @@ class Runner:
 
     def _shop_round(self, shop: str) -> None:
         run_creations(self._context, shop)
+        run_poll(self._context, shop)
         run_events(self._context, shop)

@@ -35,11 +35,12 @@ RANGES = {
     "overlap_minutes": (0, 30 * 24 * 60),
     "catch_up_days": (0, 3650),
     "call_timeout": (0, 3600),
+    "poll_every_minutes": (0, 1440),
     "lease_seconds": (0, 24 * 3600),
 }
 """The least and the most that a number may be."""
 
-ABOVE = frozenset({"sync_every_minutes", "call_timeout", "lease_seconds"})
+ABOVE = frozenset({"sync_every_minutes", "call_timeout", "poll_every_minutes", "lease_seconds"})
 """Those that must be more than the least."""
 
 T = TypeVar("T")
@@ -89,6 +90,8 @@ class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """From the shop's carrier code to the marketplace's."""
     call_timeout: float = 30
     """Seconds one call to the shop may take."""
+    poll_every_minutes: float = 5
+    """How often the shop is asked for shipments that no webhook told, where the platform can be asked."""
     options: Mapping[str, Any] = {}
 
     def takes(self, marketplace: str, catalogues: tuple[int, ...]) -> bool:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from lengow.connector.context import Context
 from lengow.connector.creation import create_due
 from lengow.connector.errors import LeaseLost, LengowError
-from lengow.connector.events import handle_event
+from lengow.connector.events import handle_event, poll_shop
 from lengow.connector.importer import Imported, Progress, decide_again, import_orders
 from lengow.connector.marketplaces import refresh_marketplaces
 from lengow.connector.model import StepKind
@@ -27,10 +27,13 @@ SCHEDULED = (StepKind.IMPORT, StepKind.IMPORT_DAILY)
 
 
 def schedule(context: Context, account: str) -> None:
-    """See to it that the account's two imports are on the schedule; what is there stays as it is."""
+    """See to it that the account's imports and its shops' polling are on the schedule; what is there stays as it is."""
+    now = context.now()
+    steps = [NewStep(kind, account, now, account=account) for kind in SCHEDULED]
+    polled = [shop for shop in context.settings.shops_of(account) if context.capabilities(shop).polling]
+    steps += [NewStep(StepKind.POLL, shop, now, account=account, shop=shop) for shop in polled]
     with context.store.transaction() as tx:
-        for kind in SCHEDULED:
-            tx.add_steps([NewStep(kind, account, context.now(), account=account)], renew=False)
+        tx.add_steps(steps, renew=False)
 
 
 def run_import(
@@ -57,6 +60,12 @@ def run_events(context: Context, shop: str) -> int:
     return _drain(context, StepKind.EVENT, handle_event, parallel=1, shop=shop)
 
 
+def run_poll(context: Context, shop: str, *, force: bool = False) -> bool:
+    """Ask the shop for shipments, if it is due (with `force`: now); False when it was not, or did not answer."""
+    step = _claim_one(context, StepKind.POLL, subject=shop, force=force)
+    return step is not None and _run(context, poll_shop, step)
+
+
 def run_sends(context: Context, account: str) -> int:
     return _drain(context, StepKind.SEND, send_action, parallel=PARALLEL_CALLS, account=account)
 
@@ -81,7 +90,12 @@ def run_one(context: Context, kind: StepKind, subject: str) -> bool:
         found = context.store.orders_of_packages([int(subject)]).get(int(subject))
         shop = next((row.shop for row in found.packages if row.id == int(subject)), "") if found else ""
         return bool(shop) and create_due(context, shop, subject=subject) > 0
-    handlers = {StepKind.EVENT: handle_event, StepKind.SEND: send_action, StepKind.REPORT: report_order}
+    handlers = {
+        StepKind.EVENT: handle_event,
+        StepKind.POLL: poll_shop,
+        StepKind.SEND: send_action,
+        StepKind.REPORT: report_order,
+    }
     step = _claim_one(context, kind, subject=subject)
     if step is None:
         return False

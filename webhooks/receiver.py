@@ -4,6 +4,8 @@
 | --- | --- |
 | 202 accepted | committed, and will be worked off |
 | 200 already_taken | this delivery was committed before |
+| 200 no_news | nothing in it is for us, such as the echo of our own write |
+| 200 hello | a platform's unsigned greeting to a new webhook |
 | 400 payload_invalid | signed, but not what the contract asks for |
 | 401 signature_invalid | not signed by a secret of the shop, or stale |
 | 404 shop_unknown | no such shop |
@@ -50,8 +52,6 @@ def create_app(connector: Connector) -> Flask:
 def _take(connector: Connector, shop: str) -> tuple[Response, int]:
     if shop not in connector.settings.shops:
         return _refusal("shop_unknown", "There is no such shop here.", 404)
-    if request.mimetype != "application/json":
-        return _refusal("content_type_invalid", "Send application/json.", 415)
     if request.content_length is None:
         return _refusal("length_missing", "Send a Content-Length.", 411)
     if request.content_length > LARGEST_BODY:
@@ -64,9 +64,17 @@ def _take(connector: Connector, shop: str) -> tuple[Response, int]:
         body = b""
     if len(body) != request.content_length:
         return _refusal("length_wrong", "The body is not as long as Content-Length says.", 400)
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    delivery = Request({name.lower(): value for name, value in request.headers.items()}, body)
+    return _receive(connector, shop, delivery)
+
+
+def _receive(connector: Connector, shop: str, delivery: Request) -> tuple[Response, int]:
     try:
-        receipt = connector.receive(shop, Request(headers, body))
+        if connector.greets(shop, delivery):
+            return jsonify(status="hello"), 200
+        if request.mimetype != "application/json":
+            return _refusal("content_type_invalid", "Send application/json.", 415)
+        receipt = connector.receive(shop, delivery)
     except SignatureError as error:
         log.warning("delivery refused", extra={"shop": shop, "reason": str(error), "remote": request.remote_addr})
         return _refusal(error.code, "The delivery is not signed with a webhook secret of this shop.", 401)
@@ -78,8 +86,9 @@ def _take(connector: Connector, shop: str) -> tuple[Response, int]:
     except LengowError as error:
         log.error("delivery not taken", extra={"shop": shop, "code": error.code, "error": str(error)})
         return _not_taken(error)
-    status = "accepted" if receipt.taken else "already_taken"
-    return jsonify(status=status), 202 if receipt.taken else 200
+    if receipt.taken:
+        return jsonify(status="accepted"), 202
+    return jsonify(status="already_taken" if receipt.repeated else "no_news"), 200
 
 
 def _not_taken(error: LengowError) -> tuple[Response, int]:
