@@ -19,7 +19,7 @@ from lengow.connector.recorder import refresh_order_states
 from lengow.connector.retry import retry_after
 from lengow.connector.settings import DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED
 from lengow.connector.store.contract import Transaction
-from lengow.connector.store.rows import NewStep, PackageRow, Step, StoredOrder
+from lengow.connector.store.rows import NewStep, PackageRow, Step
 
 log = logging.getLogger("lengow.connector.creation")
 
@@ -32,7 +32,6 @@ class _Task(msgspec.Struct, frozen=True):
     step: Step
     package: PackageRow
     order: Order
-    account: str
     in_doubt: bool
     """An earlier attempt was begun, and nothing is known of its outcome."""
 
@@ -82,17 +81,16 @@ def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -
             shop=shop,
             subject=subject,
         )
-        stored = tx.orders_of_packages([int(step.subject) for step in steps])
-        models = tx.models([one.order.id for one in stored.values()])
+        packages = tx.packages([int(step.subject) for step in steps])
+        models = tx.models([package.order_id for package in packages.values()])
         tasks = []
         for step in steps:
-            package = _package_of(stored.get(int(step.subject)), step)
+            package = packages.get(int(step.subject))
             if package is None or package.state not in _CREATABLE or package.order_id not in models:
                 tx.finish([step])
                 continue
             in_doubt = package.state is OrderState.CREATING
-            account = stored[package.id].order.account
-            tasks.append(_Task(step, package, models[package.order_id], account, in_doubt))
+            tasks.append(_Task(step, package, models[package.order_id], in_doubt))
         tx.set_package_states(
             msgspec.structs.replace(task.package, state=OrderState.CREATING, reason="", changed_at=context.now())
             for task in tasks
@@ -214,7 +212,7 @@ def _write_outcomes(context: Context, adapter: Adapter, tasks: Sequence[_Task], 
         )
         tx.add_steps(
             [
-                NewStep(StepKind.REPORT, str(task.package.order_id), now, account=task.account)
+                NewStep(StepKind.REPORT, str(task.package.order_id), now, account=task.step.account)
                 for task, effect in zip(kept, effects, strict=True)
                 if effect.package.state is OrderState.CREATED
             ]
@@ -297,11 +295,6 @@ def _tell(context: Context, task: _Task, effect: _Effect) -> None:
 _AGAIN = {Unknown: "outcome_unknown", Rejected: "rejected_by_shop", _Untouched: "shop_unavailable"}
 
 _CREATABLE = (OrderState.READY, OrderState.WAITING, OrderState.CREATING)
-
-
-def _package_of(stored: StoredOrder | None, step: Step) -> PackageRow | None:
-    packages = stored.packages if stored else ()
-    return next((row for row in packages if row.id == int(step.subject)), None)
 
 
 def _open_lines(task: _Task) -> tuple[Line, ...]:

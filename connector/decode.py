@@ -124,13 +124,18 @@ NAME = msgspec.json.Decoder(WireName)
 PACK = msgspec.msgpack.Encoder()
 UNPACK = msgspec.msgpack.Decoder(Order)
 PLAIN = msgspec.json.Decoder()
-CANONICAL = msgspec.json.Encoder(order="deterministic")
+
+UNSTABLE = re.compile(rb'"(?:updated_at|delivery": ?\{"id)": ?(?:"[^"\\]*"|[0-9]+|null)')
+"""What changes between two reads of an order that does not change, as Lengow writes it."""
 
 DIGEST_PIECE = 2047
 """hashlib lets other threads run while it digests more than this at once; taking turns costs more than digesting."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding arbitrary bytes may raise."""
+
+
+_ABSENT = object()
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -144,20 +149,19 @@ class Identity(msgspec.Struct, frozen=True):
 def identify(raw: bytes) -> Identity:
     """Name and fingerprint of an order's JSON bytes; never raises, so that a broken record can be kept.
 
-    The fingerprint leaves out `packages[].delivery.id` and `updated_at`, which change while the order does not, and is
-    blind to the order of keys; of a record with a broken part it is that of its bytes. A record without a readable name
-    is named after its bytes.
+    The fingerprint is that of the text without `updated_at` and `delivery.id`, which change while the order does not.
+    Records of one fingerprint say the same; two that say the same may have different ones, when they are written
+    differently: `amended_fields` tells. A record without a readable name is named after its bytes.
     """
     try:
-        plain = PLAIN.decode(raw)
-        name, fingerprint = (plain["marketplace"], plain["marketplace_order_id"]), _fingerprint(plain)
-    except (*UNREADABLE, KeyError, TypeError):
-        name, fingerprint = _name_in_broken(raw), hashlib.blake2b(raw, digest_size=16).digest()
-    marketplace, number = (clean(part) if type(part) in (str, int) else "" for part in name)
+        name = NAME.decode(raw)
+        marketplace, number = clean(name.marketplace), clean(name.marketplace_order_id)
+    except UNREADABLE:
+        marketplace = number = ""
     if not marketplace or not number:
         digest = hashlib.blake2b(raw, digest_size=16).digest()
         return Identity("unreadable", digest.hex(), digest)
-    return Identity(marketplace, number, fingerprint)
+    return Identity(marketplace, number, _fingerprint(raw))
 
 
 def decode_order(raw: bytes) -> Order:
@@ -206,10 +210,10 @@ def unpack_order(decoded: bytes) -> Order:
 
 
 def amended_fields(before: bytes, after: bytes) -> list[str]:
-    """The top-level fields in which two readings of one order differ; for the journal."""
+    """The top-level fields in which two readings of one order differ; none: they say the same."""
     try:
         old, new = _stable(PLAIN.decode(before)), _stable(PLAIN.decode(after))
-        return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+        return sorted(key for key in old.keys() | new.keys() if old.get(key, _ABSENT) != new.get(key, _ABSENT))
     except (*UNREADABLE, AttributeError, TypeError):
         return ["unreadable"]
 
@@ -225,20 +229,11 @@ def clean(text: Text) -> str:
     return text.strip()
 
 
-def _name_in_broken(raw: bytes) -> tuple[str | int, str | int]:
-    """The name in a record that cannot be read as a whole, where at least the name can."""
-    try:
-        wire = NAME.decode(raw)
-    except UNREADABLE:
-        return "", ""
-    return wire.marketplace, wire.marketplace_order_id
-
-
-def _fingerprint(plain: dict[str, Any]) -> bytes:
-    canonical = memoryview(CANONICAL.encode(_stable(plain)))
+def _fingerprint(raw: bytes) -> bytes:
+    text = memoryview(UNSTABLE.sub(b"", raw))
     digest = hashlib.blake2b(digest_size=16)
-    for start in range(0, len(canonical), DIGEST_PIECE):
-        digest.update(canonical[start : start + DIGEST_PIECE])
+    for start in range(0, len(text), DIGEST_PIECE):
+        digest.update(text[start : start + DIGEST_PIECE])
     return digest.digest()
 
 

@@ -22,7 +22,7 @@ from lengow.connector.model import OrderState, StepKind
 from lengow.connector.recorder import Recorder
 from lengow.connector.retry import retry_after
 from lengow.connector.settings import IMPORT_SHIPPED_BY_MARKETPLACE
-from lengow.connector.store.rows import Step
+from lengow.connector.store.rows import PackageRow, Step
 
 if TYPE_CHECKING:
     from lengow.connector.client.api import LengowClient
@@ -78,22 +78,20 @@ def import_orders(
 
 def decide_again(context: Context, account: str) -> None:
     """Decide anew what waits for or was skipped by something that may have changed: a toggle, a marketplace."""
-    package_ids: list[int] = []
+    packages: list[PackageRow] = []
     for shop in context.settings.shops_of(account):
         since = context.now() - timedelta(days=context.settings.shops[shop].catch_up_days)
         if context.toggles(shop)[IMPORT_SHIPPED_BY_MARKETPLACE]:
-            rows = context.store.packages_by_reason(
+            packages += context.store.packages_by_reason(
                 shop, OrderState.SKIPPED, "delivered_by_marketplace_disabled", since
             )
-            package_ids += [row.id for row in rows]
-        rows = context.store.packages_by_reason(shop, OrderState.WAITING, "unknown_marketplace", since)
-        package_ids += [row.id for row in rows]
-    if not package_ids:
+        packages += context.store.packages_by_reason(shop, OrderState.WAITING, "unknown_marketplace", since)
+    if not packages:
         return
     recorder = Recorder(context, account)
-    for start in range(0, len(package_ids), PAGE_SIZE):
-        orders = context.store.orders_of_packages(package_ids[start : start + PAGE_SIZE])
-        records = context.store.records(sorted({one.order.id for one in orders.values()}))
+    order_ids = sorted({package.order_id for package in packages})
+    for start in range(0, len(order_ids), PAGE_SIZE):
+        records = context.store.records(order_ids[start : start + PAGE_SIZE])
         recorder.record([record.raw for record in records.values()], anew=True)
 
 

@@ -68,7 +68,11 @@ class Recorder:
             kept = tx.records([one.order.id for one in stored.values()])
             for name, (identity, raw) in changed.items():
                 one = stored.get(name)
-                record = _Record(self._context, self._account, identity, raw, one, kept[one.order.id] if one else None)
+                before = kept[one.order.id] if one else None
+                fields = amended_fields(before.raw, raw) if before else []
+                if before is not None and not fields and not anew:
+                    continue
+                record = _Record(self._context, self._account, identity, raw, one, before, fields)
                 if record.is_older() and not anew:
                     continue
                 record.write(tx, self._policies, self._marketplaces)
@@ -93,6 +97,7 @@ class _Record:
         raw: bytes,
         stored: StoredOrder | None,
         before: RecordRow | None,
+        amended: Sequence[str],
     ) -> None:
         self._context = context
         self._account = account
@@ -105,7 +110,7 @@ class _Record:
         self.steps: list[NewStep] = []
         self.row = RecordRow(0, raw, b"")
         self._decided: list[Decision] = []
-        self._fields: list[str] = []
+        self._amended = [field for field in amended if field != "merchant_order_id"]
         try:
             self._order: Order | None = decode_order(raw)
             self._broken = _broken_by_lines(self._order)
@@ -144,8 +149,8 @@ class _Record:
         signals, tell = self._context.signals, self._context.tell
         if self._stored is None:
             tell(signals.order_received, order=self._order, status=self._order.status if self._order else "")
-        elif self._fields:
-            tell(signals.order_updated, order=self._order, fields=self._fields)
+        elif self._amended:
+            tell(signals.order_updated, order=self._order, fields=self._amended)
         for decision in self._decided:
             if decision.state is OrderState.SKIPPED:
                 tell(signals.order_skipped, order=self._order, reason=decision.reason)
@@ -195,10 +200,8 @@ class _Record:
             detail = f"{self._order.status}, {self._order.total} {self._order.currency}" if self._order else ""
             self.notes.append(self._context.entry(order_id, "received", detail))
             return
-        fields = amended_fields(self._before.raw, self._raw)
-        self._fields = [field for field in fields if field != "merchant_order_id"]
-        if self._fields:
-            self.notes.append(self._context.entry(order_id, "amended", ", ".join(self._fields)))
+        if self._amended:
+            self.notes.append(self._context.entry(order_id, "amended", ", ".join(self._amended)))
 
     def _write_broken(self, tx: Transaction, broken: Decision) -> None:
         """What is not begun yet waits for a readable record; what is begun goes on with the last readable one."""

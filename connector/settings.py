@@ -96,7 +96,7 @@ class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     def takes(self, marketplace: str, catalogues: tuple[int, ...]) -> bool:
         """Whether an order from this marketplace and these catalogues comes to this shop."""
-        if self.marketplaces is not None and marketplace not in self.marketplaces:
+        if self.marketplaces is not None and marketplace.lower() not in {one.lower() for one in self.marketplaces}:
             return False
         return self.catalogues is None or bool(set(self.catalogues) & set(catalogues))
 

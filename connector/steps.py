@@ -87,9 +87,8 @@ def run_one(context: Context, kind: StepKind, subject: str) -> bool:
     if kind is StepKind.OUTCOMES:
         return run_outcomes(context, subject) > 0
     if kind is StepKind.CREATE:
-        found = context.store.orders_of_packages([int(subject)]).get(int(subject))
-        shop = next((row.shop for row in found.packages if row.id == int(subject)), "") if found else ""
-        return bool(shop) and create_due(context, shop, subject=subject) > 0
+        package = context.store.packages([int(subject)]).get(int(subject))
+        return package is not None and create_due(context, package.shop, subject=subject) > 0
     handlers = {
         StepKind.EVENT: handle_event,
         StepKind.POLL: poll_shop,

@@ -31,7 +31,7 @@ class Reading(Protocol):
 
     def orders_named(self, account: str, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StoredOrder]: ...
 
-    def orders_of_packages(self, package_ids: Sequence[int]) -> dict[int, StoredOrder]:
+    def packages(self, package_ids: Sequence[int]) -> dict[int, PackageRow]:
         """By package id."""
 
     def order(self, order_id: int) -> StoredOrder | None: ...

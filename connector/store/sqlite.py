@@ -40,19 +40,21 @@ ACTION_COLUMNS = ", ".join(ActionRow.__struct_fields__)
 EVENT_COLUMNS = ", ".join(EventRow.__struct_fields__)
 
 
-def _save(table: str, columns: Sequence[str], kept: Sequence[str]) -> str:
-    """Insert, or replace all but the `kept` columns of the row of the same id; returns the id."""
-    updates = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kept)
-    return (
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-        f" ON CONFLICT (id) DO UPDATE SET {updates} RETURNING id"
-    )
+def _insert(table: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+def _update(table: str, columns: Sequence[str]) -> str:
+    return f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?"
 
 
 RECORD_COLUMNS = ", ".join(RecordRow.__struct_fields__)
 SAVE_RECORD = f"REPLACE INTO records ({RECORD_COLUMNS}) VALUES (?, ?, ?, ?)"
-SAVE_ORDER = _save("orders", OrderRow.__struct_fields__, ("id", "received_at"))
-SAVE_PACKAGE = _save("packages", PackageRow.__struct_fields__, ("id",))
+INSERT_ORDER = _insert("orders", OrderRow.__struct_fields__[1:])
+UPDATE_ORDER = _update("orders", OrderRow.__struct_fields__[1:])
+INSERT_PACKAGE = _insert("packages", PackageRow.__struct_fields__[1:])
+UPDATE_PACKAGE = _update("packages", PackageRow.__struct_fields__[1:])
+INSERT_ACTION = _insert("actions", ActionRow.__struct_fields__[1:])
 
 
 class SqliteReading:
@@ -92,19 +94,14 @@ class SqliteReading:
         ]
         return {(one.order.marketplace, one.order.marketplace_order_id): one for one in self._with_packages(rows)}
 
-    def orders_of_packages(self, package_ids: Sequence[int]) -> dict[int, StoredOrder]:
-        rows = [
-            row
+    def packages(self, package_ids: Sequence[int]) -> dict[int, PackageRow]:
+        return {
+            row[0]: _package(row)
             for some in _chunks(package_ids)
             for row in self._db.execute(
-                f"""
-                SELECT {ORDER_COLUMNS} FROM orders o
-                WHERE o.id IN (SELECT order_id FROM packages WHERE id IN ({_marks(len(some))}))
-                """,
-                list(some),
+                f"SELECT {PACKAGE_COLUMNS} FROM packages WHERE id IN ({_marks(len(some))})", list(some)
             )
-        ]
-        return {package.id: one for one in self._with_packages(rows) for package in one.packages}
+        }
 
     def order(self, order_id: int) -> StoredOrder | None:
         rows = self._db.execute(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = ?", [order_id])
@@ -281,15 +278,13 @@ class SqliteTransaction(SqliteReading):
     """Writes on one connection, inside one transaction."""
 
     def save_order(self, row: OrderRow) -> int:
-        (order_id,) = self._db.execute(SAVE_ORDER, [row.id or None, *_values(row)[1:]]).fetchone()
-        return int(order_id)
+        return self._save(row, INSERT_ORDER, UPDATE_ORDER)
 
     def save_records(self, rows: Sequence[RecordRow]) -> None:
         self._db.executemany(SAVE_RECORD, map(msgspec.structs.astuple, rows))
 
     def save_package(self, row: PackageRow) -> int:
-        (package_id,) = self._db.execute(SAVE_PACKAGE, [row.id or None, *_values(row)[1:]]).fetchone()
-        return int(package_id)
+        return self._save(row, INSERT_PACKAGE, UPDATE_PACKAGE)
 
     def set_package_states(self, rows: Iterable[PackageRow]) -> None:
         self._db.executemany(
@@ -393,11 +388,7 @@ class SqliteTransaction(SqliteReading):
         ).fetchone()
         if found:
             return _action(found)
-        columns = ActionRow.__struct_fields__[1:]
-        (action_id,) = self._db.execute(
-            f"INSERT INTO actions ({', '.join(columns)}) VALUES ({_marks(len(columns))}) RETURNING id",
-            _values(row)[1:],
-        ).fetchone()
+        action_id = int(self._db.execute(INSERT_ACTION, _values(row)[1:]).lastrowid or 0)
         return msgspec.structs.replace(row, id=action_id)
 
     def save_action(self, row: ActionRow) -> None:
@@ -452,6 +443,12 @@ class SqliteTransaction(SqliteReading):
             "INSERT INTO marketplaces (account, marketplace, description, read_at) VALUES (?, ?, ?, ?)",
             [(account, key, description, _text(read_at)) for key, description in descriptions.items()],
         )
+
+    def _save(self, row: OrderRow | PackageRow, insert: str, update: str) -> int:
+        if row.id:
+            self._db.execute(update, [*_values(row)[1:], row.id])
+            return row.id
+        return int(self._db.execute(insert, _values(row)[1:]).lastrowid or 0)
 
     def _with_lease(self, statement: str, values: list[Any], step: Step) -> None:
         """Run a write on a step that only the holder of its newest lease may do."""
