@@ -2,5 +2,6 @@
 
 | stand-in | platform | from |
 | --- | --- | --- |
+| `lengow.sandbox.shops.prestashop.PrestaShop` | PrestaShop 8.1.2 | recorded |
 | `lengow.sandbox.shops.woocommerce.WooCommerceShop` | WooCommerce 11.0.1 (HPOS) and 8.2.1 (legacy storage) | recorded |
 """
