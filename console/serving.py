@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from lengow.connector import Connector
 
@@ -31,7 +32,7 @@ def webhook_server(connector: Connector, host: str, port: int, threads: int) -> 
     from lengow.webhooks import LARGEST_BODY, create_app
 
     listener = socket.create_server((host, port))
-    server = create_server(
+    server: Any = create_server(  # its stubs know neither channels nor trigger
         create_app(connector),
         sockets=[listener],
         threads=threads,
@@ -40,9 +41,16 @@ def webhook_server(connector: Connector, host: str, port: int, threads: int) -> 
     )
     worker = threading.Thread(target=server.run, name="lengow-webhooks", daemon=True)
     worker.start()
+
+    def hang_up() -> None:
+        """In the server's own thread: clients that keep their connection open would keep its loop running."""
+        for channel in list(server.active_channels.values()):
+            channel.handle_close()
+        server.close()
+
     try:
         yield f"http://{host}:{listener.getsockname()[1]}/webhooks/"
     finally:
         server.task_dispatcher.shutdown(cancel_pending=False, timeout=10)
-        server.close()
+        server.trigger.pull_trigger(hang_up)
         worker.join(10)

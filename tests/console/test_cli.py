@@ -181,3 +181,12 @@ def _wait_until(condition: Any, seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_serve_ends_at_once_though_a_client_keeps_its_connection_open(operator: Operator) -> None:
+    with operator.starts("serve", "--port", "0") as process, requests.Session() as session:
+        assert process.stderr is not None
+        url = process.stderr.readline().split()[1].rstrip(";")
+        session.post(url.replace("SHOP", "b2c"), json={}, timeout=10)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0

@@ -158,7 +158,7 @@ def test_a_record_with_one_broken_part_keeps_its_name_and_is_told_from_others(li
         pytest.param({"updated_at": "2030-01-01T00:00:00Z", "packages.0.delivery.id": 9}, [], id="what does not count"),
         pytest.param({"lengow_status": "shipped", "comments": "x"}, ["comments", "lengow_status"], id="two fields"),
         pytest.param({"packages.0.cart.0.quantity": 3}, ["packages"], id="inside a package"),
-        pytest.param({"invoice_number": MISSING}, [], id="null that is gone"),
+        pytest.param({"invoice_number": MISSING}, ["invoice_number"], id="null that is gone"),
         pytest.param({"shipping": MISSING}, ["shipping"], id="value that is gone"),
     ],
 )
