@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lengow.connector.sending")
 
+PART_OF_LEASE = 0.6
+"""Of its lease, how much a post may wait for its quota: past it, another worker may be about to take the step over."""
+
 
 class _Sent(msgspec.Struct, frozen=True):
     lengow_id: int
@@ -48,7 +51,7 @@ def send_action(context: Context, step: Step) -> bool:
     result: _Sent | ApiError
     in_doubt = action.state is ActionState.SENDING
     try:
-        result = (_found(context, client, action) if in_doubt else None) or _post(client, action)
+        result = (_found(context, client, action) if in_doubt else None) or _post(context, client, action)
     except ApiError as error:
         result = error
     try:
@@ -93,9 +96,13 @@ def matching(listed: Iterable[Action], action: ActionRow, known_ids: Collection[
     return max(same, key=lambda one: one.id, default=None)
 
 
-def _post(client: "LengowClient", action: ActionRow) -> _Sent:
+def _post(context: Context, client: "LengowClient", action: ActionRow) -> _Sent:
     lengow_id = client.post_action(
-        action.marketplace, action.marketplace_order_id, action.action_type, action.arguments
+        action.marketplace,
+        action.marketplace_order_id,
+        action.action_type,
+        action.arguments,
+        within=context.settings.store.lease_seconds * PART_OF_LEASE,
     )
     return _Sent(lengow_id, found=False)
 
