@@ -42,7 +42,7 @@ class WooCommerceAdapter:
     capabilities: ClassVar[Capabilities] = Capabilities(
         imports_delivered_by_marketplace=False,
         delivered_by_marketplace_reason=NOT_IMPORTABLE,
-        batch_size=20,
+        batch_size=40,
         settle_seconds=SETTLE_SECONDS,
         updates=("cancel", "ship", "address", "refund"),
         polling=True,
@@ -79,7 +79,7 @@ class WooCommerceAdapter:
 
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product]:
         try:
-            found = self._products.find(references, self._deadline(), fresh=True)
+            found = self._products.find(references, self._deadline())
         except Refusal as refusal:
             raise self._unreadable(refusal) from refusal
         return {

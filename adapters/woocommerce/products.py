@@ -4,14 +4,15 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote_plus
 
 import msgspec
 
 from lengow.adapters.woocommerce.api import Deadline, Shop
 
-AT_ONCE = 50
-LONGEST_QUERY = 1500
-"""Characters of SKUs in one query, so that the URL stays below what hosts take."""
+AT_ONCE = 100
+LONGEST_QUERY = 5000
+"""Characters of encoded SKUs in one query, so that the URL stays below the 8 kB that hosts take."""
 KEPT_SECONDS = 60.0
 """Long enough for one batch of creations, short enough for a merchant who mends a SKU."""
 FIELDS = "id,sku,type,parent_id,name,manage_stock,stock_quantity,tax_class,tax_status"
@@ -32,19 +33,17 @@ class WooProduct(msgspec.Struct, frozen=True):
 
 
 class Products:
-    """Looks products up, and keeps what was found for a minute."""
+    """Looks products up, and keeps for a minute what was found and is unambiguous."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, tuple[WooProduct, ...]]] = {}
 
-    def find(
-        self, skus: Iterable[str], deadline: Deadline, *, fresh: bool = False
-    ) -> Mapping[str, tuple[WooProduct, ...]]:
+    def find(self, skus: Iterable[str], deadline: Deadline) -> Mapping[str, tuple[WooProduct, ...]]:
         """For each SKU every product that has it; none: an empty tuple. Raises ShopUnavailable and Refusal."""
         wanted = list(dict.fromkeys(skus))
-        known = {} if fresh else self._recent(wanted)
+        known = self._recent(wanted)
         missing = [sku for sku in wanted if sku not in known and sku.strip()]
         found = dict.fromkeys(wanted, ()) | known
         for chunk in _chunks(missing):
@@ -73,20 +72,23 @@ class Products:
         with self._lock:
             if len(self._kept) + len(found) > MOST_KEPT:
                 self._kept.clear()
-            self._kept.update({sku: (now, products) for sku, products in found.items() if products})
+            self._kept.update({sku: (now, products) for sku, products in found.items() if len(products) == 1})
 
 
 def _chunks(skus: Sequence[str]) -> Iterable[list[str]]:
     """SKUs for one query each. One with a comma goes alone: WooCommerce tries the whole text as one SKU too."""
     chunk: list[str] = []
+    length = 0
     for sku in skus:
         if "," in sku:
             yield [sku]
             continue
-        if chunk and (len(chunk) == AT_ONCE or sum(map(len, chunk)) + len(sku) > LONGEST_QUERY):
+        size = len(quote_plus(f"{sku},"))
+        if chunk and (len(chunk) == AT_ONCE or length + size > LONGEST_QUERY):
             yield chunk
-            chunk = []
+            chunk, length = [], 0
         chunk.append(sku)
+        length += size
     if chunk:
         yield chunk
 
