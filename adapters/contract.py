@@ -185,6 +185,24 @@ class AdapterContract:
         assert shop.orders("B-6") == []
         created(adapter, order)
 
+    def test_a_shop_that_breaks_within_a_batch_has_an_outcome_for_each(
+        self, adapter: Adapter, shop: ContractShop
+    ) -> None:
+        """What was not created is unknown, or surely was not sent; nothing is raised for what was."""
+        self._needs(shop, "lost_before")
+        orders = [new_order(f"B-7-{number}", [(shop.simple, 1, "5.00")]) for number in range(3)]
+        shop.fail("lost_before")
+        outcomes = outcomes_of(adapter, orders)
+        shop.mend()
+        shop.pass_time(adapter.capabilities.settle_seconds)
+        assert [one for one in outcomes.values() if not isinstance(one, Created)]
+        for order in orders:
+            outcome = outcomes[order.reference]
+            assert isinstance(outcome, Created | Unknown) or outcome.retry, outcome
+            if not isinstance(outcome, Created) and adapter.find_order(order.reference) is None:
+                created(adapter, order)
+            assert len(shop.orders(order.reference)) == 1
+
     # Finding
 
     def test_an_order_is_found_by_its_whole_reference_only(self, adapter: Adapter, shop: ContractShop) -> None:

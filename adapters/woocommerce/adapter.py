@@ -103,6 +103,7 @@ class WooCommerceAdapter:
         return self._changer.update(shop_order, change, self._deadline())
 
     def shipments_since(self, cursor: str) -> Polled:
+        self._health.keep_connected(self._deadline())
         return self._poller.since(cursor, self._context.clock(), self._deadline())
 
     def shipments_of(self, shop_order_id: str) -> Sequence[Event]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lengow.adapters.woocommerce.api import Busy, Deadline, Lost, Refusal, Shop
+from lengow.adapters.woocommerce.api import Busy, Deadline, Lost, Refusal, Shop, rows
 from lengow.adapters.woocommerce.body import CREATED_VIA, STATUS, STOCK, STOCK_TAKEN, TOTAL, meta
 from lengow.adapters.woocommerce.comparison import decimal, items, mended_amounts, meta_of, total_of
 from lengow.adapters.woocommerce.products import Products
@@ -48,7 +48,7 @@ class Finder:
         if not reference:
             return None
         complete = []
-        for view, now in self._named(reference, deadline):
+        for view, now in list(self._named(reference, deadline)):  # settling changes the list
             if self._settled(view, now, deadline):
                 complete.append(int(view["id"]))
         if len(complete) > 1:
@@ -70,17 +70,23 @@ class Finder:
     def _named(self, reference: str, deadline: Deadline) -> Iterator[tuple[Mapping[str, Any], datetime]]:
         """The views with exactly this reference, and the shop's time. The filters are not to be trusted (trap 6)."""
         if self._profiles.get(deadline).searches_transaction_id:
-            search: dict[str, Any] = {"search": reference, "created_via": CREATED_VIA}
-        else:
-            since = datetime.now(UTC) - LOOK_BACK
-            search = {"after": f"{since:%Y-%m-%dT%H:%M:%S}", "dates_are_gmt": "true"}
+            yield from self._listed(reference, deadline, FIELDS, search=reference, created_via=CREATED_VIA)
+            return
+        since = f"{datetime.now(UTC) - LOOK_BACK:%Y-%m-%dT%H:%M:%S}"
+        light = self._listed(reference, deadline, "id,transaction_id", after=since, dates_are_gmt="true")
+        for view, _ in list(light):
+            yield from self._listed(reference, deadline, FIELDS, include=str(view["id"]))
+
+    def _listed(
+        self, reference: str, deadline: Deadline, fields: str, **search: str
+    ) -> Iterator[tuple[Mapping[str, Any], datetime]]:
         page, pages = 1, 1
         while page <= pages:
             answer = self._shop.get(
-                "orders", deadline, per_page=100, page=page, orderby="id", order="asc", _fields=FIELDS, **search
+                "orders", deadline, per_page=100, page=page, orderby="id", order="asc", _fields=fields, **search
             )
-            for view in answer.value if isinstance(answer.value, list) else ():
-                if isinstance(view, dict) and view.get("transaction_id") == reference:
+            for view in rows(answer.value):
+                if view.get("transaction_id") == reference:
                     yield view, answer.at
             page, pages = page + 1, answer.pages
 

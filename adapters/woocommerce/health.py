@@ -1,5 +1,7 @@
 """What a person who sets the shop up must know, and the webhook that the connector registers for itself."""
 
+import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +14,9 @@ from lengow.connector.adapter import Finding
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.secret import Secret
 
+log = logging.getLogger("lengow.adapters.woocommerce")
+
+LOOK_SECONDS = 3600.0
 OLDEST_VERSION = (8, 2)
 """The oldest that was tried."""
 MOST_SKEW_SECONDS = 120
@@ -35,6 +40,7 @@ class Health:
     ) -> None:
         self._shop, self._name, self._settings = shop, name, settings
         self._secrets, self._profiles, self._clock = secrets, profiles, clock
+        self._look_again = 0.0
 
     def check(self, deadline: Deadline) -> list[Finding]:
         reached = self._reached(deadline)
@@ -70,6 +76,20 @@ class Health:
         except FAILURES as error:
             return [_failed("webhook", error)]
         return [Finding("webhook", True, f"The webhook {made.get('id')} to {url} was created.")]
+
+    def keep_connected(self, deadline: Deadline) -> None:
+        """Set the webhook to `webhook_url` up again, where the shop has lost or disabled it; looked at once an hour."""
+        url = self._settings.webhook_url
+        if not url or not self._secrets or time.monotonic() < self._look_again:
+            return
+        self._look_again = time.monotonic() + LOOK_SECONDS
+        try:
+            kept = any(hook.get("status") == "active" for hook in self._hooks(deadline) if self._is_ours(hook))
+        except FAILURES as error:
+            log.warning("the webhook could not be looked at", extra={"shop": self._name, "error": str(error)})
+            return
+        for finding in () if kept else self.connect(url, deadline):
+            log.warning("the webhook was gone", extra={"shop": self._name, "ok": finding.ok, "now": finding.sentence})
 
     def _reached(self, deadline: Deadline) -> list[Finding]:
         """Reachability, credentials, version and clock, from one request."""

@@ -50,7 +50,7 @@ class WooCommerceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     private_note: bool = False
     """Add the marketplace's number as a private order note too: one more request an order."""
     webhook_url: str = ""
-    """Where this shop sends its webhooks: the connector's public address, for `check`."""
+    """Where this shop sends its webhooks: the connector's public address. A webhook to it is kept up."""
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)

@@ -14,9 +14,9 @@ import pytest
 
 from lengow.adapters.contract import AdapterContract, Fault, Held, context_for, created, new_order
 from lengow.adapters.generic import GenericAdapter
-from lengow.connector.adapter import Cancel, NewOrder, Rejected, Request, ShopOrder
+from lengow.connector.adapter import Cancel, Rejected, Request, ShopOrder
 from lengow.connector.errors import ShopUnavailable
-from lengow.connector.model import Tracking
+from lengow.connector.model import NewOrder, Tracking
 from lengow.connector.secret import Secret
 from lengow.connector.store import connections
 

@@ -610,6 +610,18 @@ def test_an_older_order_widens_what_is_known(shop: ContractWooCommerce) -> None:
     assert posts(shop) == 2
 
 
+def test_of_two_orders_with_one_reference_the_first_is_the_order(
+    adapter: WooCommerceAdapter, shop: ContractWooCommerce, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a person makes them who copies an order in the back office."""
+    made = created(adapter, an_order(shop))
+    body = {"transaction_id": "R-1", "created_via": "lengow", "status": "processing"}
+    copy = shop.standin.orders.create(body)
+    shop.standin.orders.all[copy.id].modified += timedelta(hours=1)
+    assert adapter.find_order("R-1") == ShopOrder(made.id, "R-1")
+    assert "several orders with one reference" in caplog.text
+
+
 # Costs
 
 

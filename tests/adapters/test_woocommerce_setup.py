@@ -351,3 +351,28 @@ def test_connect_says_why_it_cannot(shop: ContractWooCommerce) -> None:
     assert not finding.ok
     assert finding.what_to_do == REMEDIES["woocommerce_rest_authentication_error"].what_to_do
     adapter.close()
+
+
+@pytest.mark.parametrize("spoil", [without_hooks, with_disabled_hook])
+def test_a_lost_webhook_is_set_up_again_by_the_poll(
+    shop: ContractWooCommerce, spoil: Callable[[ContractWooCommerce], dict[str, Any]]
+) -> None:
+    first = shop.adapter(webhook_url=HOOK)
+    first.connect(HOOK)
+    first.close()
+    spoil(shop)
+    adapter = shop.adapter(webhook_url=HOOK)
+    cursor = adapter.shipments_since("").cursor
+    [hook] = shop.standin.webhooks.all.values()
+    assert (hook.status, hook.delivery_url) == ("active", HOOK)
+    looks = shop.standin.ledger().requests["GET /wp-json/wc/v3/webhooks"]
+    adapter.shipments_since(cursor)
+    assert shop.standin.ledger().requests["GET /wp-json/wc/v3/webhooks"] == looks, "once an hour"
+    adapter.close()
+
+
+def test_a_poll_goes_on_where_the_webhook_cannot_be_looked_at(shop: ContractWooCommerce) -> None:
+    adapter = shop.adapter(webhook_url=HOOK)
+    shop.standin.fail("error_500", method="GET", path="/webhooks")
+    assert adapter.shipments_since("").events == ()
+    adapter.close()

@@ -10,8 +10,8 @@ from typing import Any
 
 from lengow.adapters.contract import Fault, Held, context_for, new_order
 from lengow.adapters.woocommerce import WooCommerceAdapter
-from lengow.connector.adapter import NewOrder, Request
-from lengow.connector.model import Tracking
+from lengow.connector.adapter import Request
+from lengow.connector.model import NewOrder, Tracking
 from lengow.connector.secret import Secret
 from lengow.sandbox.shops.woocommerce import KEY, TaxRate, WooCommerceShop
 
