@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -15,6 +16,14 @@ from lengow.connector.rules import check_action
 from lengow.connector.store.rows import ActionRow, NewStep, OrderKey, StoredOrder
 
 
+class Plan(msgspec.Struct, frozen=True):
+    """An action that was checked: what would be told to Lengow, one row a message."""
+
+    stored: StoredOrder
+    rows: tuple[ActionRow, ...]
+    deadline: datetime | None
+
+
 def queue_action(
     context: Context,
     key: OrderKey,
@@ -23,12 +32,19 @@ def queue_action(
     *,
     line_ids: Sequence[str] = (),
     who: str = CONNECTOR,
+    dry_run: bool = False,
 ) -> list[ActionRow]:
     """Queue an action for the whole order, or for `line_ids`; returns one row a message to Lengow.
 
-    The same action told twice is one: the row that is under way or confirmed is returned. Raises OrderUnknown and
-    ActionInvalid, and then nothing at all is queued.
+    The same action told twice is one: the row that is under way or confirmed is returned. With `dry_run` the rows are
+    what would be queued, with id 0. Raises OrderUnknown, OrderUndecodable and ActionInvalid, and then nothing at all is
+    queued.
     """
+    plan = _plan(context, key, action, arguments, line_ids)
+    return list(plan.rows) if dry_run else _write(context, plan, who)
+
+
+def _plan(context: Context, key: OrderKey, action: str, arguments: Mapping[str, str], line_ids: Sequence[str]) -> Plan:
     stored = context.store.orders_named(key.account, [(key.marketplace, key.marketplace_order_id)])
     if not stored:
         raise OrderUnknown(f"There is no order {key}.", order=str(key))
@@ -38,14 +54,14 @@ def queue_action(
         raise OrderUndecodable(f"The order {key} cannot be read.", order=str(key))
     description = described(context, key.account, key.marketplace)
     given = {name: value for name, value in arguments.items() if value}
-    rows = [
-        _row(context, one, action, arguments) for arguments in _by_line(description, action, order, given, line_ids)
-    ]
+    messages = _by_line(description, action, order, given, line_ids)
+    rows = tuple(_row(context, one, action, message) for message in messages)
     taken = _already_taken(context, one, rows)
     for row in rows:
         if row.dedupe not in taken:
             _check(description, order, row, one)
-    return _write(context, one, rows, who)
+    deadlines = [line.ship_by for line in order.lines if line.open and line.ship_by]
+    return Plan(one, rows, min(deadlines, default=None))
 
 
 def _by_line(
@@ -120,17 +136,19 @@ def _check(description: Marketplace, order: Order, row: ActionRow, stored: Store
     )
 
 
-def _write(context: Context, stored: StoredOrder, rows: Sequence[ActionRow], who: str) -> list[ActionRow]:
+def _write(context: Context, plan: Plan, who: str) -> list[ActionRow]:
     queued, kept = [], []
+    now = context.now()
     with context.store.transaction() as tx:
-        for row in rows:
-            saved = tx.add_action(row)
+        for row in plan.rows:
+            saved, is_new = tx.add_action(row)
             kept.append(saved)
-            if saved.dedupe == row.dedupe and saved.created_at == row.created_at:
-                tx.add_steps([NewStep(StepKind.SEND, str(saved.id), context.now(), account=row.account)])
+            if is_new:
+                step = NewStep(StepKind.SEND, str(saved.id), now, account=row.account, deadline=plan.deadline)
+                tx.add_steps([step])
                 told = ", ".join(f"{name} {value}" for name, value in row.arguments.items())
                 tx.note([context.entry(row.order_id, "action_queued", f"{row.action_type}: {told}", who=who)])
                 queued.append(saved)
     for row in queued:
-        context.tell(context.signals.action_queued, order=stored.order.key, action=row)
+        context.tell(context.signals.action_queued, order=plan.stored.order.key, action=row)
     return kept

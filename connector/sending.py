@@ -5,8 +5,9 @@ is posted again; they are compared here, not by a filter on every argument (refe
 """
 
 import logging
-from collections.abc import Collection, Iterable
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import Executor
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,6 @@ from lengow.connector.errors import (
     ApiError,
     ApiRefused,
     ApiUnavailable,
-    LeaseLost,
     NotFound,
     OutcomeUnknown,
     RateLimited,
@@ -33,8 +33,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lengow.connector.sending")
 
+BATCH = 32
+"""How many actions are claimed, and their outcomes written, in one transaction."""
+
 PART_OF_LEASE = 0.6
 """Of its lease, how much a post may wait for its quota: past it, another worker may be about to take the step over."""
+
+
+class Batch(msgspec.Struct, frozen=True):
+    claimed: int
+    answered: bool
+    """Whether Lengow answered any of it."""
+
+
+class _Task(msgspec.Struct, frozen=True):
+    step: Step
+    action: ActionRow
+    in_doubt: bool
+    """An earlier attempt was begun, and nothing is known of its outcome."""
 
 
 class _Sent(msgspec.Struct, frozen=True):
@@ -42,42 +58,28 @@ class _Sent(msgspec.Struct, frozen=True):
     found: bool
 
 
-def send_action(context: Context, step: Step) -> bool:
-    """Send the action of a claimed step; False when Lengow did not answer."""
-    action = _begin(context, step)
-    if action is None:
-        return True
-    client = context.client(action.account)
-    result: _Sent | ApiError
-    in_doubt = action.state is ActionState.SENDING
-    try:
-        result = (_found(context, client, action) if in_doubt else None) or _post(context, client, action)
-    except ApiError as error:
-        result = error
-    try:
-        _write_outcome(context, step, action, result, in_doubt=in_doubt)
-    except LeaseLost:
-        log.warning("outcome left to another worker", extra={"action": action.id})
-    return not isinstance(result, ApiUnavailable | RateLimited | Unauthorized)
+class _Effect(msgspec.Struct, frozen=True):
+    """What is written of one action's result: its new row, and what becomes of its step."""
+
+    action: ActionRow
+    what: str
+    """For the journal; empty: nothing new to say."""
+    detail: str
+    due_at: datetime | None = None
+    """When its step is tried again; None: it is over."""
+    held: bool = False
+    """Its step waits for a person."""
 
 
-def _begin(context: Context, step: Step) -> ActionRow | None:
-    """Commit the intent; the row as it was before, or None when it needs no sending."""
-    with context.store.transaction() as tx:
-        action = tx.action(int(step.subject))
-        if action is None or action.state not in (ActionState.QUEUED, ActionState.SENDING):
-            tx.finish([step])
-            return None
-        if action.state is ActionState.QUEUED:
-            tx.save_action(msgspec.structs.replace(action, state=ActionState.SENDING, changed_at=context.now()))
-    return action
-
-
-def _found(context: Context, client: "LengowClient", action: ActionRow) -> _Sent | None:
-    """The action at Lengow that an earlier attempt left there, if any."""
-    known = {row.lengow_id for row in context.store.actions_of(action.order_id) if row.id != action.id}
-    same = matching(client.actions_of(action.marketplace, action.marketplace_order_id), action, known)
-    return _Sent(same.id, found=True) if same else None
+def send_due(context: Context, account: str, pool: Executor, *, subject: str | None = None) -> Batch:
+    """Send one batch of what is due for an account, the calls side by side in `pool`."""
+    tasks = _claim(context, account, subject)
+    if not tasks:
+        return Batch(0, answered=True)
+    results = list(pool.map(lambda task: _result(context, task), tasks))
+    _write_outcomes(context, tasks, results)
+    silent = (ApiUnavailable, RateLimited, Unauthorized)
+    return Batch(len(tasks), answered=any(not isinstance(result, silent) for result in results))
 
 
 def matching(listed: Iterable[Action], action: ActionRow, known_ids: Collection[int | None]) -> Action | None:
@@ -96,6 +98,42 @@ def matching(listed: Iterable[Action], action: ActionRow, known_ids: Collection[
     return max(same, key=lambda one: one.id, default=None)
 
 
+def _claim(context: Context, account: str, subject: str | None) -> list[_Task]:
+    """Lease a batch and commit the intent to send it."""
+    tasks = []
+    with context.store.transaction() as tx:
+        steps = tx.claim(
+            StepKind.SEND, context.now(), context.lease_end(), limit=BATCH, account=account, subject=subject
+        )
+        for step in steps:
+            action = tx.action(int(step.subject))
+            if action is None or action.state not in (ActionState.QUEUED, ActionState.SENDING):
+                tx.finish([step])
+                continue
+            tasks.append(_Task(step, action, in_doubt=action.state is ActionState.SENDING))
+            if action.state is ActionState.QUEUED:
+                tx.save_action(_changed(action, context.now(), ActionState.SENDING))
+    return tasks
+
+
+def _result(context: Context, task: _Task) -> _Sent | ApiError:
+    client = context.client(task.action.account)
+    try:
+        return (_found(context, client, task.action) if task.in_doubt else None) or _post(context, client, task.action)
+    except ApiError as error:
+        return error
+    except Exception as error:
+        log.exception("a call to Lengow raised", extra={"action": task.action.id})
+        return OutcomeUnknown(repr(error), account=task.action.account)
+
+
+def _found(context: Context, client: "LengowClient", action: ActionRow) -> _Sent | None:
+    """The action at Lengow that an earlier attempt left there, if any."""
+    known = {row.lengow_id for row in context.store.actions_of(action.order_id) if row.id != action.id}
+    same = matching(client.actions_of(action.marketplace, action.marketplace_order_id), action, known)
+    return _Sent(same.id, found=True) if same else None
+
+
 def _post(context: Context, client: "LengowClient", action: ActionRow) -> _Sent:
     lengow_id = client.post_action(
         action.marketplace,
@@ -107,69 +145,70 @@ def _post(context: Context, client: "LengowClient", action: ActionRow) -> _Sent:
     return _Sent(lengow_id, found=False)
 
 
-def _write_outcome(
-    context: Context, step: Step, action: ActionRow, result: _Sent | ApiError, *, in_doubt: bool
-) -> None:
-    with context.store.transaction() as tx:
-        if isinstance(result, _Sent):
-            _sent(context, tx, step, action, result)
-        elif isinstance(result, ApiRefused | NotFound):
-            _failed(context, tx, step, action, str(result))
-        else:
-            _again(context, tx, step, action, result, in_doubt=in_doubt)
-    if isinstance(result, ApiRefused | NotFound):
-        context.tell(
-            context.signals.action_failed,
-            order=_key(action),
-            action=action,
-            reason=result.code,
-            about=str(result),
-        )
-
-
-def _sent(context: Context, tx: Transaction, step: Step, action: ActionRow, sent: _Sent) -> None:
+def _write_outcomes(context: Context, tasks: Sequence[_Task], results: Sequence[_Sent | ApiError]) -> None:
+    """Commit what became of the batch. What another worker took over meanwhile is left to it."""
     now = context.now()
-    tx.finish([step])
-    tx.save_action(
-        msgspec.structs.replace(
-            action,
-            state=ActionState.SENT,
-            lengow_id=sent.lengow_id,
-            error="",
-            changed_at=now,
-            sent_at=context.client(action.account).now(),
+    lengow_now = context.client(tasks[0].action.account).now()
+    with context.store.transaction() as tx:
+        mine = tx.mine([task.step for task in tasks])
+        kept = [(task, result) for task, result in zip(tasks, results, strict=True) if task.step.id in mine]
+        effects = [_effect(task, result, now, lengow_now, context.jitter()) for task, result in kept]
+        for (task, _), effect in zip(kept, effects, strict=True):
+            _write(tx, task.step, effect)
+        tx.note(context.entry(effect.action.order_id, effect.what, effect.detail) for effect in effects if effect.what)
+        if any(effect.action.state is ActionState.SENT for effect in effects):
+            account = tasks[0].action.account
+            tx.add_steps([NewStep(StepKind.OUTCOMES, account, now, account=account)], renew=False)
+    if len(kept) < len(tasks):
+        log.warning("outcomes left to another worker", extra={"count": len(tasks) - len(kept)})
+    for effect, (_, result) in zip(effects, kept, strict=True):
+        if effect.action.state is ActionState.FAILED and isinstance(result, ApiError):
+            _tell_failed(context, effect.action, result)
+
+
+def _write(tx: Transaction, step: Step, effect: _Effect) -> None:
+    tx.save_action(effect.action)
+    if effect.held:
+        tx.hold(step, effect.action.error)
+    elif effect.due_at is not None:
+        tx.postpone(step, effect.due_at, effect.action.error)
+    else:
+        tx.finish([step])
+
+
+def _effect(task: _Task, result: _Sent | ApiError, now: datetime, lengow_now: datetime, jitter: float) -> _Effect:
+    """Decide what a result means. Pure."""
+    action = task.action
+    if isinstance(result, _Sent):
+        sent = msgspec.structs.replace(
+            _changed(action, now, ActionState.SENT), lengow_id=result.lengow_id, sent_at=lengow_now
         )
-    )
-    tx.add_steps([NewStep(StepKind.OUTCOMES, action.account, now, account=action.account)], renew=False)
-    what = "action_found" if sent.found else "action_sent"
-    tx.note([context.entry(action.order_id, what, f"{action.action_type}: Lengow's action {sent.lengow_id}")])
+        what = "action_found" if result.found else "action_sent"
+        return _Effect(sent, what, f"{action.action_type}: Lengow's action {result.lengow_id}")
+    if isinstance(result, ApiRefused | NotFound):
+        failed = _changed(action, now, ActionState.FAILED, str(result))
+        return _Effect(failed, "action_failed", f"{action.action_type}: {result}")
+    return _again(task, result, now, jitter)
 
 
-def _failed(context: Context, tx: Transaction, step: Step, action: ActionRow, error: str) -> None:
-    tx.finish([step])
-    tx.save_action(msgspec.structs.replace(action, state=ActionState.FAILED, error=error, changed_at=context.now()))
-    tx.note([context.entry(action.order_id, "action_failed", f"{action.action_type}: {error}")])
-
-
-def _again(
-    context: Context, tx: Transaction, step: Step, action: ActionRow, error: ApiError, *, in_doubt: bool
-) -> None:
+def _again(task: _Task, error: ApiError, now: datetime, jitter: float) -> _Effect:
     """Try again later; once something may have been sent, it stays in doubt until Lengow's list tells."""
-    doubtful = in_doubt or isinstance(error, OutcomeUnknown)
-    asked = error.retry_after if isinstance(error, RateLimited) else None
-    pause = retry_after(step.attempts, jitter=context.jitter(), asked=asked)
+    doubtful = task.in_doubt or isinstance(error, OutcomeUnknown)
     state = ActionState.SENDING if doubtful else ActionState.QUEUED
-    tx.save_action(
-        msgspec.structs.replace(action, state=state, error=f"{error.code}: {error}", changed_at=context.now())
-    )
+    action = _changed(task.action, now, state, f"{error.code}: {error}")
+    asked = error.retry_after if isinstance(error, RateLimited) else None
+    pause = retry_after(task.step.attempts, jitter=jitter, asked=asked)
+    detail = f"{action.action_type}: {action.error}"
     if pause is None:
-        tx.hold(step, str(error))
-        tx.note([context.entry(action.order_id, "gave_up", f"{action.action_type}: {error}")])
-        return
-    tx.postpone(step, context.now() + timedelta(seconds=pause), f"{error.code}: {error}")
-    if step.attempts == 1:
-        tx.note([context.entry(action.order_id, "action_delayed", f"{action.action_type}: {error.code}: {error}")])
+        return _Effect(action, "gave_up", detail, held=True)
+    what = "action_delayed" if task.step.attempts == 1 else ""
+    return _Effect(action, what, detail, now + timedelta(seconds=pause))
 
 
-def _key(action: ActionRow) -> str:
-    return f"{action.account}/{action.marketplace}/{action.marketplace_order_id}"
+def _changed(action: ActionRow, now: datetime, state: ActionState, error: str = "") -> ActionRow:
+    return msgspec.structs.replace(action, state=state, error=error, changed_at=now)
+
+
+def _tell_failed(context: Context, action: ActionRow, error: ApiError) -> None:
+    order = f"{action.account}/{action.marketplace}/{action.marketplace_order_id}"
+    context.tell(context.signals.action_failed, order=order, action=action, reason=error.code, about=str(error))

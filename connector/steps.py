@@ -15,7 +15,7 @@ from lengow.connector.model import StepKind
 from lengow.connector.outcomes import poll_outcomes
 from lengow.connector.reporting import report_order
 from lengow.connector.retry import retry_after
-from lengow.connector.sending import send_action
+from lengow.connector.sending import send_due
 from lengow.connector.store.rows import NewStep, Step
 
 log = logging.getLogger("lengow.connector.steps")
@@ -67,7 +67,14 @@ def run_poll(context: Context, shop: str, *, force: bool = False) -> bool:
 
 
 def run_sends(context: Context, account: str) -> int:
-    return _drain(context, StepKind.SEND, send_action, parallel=PARALLEL_CALLS, account=account)
+    """Send what is due; ends early when Lengow answers nothing, and what is left is due still."""
+    total = 0
+    with ThreadPoolExecutor(PARALLEL_CALLS, "lengow-send") as pool:
+        while (batch := send_due(context, account, pool)).claimed:
+            total += batch.claimed
+            if not batch.answered:
+                break
+    return total
 
 
 def run_reports(context: Context, account: str) -> int:
@@ -89,10 +96,13 @@ def run_one(context: Context, kind: StepKind, subject: str) -> bool:
     if kind is StepKind.CREATE:
         package = context.store.packages([int(subject)]).get(int(subject))
         return package is not None and create_due(context, package.shop, subject=subject) > 0
+    if kind is StepKind.SEND:
+        action = context.store.action(int(subject))
+        with ThreadPoolExecutor(1, "lengow-send") as pool:
+            return action is not None and send_due(context, action.account, pool, subject=subject).claimed > 0
     handlers = {
         StepKind.EVENT: handle_event,
         StepKind.POLL: poll_shop,
-        StepKind.SEND: send_action,
         StepKind.REPORT: report_order,
     }
     step = _claim_one(context, kind, subject=subject)

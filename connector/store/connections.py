@@ -24,6 +24,7 @@ class Connections:
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         with self._errors():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self.mine()
@@ -41,7 +42,8 @@ class Connections:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, durable at the end. Raises StoreBusy before anything was done, StoreError."""
         db = self.mine()
-        with self._errors():
+        # Threads take turns here; SQLite would have them sleep and look again.
+        with self._errors(), self._writing:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db

@@ -129,7 +129,10 @@ class Transaction(Reading, Protocol):
         subject: str | None = None,
         force: bool = False,
     ) -> list[Step]:
-        """Lease the steps that are due (with `force`: that nobody holds) to the caller, oldest first."""
+        """Lease the steps that are due (with `force`: that nobody holds) to the caller.
+
+        Those with the nearest deadline come first, then those that were due first.
+        """
 
     def renew(self, step: Step, lease_until: datetime) -> Step: ...
 
@@ -145,8 +148,8 @@ class Transaction(Reading, Protocol):
     def hold(self, step: Step, error: str) -> None:
         """It waits for a person."""
 
-    def add_action(self, row: ActionRow) -> ActionRow:
-        """Insert, or return the one that is under way or confirmed with the same `dedupe`."""
+    def add_action(self, row: ActionRow) -> tuple[ActionRow, bool]:
+        """Insert (True), or the one that is under way or confirmed with the same `dedupe` (False)."""
 
     def save_action(self, row: ActionRow) -> None: ...
 

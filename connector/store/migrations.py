@@ -70,10 +70,12 @@ FIRST = (
         lease_until TEXT,
         held INTEGER NOT NULL DEFAULT 0,
         error TEXT NOT NULL DEFAULT '',
+        urgency TEXT NOT NULL DEFAULT '9999',
         UNIQUE (kind, subject)
     )
     """,
-    "CREATE INDEX steps_due ON steps (kind, held, shop, due_at)",
+    "CREATE INDEX steps_of_shop ON steps (kind, held, shop, urgency, due_at)",
+    "CREATE INDEX steps_of_account ON steps (kind, held, account, urgency, due_at)",
     """
     CREATE TABLE actions (
         id INTEGER PRIMARY KEY,

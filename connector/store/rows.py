@@ -105,6 +105,8 @@ class NewStep(msgspec.Struct, frozen=True):
     due_at: datetime
     account: str = ""
     shop: str = ""
+    deadline: datetime | None = None
+    """By when it should be done: of the steps that are due, those with the nearest deadline come first."""
 
 
 class ActionRow(msgspec.Struct, frozen=True):

@@ -30,6 +30,9 @@ from lengow.connector.store.rows import (
 PARAMETERS = 500
 """How many names or ids go into one query: well under SQLite's limit of bound parameters."""
 
+CLAIM_ORDER = "urgency, due_at, id"
+"""As the indexes `steps_of_shop` and `steps_of_account` have it."""
+
 PLAIN = frozenset({str, int, bytes, type(None)})
 """Types that SQLite takes as they are."""
 
@@ -313,7 +316,7 @@ class SqliteTransaction(SqliteReading):
         )
         self._db.executemany(
             f"""
-            INSERT INTO steps (kind, subject, due_at, account, shop) VALUES (?, ?, ?, ?, ?)
+            INSERT INTO steps (kind, subject, due_at, account, shop, urgency) VALUES (?, ?, ?, ?, ?, coalesce(?, '9999'))
             ON CONFLICT (kind, subject) {conflict}
             """,
             map(_values, steps),
@@ -339,7 +342,7 @@ class SqliteTransaction(SqliteReading):
         rows = self._db.execute(
             f"""
             UPDATE steps SET due_at = ?, lease_until = ?, token = token + 1, attempts = attempts + 1
-            WHERE id IN (SELECT id FROM steps {where} AND {due} ORDER BY due_at, id LIMIT ?)
+            WHERE id IN (SELECT id FROM steps {where} AND {due} ORDER BY {CLAIM_ORDER} LIMIT ?)
             RETURNING {STEP_COLUMNS}
             """,
             [_text(lease_until), _text(lease_until), *values, _text(now), limit],
@@ -381,15 +384,15 @@ class SqliteTransaction(SqliteReading):
     def hold(self, step: Step, error: str) -> None:
         self._with_lease("UPDATE steps SET held = 1, lease_until = NULL, error = ?", [error], step)
 
-    def add_action(self, row: ActionRow) -> ActionRow:
+    def add_action(self, row: ActionRow) -> tuple[ActionRow, bool]:
         found = self._db.execute(
             f"SELECT {ACTION_COLUMNS} FROM actions WHERE dedupe = ? AND state NOT IN ('refused', 'failed')",
             [row.dedupe],
         ).fetchone()
         if found:
-            return _action(found)
+            return _action(found), False
         action_id = int(self._db.execute(INSERT_ACTION, _values(row)[1:]).lastrowid or 0)
-        return msgspec.structs.replace(row, id=action_id)
+        return msgspec.structs.replace(row, id=action_id), True
 
     def save_action(self, row: ActionRow) -> None:
         self._db.execute(

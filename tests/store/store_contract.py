@@ -123,6 +123,14 @@ class StoreContract:
         assert {step.subject for step in second} == {"1", "0"}
         assert {step.attempts for step in first} == {1}
 
+    def test_of_what_is_due_the_nearest_deadline_comes_first(self, store: Store) -> None:
+        deadlines = {"none": None, "late": MUCH_LATER, "soon": LATER}
+        steps = [NewStep(StepKind.SEND, name, NOW, account="main", deadline=at) for name, at in deadlines.items()]
+        with store.transaction() as tx:
+            tx.add_steps(steps)
+            claimed = [tx.claim(StepKind.SEND, NOW, LATER, limit=1, account="main")[0].subject for _ in steps]
+        assert claimed == ["soon", "late", "none"]
+
     def test_many_claim_at_once_and_each_step_goes_to_one(self, store: Store) -> None:
         with store.transaction() as tx:
             tx.add_steps([NewStep(StepKind.SEND, str(n), NOW, account="main") for n in range(100)])
@@ -205,11 +213,13 @@ class StoreContract:
     def test_one_action_under_way_a_dedupe(self, store: Store) -> None:
         order_id = self._order(store)
         with store.transaction() as tx:
-            first = tx.add_action(an_action(order_id))
-            assert tx.add_action(an_action(order_id)) == first
+            first, is_new = tx.add_action(an_action(order_id))
+            assert is_new
+            assert tx.add_action(an_action(order_id)) == (first, False)
             refused = msgspec.structs.replace(first, state=ActionState.REFUSED, error="no", lengow_id=7)
             tx.save_action(refused)
-            second = tx.add_action(an_action(order_id))
+            second, is_new = tx.add_action(an_action(order_id))
+            assert is_new
         assert second.id != first.id
         assert store.action(first.id) == refused
         assert store.actions_of(order_id) == [refused, second]

@@ -16,6 +16,7 @@ from store_contract import StoreContract, an_order
 from lengow.connector.errors import SettingsError, StoreBusy, StoreError
 from lengow.connector.store import Store, connections, open_store
 from lengow.connector.store.migrations import migrations
+from lengow.connector.store.sqlite import CLAIM_ORDER
 
 
 @pytest.fixture
@@ -81,3 +82,17 @@ def test_migrations_are_applied_once_and_recorded(store: Store, tmp_path: Path) 
         db = Database(connection)
         assert migrations.pending(db) == []
         assert [one.name for one in migrations.applied(db)] == ["m001_first"]
+
+
+def test_claims_walk_an_index_and_sort_nothing(store: Store, tmp_path: Path) -> None:
+    """However long the queue, a claim costs what it takes."""
+    with closing(sqlite3.connect(tmp_path / "lengow.db")) as connection:
+        for owner in ("shop", "account"):
+            plan = connection.execute(
+                f"EXPLAIN QUERY PLAN SELECT id FROM steps WHERE kind = ? AND {owner} = ? AND held = 0 AND due_at <= ?"
+                f" ORDER BY {CLAIM_ORDER} LIMIT ?",
+                ["create", "b2c", "2026", 100],
+            ).fetchall()
+            assert [row[3] for row in plan] == [
+                f"SEARCH steps USING COVERING INDEX steps_of_{owner} (kind=? AND held=? AND {owner}=?)"
+            ]
