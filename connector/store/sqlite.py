@@ -482,13 +482,15 @@ class SqliteStore(SqliteReading):
         self._connections.close()
 
     def _migrate(self) -> None:
+        """Bring the file to the newest schema; of several that open it at once, one does and the others wait."""
         from sqlite_utils import Database
 
         from lengow.connector.store.migrations import migrations
 
-        db = Database(self._db)
-        if migrations.pending(db):
-            migrations.apply(db)
+        if not migrations.pending(Database(self._connections.mine())):
+            return
+        with self._connections.transaction() as connection:
+            migrations.apply(Database(connection))
 
 
 def _marks(count: int, width: int = 0) -> str:

@@ -3,6 +3,7 @@
 import sqlite3
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -96,3 +97,19 @@ def test_claims_walk_an_index_and_sort_nothing(store: Store, tmp_path: Path) -> 
             assert [row[3] for row in plan] == [
                 f"SEARCH steps USING COVERING INDEX steps_of_{owner} (kind=? AND held=? AND {owner}=?)"
             ]
+
+
+def test_many_open_a_new_store_at_once(url: str) -> None:
+    """As `run` and `serve` do, started together for the first time."""
+
+    def open_and_use() -> int:
+        with closing(open_store(url)) as opened, opened.transaction() as tx:
+            tx.set_value("main", "cursor", "1")
+        return 1
+
+    for attempt in range(5):
+        with ThreadPoolExecutor(8) as pool:
+            opened = [pool.submit(open_and_use) for _ in range(8)]
+            assert sum(one.result() for one in opened) == 8
+        for path in Path(url.removeprefix("sqlite:///")).parent.glob("lengow.db*"):
+            path.rename(f"{path}.{attempt}")
