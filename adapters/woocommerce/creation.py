@@ -77,8 +77,6 @@ class Creator:
         *,
         searched: bool,
     ) -> Outcome:
-        if deadline.late:
-            return Rejected(order.reference, "The shop was too slow to begin this order in time.", retry=True)
         try:
             body = compose(order, products, profile, self._settings, free_lines=self._free_lines).body
         except Problem as problem:
@@ -90,6 +88,8 @@ class Creator:
                     return Created(order.reference, held)
         except ShopUnavailable as error:
             return Unknown(order.reference, str(error))
+        if deadline.late:
+            return Rejected(order.reference, "The shop was too slow to begin this order in time.", retry=True)
         return self._post(order, body, deadline)
 
     def _post(self, order: NewOrder, body: Body, deadline: Deadline) -> Outcome:

@@ -33,7 +33,8 @@ NO_TRASH = 501
 TRIES_AT_TOTAL = 2
 STATUSES_WITH_STOCK = frozenset({"processing", "completed", "on-hold"})
 """Ours have one of these, in which WooCommerce takes the stock."""
-SETTLING = "_lengow_settling"
+SETTLING, SET_ASIDE = "_lengow_settling", "_lengow_set_aside"
+"""Marks of a work of several requests, so that it is ended where it was interrupted."""
 
 
 class Finder:
@@ -58,7 +59,8 @@ class Finder:
     def set_aside(self, order_id: int, deadline: Deadline, *, give_stock_back: bool) -> None:
         """Into the trash, where the merchant can look at it. Raises Lost, Busy, Refusal, ShopUnavailable."""
         if give_stock_back:
-            self._shop.put(f"orders/{order_id}", {"status": "cancelled"}, deadline)
+            body = {"status": "cancelled", "meta_data": [meta(SET_ASIDE, "yes")]}
+            self._shop.put(f"orders/{order_id}", body, deadline)
         try:
             self._shop.delete(f"orders/{order_id}", deadline)
         except Refusal as refusal:
@@ -94,6 +96,9 @@ class Finder:
         """Whether the order is complete, or could be completed; what is neither is set aside."""
         order_id = int(view["id"])
         try:
+            if meta_of(view, SET_ASIDE) == "yes":
+                self.set_aside(order_id, deadline, give_stock_back=False)
+                return False
             if meta_of(view, SETTLING) == "yes":
                 self._move(order_id, str(meta_of(view, STATUS)), "", deadline)
             elif _half(view):

@@ -457,6 +457,21 @@ def test_a_difference_that_cannot_be_set_aside_stays_in_doubt(
     assert [order.status for order in shop.standin.orders.all.values()] == ["trash"]
 
 
+def test_setting_aside_survives_a_crash_between_its_two_steps(
+    adapter: WooCommerceAdapter, shop: ContractWooCommerce
+) -> None:
+    stock = shop.stock(shop.simple)
+    shop.standin.orders.plugin = another_street
+    shop.standin.server.fail(fault("DELETE"))
+    [outcome] = adapter.create_orders([an_order(shop)])
+    assert isinstance(outcome, Unknown)
+    shop.mend()
+    assert [held.status for held in shop.orders("R-1")] == ["cancelled"]
+    assert adapter.find_order("R-1") is None, "it is cancelled, and no success"
+    assert [order.status for order in shop.standin.orders.all.values()] == ["trash"]
+    assert shop.stock(shop.simple) == stock
+
+
 def fault(method: str) -> Any:
     from lengow.sandbox.shops.standin import Fault
 
