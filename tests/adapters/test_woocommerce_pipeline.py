@@ -107,17 +107,58 @@ def test_a_shipment_in_the_shop_reaches_the_marketplace(
     [order_id] = sells(sandbox, 1)
     connector.sync()
     [order] = woo.ledger().orders
-    hook = woo.webhooks.create({"topic": "order.updated", "delivery_url": "http://127.0.0.1:9/x", "secret": SECRET})
     woo.add_tracking(order.id, "Colissimo", "6A1", "https://track.example.com/6A1")
-    headers, body = woo.webhooks.signed(hook, "order.updated", order.id)
-    request = Request({name.lower(): value for name, value in headers.items()}, body)
-    assert (connector.receive("woo", request).taken, connector.receive("woo", request).taken) == (1, 0)
+    assert (received(connector, woo, order.id), received(connector, woo, order.id)) == (1, 0)
     connector.sync()
     sandbox.advance(minutes=15)
     connector.sync()
-    told = [one for one in sandbox.ledger().told if one.order_id == order_id]
-    assert [one.action_type for one in told] == ["ship"]
-    assert told[0].arguments["tracking_number"] == "6A1"
+    assert told(sandbox, order_id) == ["6A1"]
+
+
+def told(sandbox: Sandbox, order_id: str) -> list[str]:
+    """The tracking numbers of the shipments that the marketplace was told of."""
+    return [one.arguments["tracking_number"] for one in sandbox.ledger().told if one.order_id == order_id]
+
+
+def received(connector: Connector, woo: WooCommerceShop, order_id: int) -> int:
+    """The webhook of an order as it stands is delivered; how many events of it were new."""
+    hook = woo.webhooks.create({"topic": "order.updated", "delivery_url": "http://127.0.0.1:9/x", "secret": SECRET})
+    headers, body = woo.webhooks.signed(hook, "order.updated", order_id)
+    return connector.receive("woo", Request({name.lower(): value for name, value in headers.items()}, body)).taken
+
+
+def test_a_lost_webhook_costs_minutes_and_a_late_one_nothing(
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]
+) -> None:
+    connector = make_connector()
+    [order_id] = sells(sandbox, 1)
+    connector.sync()
+    [order] = woo.ledger().orders
+    woo.add_tracking(order.id, "Colissimo", "6A1", "https://track.example.com/6A1")
+    for _ in range(2):
+        sandbox.advance(minutes=15)
+        connector.sync()
+    assert told(sandbox, order_id) == ["6A1"]
+    received(connector, woo, order.id)
+    connector.sync()
+    assert told(sandbox, order_id) == ["6A1"], "by polling and by webhook it is one shipment"
+
+
+def test_a_core_fulfilment_is_read_back_and_confirmed(
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]
+) -> None:
+    woo._rest.fulfilments = True
+    connector = make_connector(carriers={"la-poste-colissimo": "Other"})
+    [order_id] = sells(sandbox, 1)
+    connector.sync()
+    [order] = woo.ledger().orders
+    pieces = {line.id: line.quantity for line in order.lines}
+    woo.fulfil(order.id, pieces, "la-poste-colissimo", "6A1", "https://track.example.com/6A1")
+    assert received(connector, woo, order.id) == 1
+    connector.sync()
+    sandbox.advance(minutes=15)
+    connector.sync()
+    assert set(told(sandbox, order_id)) == {"6A1"}
 
 
 def test_echoes_cost_no_event(sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]) -> None:
@@ -125,10 +166,7 @@ def test_echoes_cost_no_event(sandbox: Sandbox, woo: WooCommerceShop, make_conne
     sells(sandbox, 1)
     connector.sync()
     [order] = woo.ledger().orders
-    hook = woo.webhooks.create({"topic": "order.updated", "delivery_url": "http://127.0.0.1:9/x", "secret": SECRET})
-    headers, body = woo.webhooks.signed(hook, "order.updated", order.id)
-    receipt = connector.receive("woo", Request({name.lower(): value for name, value in headers.items()}, body))
-    assert (receipt.taken, receipt.repeated) == (0, 0)
+    assert received(connector, woo, order.id) == 0
     assert connector.store.list_events(limit=10) == []
 
 
