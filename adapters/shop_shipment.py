@@ -1,6 +1,6 @@
 """The neutral contract `shop-shipment/1`: what a shop without webhooks of its own sends. Reference platforms.md §6.2."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -11,6 +11,7 @@ from lengow.connector.model import Tracking
 
 CONTRACT = "shop-shipment/1"
 SHIPMENTS = frozenset({"shipment.created", "shipment.tracking_updated"})
+CLOSINGS: dict[str, Literal["cancelled", "refunded"]] = {"order.cancelled": "cancelled", "order.refunded": "refunded"}
 
 Text = str | int | None
 
@@ -37,6 +38,8 @@ class _Data(msgspec.Struct):
     contract: str
     order: _Order
     shipment: _Shipment | None = None
+    lines: list[_Line] = []
+    """Of a cancellation or refund; none: the whole order."""
 
 
 class _Envelope(msgspec.Struct):
@@ -45,15 +48,32 @@ class _Envelope(msgspec.Struct):
 
 
 def event_of(body: bytes) -> Event:
-    """The event in a verified body; a type that is not a shipment gives kind `other`. Raises PayloadInvalid."""
+    """The event in a verified body; a type that the contract does not have gives kind `other`.
+
+    Raises PayloadInvalid.
+    """
     envelope = _decoded(body)
-    if envelope.type not in SHIPMENTS:
+    if envelope.type not in SHIPMENTS and envelope.type not in CLOSINGS:
         return Event(id=envelope.type[:200], kind="other", raw_kind=envelope.type[:200])
     try:
         data = msgspec.convert(envelope.data, _Data)
     except (msgspec.ValidationError, RecursionError) as error:
         raise PayloadInvalid(f"data: {error}.", what_to_do=f"Send data of the contract {CONTRACT}.") from error
-    return _shipment(envelope.type, data)
+    if data.contract != CONTRACT:
+        raise PayloadInvalid(f"data.contract is not {CONTRACT}.", field="data.contract")
+    order_id, reference = clean(data.order.id), clean(data.order.external_reference)
+    if not (order_id or reference):
+        raise PayloadInvalid("data.order has neither id nor external_reference.", field="data.order.id")
+    if envelope.type in CLOSINGS:
+        return Event(
+            id=envelope.type,
+            kind=CLOSINGS[envelope.type],
+            shop_order_id=order_id,
+            reference=reference,
+            line_ids=_line_ids(data.lines),
+            raw_kind=envelope.type,
+        )
+    return _shipment(envelope.type, data.shipment, order_id, reference)
 
 
 def _decoded(body: bytes) -> _Envelope:
@@ -63,15 +83,9 @@ def _decoded(body: bytes) -> _Envelope:
         raise PayloadInvalid(f"The body is not an event: {error}.") from error
 
 
-def _shipment(kind: str, data: _Data) -> Event:
-    if data.contract != CONTRACT:
-        raise PayloadInvalid(f"data.contract is not {CONTRACT}.", field="data.contract")
-    order_id, reference = clean(data.order.id), clean(data.order.external_reference)
-    if not (order_id or reference):
-        raise PayloadInvalid("data.order has neither id nor external_reference.", field="data.order.id")
-    if data.shipment is None or not clean(data.shipment.id):
+def _shipment(kind: str, shipment: _Shipment | None, order_id: str, reference: str) -> Event:
+    if shipment is None or not clean(shipment.id):
         raise PayloadInvalid("data.shipment.id is missing.", field="data.shipment.id")
-    shipment = data.shipment
     return Event(
         id=clean(shipment.id),
         kind="shipment",
@@ -83,6 +97,10 @@ def _shipment(kind: str, data: _Data) -> Event:
             number=clean(shipment.tracking_number),
             url=clean(shipment.tracking_url),
         ),
-        line_ids=tuple(filter(None, (clean(line.order_line_id) for line in shipment.lines))),
+        line_ids=_line_ids(shipment.lines),
         raw_kind=kind,
     )
+
+
+def _line_ids(lines: list[_Line]) -> tuple[str, ...]:
+    return tuple(filter(None, (clean(line.order_line_id) for line in lines)))

@@ -44,6 +44,44 @@ def queue_action(
     return list(plan.rows) if dry_run else _write(context, plan, who)
 
 
+def retry_action(context: Context, action_id: int, *, who: str) -> list[ActionRow]:
+    """Try an action again by hand: tell it anew if it was refused or failed, or go on with one that was given up.
+
+    One that is stuck is told anew only if Lengow does not hold it any more. Raises ActionInvalid (`action_unknown`,
+    `action_under_way`, and whatever the marketplace's rules say by now) and ApiError when Lengow cannot be asked.
+    """
+    row = context.store.action(action_id)
+    if row is None:
+        raise ActionInvalid("action_unknown", f"There is no action {action_id}.", field="action")
+    if row.state in (ActionState.REFUSED, ActionState.FAILED):
+        key = OrderKey(row.account, row.marketplace, row.marketplace_order_id)
+        arguments = {name: value for name, value in row.arguments.items() if name != "line"}
+        lines = [row.arguments["line"]] if row.arguments.get("line") else []
+        return queue_action(context, key, row.action_type, arguments, line_ids=lines, who=who)
+    if row.state in (ActionState.QUEUED, ActionState.SENDING):
+        return [_go_on(context, row, who)]
+    if row.state is ActionState.STUCK and not _held_by_lengow(context, row):
+        return [_go_on(context, msgspec.structs.replace(row, state=ActionState.QUEUED, lengow_id=None), who)]
+    raise ActionInvalid(
+        "action_under_way",
+        f"The action {action_id} is {row.state}; there is nothing to try again.",
+        what_to_do="Wait for the marketplace's answer, or look at the action at Lengow.",
+    )
+
+
+def _go_on(context: Context, row: ActionRow, who: str) -> ActionRow:
+    with context.store.transaction() as tx:
+        tx.save_action(row)
+        tx.add_steps([NewStep(StepKind.SEND, str(row.id), context.now(), account=row.account)])
+        tx.note([context.entry(row.order_id, "retried", f"{row.action_type}: action {row.id}", who=who)])
+    return row
+
+
+def _held_by_lengow(context: Context, row: ActionRow) -> bool:
+    listed = context.client(row.account).actions_of(row.marketplace, row.marketplace_order_id)
+    return any(one.id == row.lengow_id for one in listed)
+
+
 def _plan(context: Context, key: OrderKey, action: str, arguments: Mapping[str, str], line_ids: Sequence[str]) -> Plan:
     stored = context.store.orders_named(key.account, [(key.marketplace, key.marketplace_order_id)])
     if not stored:

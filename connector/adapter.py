@@ -145,7 +145,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
     id: str
     """The sender's own id of the event, the same on each repeat, by webhook and by polling."""
-    kind: Literal["shipment", "changed", "other"]
+    kind: Literal["shipment", "cancelled", "refunded", "changed", "other"]
     """`changed`: something about the shop order changed that only `shipments_of` can tell."""
     shop_order_id: str = ""
     reference: str = ""

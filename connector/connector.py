@@ -1,20 +1,22 @@
 """The public door: one Connector serves all configured accounts and shops."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lengow.connector.actions import queue_action
-from lengow.connector.adapter import Request, adapter_class
+from lengow.connector.actions import queue_action, retry_action
+from lengow.connector.adapter import Finding, Request, adapter_class
 from lengow.connector.context import Context, utc_now
 from lengow.connector.errors import ApiError, OrderUnknown, SettingsError
-from lengow.connector.events import Receipt, receive
+from lengow.connector.events import Receipt, receive, retry_event
 from lengow.connector.importer import Imported, Progress
+from lengow.connector.marketplaces import marketplace as described
 from lengow.connector.model import OrderState, StepKind
 from lengow.connector.recorder import Recorder
+from lengow.connector.rules import Suggestion, suggest_carriers
 from lengow.connector.settings import TOGGLES, Settings, refuse_unsupported_toggle
 from lengow.connector.signals import Signals
 from lengow.connector.steps import (
@@ -29,7 +31,7 @@ from lengow.connector.steps import (
     schedule,
 )
 from lengow.connector.store import Store, open_store
-from lengow.connector.store.rows import ActionRow, NewStep, OrderKey, StoredOrder, ToggleRow
+from lengow.connector.store.rows import ActionRow, EventRow, NewStep, OrderKey, StoredOrder, ToggleRow
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -116,6 +118,7 @@ class Connector:
         tracking_url: str = "",
         line_ids: Sequence[str] = (),
         who: str = "host",
+        dry_run: bool = False,
         **others: str,
     ) -> list[ActionRow]:
         """Confirm the shipment of an order, or of some of its lines, to the marketplace.
@@ -130,8 +133,61 @@ class Connector:
             "tracking_url": tracking_url,
             **others,
         }
+        return self.act(
+            "ship", account, marketplace, marketplace_order_id, arguments, line_ids=line_ids, who=who, dry_run=dry_run
+        )
+
+    def accept(self, account: str, marketplace: str, marketplace_order_id: str, **options: Any) -> list[ActionRow]:
+        """Accept an order that waits for it; options as of `act`."""
+        return self.act("accept", account, marketplace, marketplace_order_id, **options)
+
+    def refuse(self, account: str, marketplace: str, marketplace_order_id: str, **options: Any) -> list[ActionRow]:
+        """Refuse an order that waits for acceptance; options as of `act`."""
+        return self.act("refuse", account, marketplace, marketplace_order_id, **options)
+
+    def cancel(self, account: str, marketplace: str, marketplace_order_id: str, **options: Any) -> list[ActionRow]:
+        """Cancel an order, or lines of it, before shipment; options as of `act`."""
+        return self.act("cancel", account, marketplace, marketplace_order_id, **options)
+
+    def refund(self, account: str, marketplace: str, marketplace_order_id: str, **options: Any) -> list[ActionRow]:
+        """Refund an order, or lines of it; options as of `act`. ManoMano needs refund_reason, refund_shipping_fees."""
+        return self.act("refund", account, marketplace, marketplace_order_id, **options)
+
+    def act(
+        self,
+        action: str,
+        account: str,
+        marketplace: str,
+        marketplace_order_id: str,
+        arguments: Mapping[str, str] | None = None,
+        *,
+        line_ids: Sequence[str] = (),
+        who: str = "host",
+        dry_run: bool = False,
+    ) -> list[ActionRow]:
+        """Tell the marketplace of an order, or of some of its lines: accept, refuse, ship, cancel, refund.
+
+        Checked against its rules, then queued; returns one row a message. The same action told twice is one. With
+        `dry_run` nothing is queued, and the rows are what would be. Raises OrderUnknown and ActionInvalid.
+        """
         key = OrderKey(self._account(account), marketplace, marketplace_order_id)
-        return queue_action(self._context, key, "ship", arguments, line_ids=line_ids, who=who)
+        return queue_action(self._context, key, action, arguments or {}, line_ids=line_ids, who=who, dry_run=dry_run)
+
+    def retry_action(self, action_id: int, *, who: str = OPERATOR) -> list[ActionRow]:
+        """Try a refused, failed, given-up or stuck action again. Raises ActionInvalid and ApiError."""
+        return retry_action(self._context, action_id, who=who)
+
+    def retry_event(self, event_id: int, *, who: str = OPERATOR) -> EventRow:
+        """Work off a failed event once more, such as after its carrier was mapped. Raises OrderUnknown."""
+        return retry_event(self._context, event_id, who=who)
+
+    def suggest_carriers(self, account: str, marketplace: str, name: str) -> list[Suggestion]:
+        """The marketplace's carriers that are most like a shop's, with a score. Raises ActionInvalid."""
+        return suggest_carriers(described(self._context, self._account(account), marketplace), name)
+
+    def late_orders(self, *, within_hours: float = 24, account: str | None = None) -> list[StoredOrder]:
+        """Orders in a shop whose shipping deadline is past or near and whose shipment was not told, nearest first."""
+        return self.store.late_orders(self._context.now() + timedelta(hours=within_hours), account=account)
 
     def receive(self, shop: str, request: Request) -> Receipt:
         """Take a webhook delivery: verified and committed when this returns.
@@ -204,7 +260,11 @@ class Connector:
             tx.set_toggle(ToggleRow(shop, name, value, self._context.now(), who))
             tx.note([self._context.entry(None, "toggled", f"{shop}: {name} = {str(value).lower()}", who=who)])
 
-    def check(self, shop: str) -> Sequence[Any]:
+    def connect(self, shop: str, url: str) -> Sequence[Finding]:
+        """Have the shop send its webhooks to `url` (of this connector's receiver). Safe to repeat."""
+        return self._context.adapter(self._shop(shop)).connect(url)
+
+    def check(self, shop: str) -> Sequence[Finding]:
         """What the shop's adapter finds about its reachability and rights."""
         return self._context.adapter(self._shop(shop)).check()
 

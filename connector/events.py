@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from urllib.parse import quote
 
 import msgspec
 
@@ -12,10 +13,11 @@ from lengow.connector.context import Context
 from lengow.connector.errors import ActionInvalid, LengowError, OrderUndecodable, OrderUnknown, ShopUnavailable
 from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace
-from lengow.connector.model import Arguments, EventState, StepKind, Tracking
+from lengow.connector.model import EventState, StepKind, Tracking
 from lengow.connector.profiles import profile_of
 from lengow.connector.retry import retry_after
-from lengow.connector.rules import carrier_of, carriers_of
+from lengow.connector.rules import carrier_of, carriers_of, suggest_carriers
+from lengow.connector.settings import Shop
 from lengow.connector.store.contract import Transaction
 from lengow.connector.store.rows import ActionRow, EventRow, NewStep, PackageRow, Step, StoredOrder
 
@@ -24,6 +26,9 @@ log = logging.getLogger("lengow.connector.events")
 POLL_CURSOR = "poll_cursor"
 POLLED = "polled"
 """The delivery id of what was found by polling; the event's own id tells repeats."""
+ACTIONS_OF_EVENTS = {"cancelled": "cancel", "refunded": "refund"}
+"""What a shop's event other than a shipment asks of the marketplace."""
+
 TRIES_FOR_ORDER = 5
 """A shop may tell of an order before its creation is recorded here; how often it is looked for."""
 
@@ -103,19 +108,41 @@ def handle_event(context: Context, step: Step) -> bool:
     return True
 
 
-def shipment_arguments(description: Marketplace, tracking: Tracking, mapped: Arguments) -> dict[str, str]:
-    """The marketplace's arguments for what the shop shipped with.
+def retry_event(context: Context, event_id: int, *, who: str) -> EventRow:
+    """Work off a failed or ignored event once more, after what stopped it was mended. Raises OrderUnknown."""
+    row = context.store.event(event_id)
+    if row is None:
+        raise OrderUnknown(f"There is no event {event_id}.", what_to_do="lengow-connector events list shows them.")
+    row = msgspec.structs.replace(row, state=EventState.RECEIVED, reason="", about="")
+    with context.store.transaction() as tx:
+        tx.save_event(row)
+        tx.add_steps([NewStep(StepKind.EVENT, str(event_id), context.now(), shop=row.shop)])
+        tx.note([context.entry(None, "retried", f"event {event_id} of {row.shop}", who=who)])
+    return row
 
-    The carrier is the one that `mapped` names for the shop's code, else the marketplace's own of that code or name,
-    else the one that stands for any other, with the shop's name of it.
+
+def shipment_arguments(description: Marketplace, tracking: Tracking, shop: Shop) -> dict[str, str]:
+    """The marketplace's arguments for what the shop really shipped with.
+
+    The carrier is the one that the shop's `carriers` name for its code, else the marketplace's own of that code or
+    name, else the one that stands for any other, with the shop's name of it. Raises ActionInvalid (`carrier_unmapped`)
+    where the settings say that a person shall decide that.
     """
     code = (
-        mapped.get(tracking.carrier_code, "")
+        shop.carriers_for(description.key).get(tracking.carrier_code, "")
         or carrier_of(description, tracking.carrier_code)
         or carrier_of(description, tracking.carrier_name)
     )
     name = tracking.carrier_name or tracking.carrier_code
     other = profile_of(description.key).other_carrier
+    if not code and name and shop.unmapped_carriers == "hold":
+        near = ", ".join(one.code for one in suggest_carriers(description, name)) or "none is like it"
+        raise ActionInvalid(
+            "carrier_unmapped",
+            f"The shop's carrier {name!r} is mapped to none of {description.name}; nearest: {near}.",
+            what_to_do=f'Set carriers.{description.key} of the shop: "{tracking.carrier_code}" = "…".',
+            field="carrier",
+        )
     if not code and other in carriers_of(description):
         code = other
     rule = description.actions.get("ship")
@@ -123,9 +150,14 @@ def shipment_arguments(description: Marketplace, tracking: Tracking, mapped: Arg
         "carrier": code or tracking.carrier_code or tracking.carrier_name,
         "carrier_name": name if code == other or not code else "",
         "tracking_number": tracking.number,
-        "tracking_url": tracking.url,
+        "tracking_url": tracking.url or _tracking_url(shop, tracking),
     }
     return {key: value for key, value in wanted.items() if value and (rule is None or rule.takes(key))}
+
+
+def _tracking_url(shop: Shop, tracking: Tracking) -> str:
+    template = shop.tracking_urls.get(tracking.carrier_code, "")
+    return template.replace("{number}", quote(tracking.number, safe="")) if tracking.number else ""
 
 
 def _take(context: Context, tx: Transaction, rows: Sequence[EventRow]) -> list[int]:
@@ -167,6 +199,9 @@ def _handle(context: Context, shop: str, event: Event) -> tuple[EventState, str,
     stored = context.store.order(package.order_id) if package else None
     if package is None or stored is None:
         raise OrderUnknown(f"The shop {shop} has no order {event.shop_order_id or event.reference}.", shop=shop)
+    if event.kind in ACTIONS_OF_EVENTS:
+        actions = _ask_for(context, shop, package, stored, event)
+        return EventState.DONE, "", ", ".join(str(action.id) for action in actions), stored.order.id
     shipments = [event]
     if event.kind == "changed":
         shipments = list(context.adapter(shop).shipments_of(package.shop_order_id))
@@ -176,9 +211,17 @@ def _handle(context: Context, shop: str, event: Event) -> tuple[EventState, str,
     return EventState.DONE, "", ", ".join(str(action.id) for action in actions), stored.order.id
 
 
+def _ask_for(context: Context, shop: str, package: PackageRow, stored: StoredOrder, event: Event) -> list[ActionRow]:
+    """Tell the marketplace that the shop cancelled or refunded, with the arguments that the settings give for that."""
+    action = ACTIONS_OF_EVENTS[event.kind]
+    arguments = context.settings.shops[shop].action_arguments.get(action, {})
+    line_ids = _shipped_lines(package, event)
+    return queue_action(context, stored.order.key, action, arguments, line_ids=line_ids, who=f"shop {shop}")
+
+
 def _confirm(context: Context, shop: str, package: PackageRow, stored: StoredOrder, shipment: Event) -> list[ActionRow]:
     description = marketplace(context, stored.order.account, stored.order.marketplace)
-    arguments = shipment_arguments(description, shipment.tracking, context.settings.shops[shop].carriers)
+    arguments = shipment_arguments(description, shipment.tracking, context.settings.shops[shop])
     line_ids = _shipped_lines(package, shipment)
     return queue_action(context, stored.order.key, "ship", arguments, line_ids=line_ids, who=f"shop {shop}")
 

@@ -160,10 +160,16 @@ class ActionState(StrEnum):
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
+    STUCK = "stuck"
+    """Sent, and not answered for longer than it should take; still asked for."""
     CONFIRMED = "confirmed"
     REFUSED = "refused"
     FAILED = "failed"
     """Lengow would not take it; it waits for a person."""
+
+
+UNDER_WAY = (ActionState.SENT, ActionState.STUCK)
+"""At Lengow, and not answered by the marketplace."""
 
 
 class EventState(StrEnum):

@@ -10,19 +10,20 @@ import msgspec
 from lengow.connector.client.answers import Action
 from lengow.connector.context import Context
 from lengow.connector.errors import ApiError
-from lengow.connector.model import ActionState
+from lengow.connector.model import UNDER_WAY, ActionState
 from lengow.connector.store.rows import ActionRow, Step
 
 OVERLAP = timedelta(hours=2)
+ASKED_ONE_BY_ONE = 20
+"""How many of the stuck actions are asked for by their order in one round."""
+
 AHEAD = timedelta(days=1)
 """The listing needs an end; nothing lies beyond now, so a far one spares the question of whose clock is right."""
 
 
 def poll_outcomes(context: Context, step: Step) -> int:
     """Settle what Lengow has answered; returns how many. The step stays while actions are open."""
-    waiting = {
-        row.lengow_id: row for row in context.store.list_actions(account=step.account, states=[ActionState.SENT])
-    }
+    waiting = {row.lengow_id: row for row in context.store.list_actions(account=step.account, states=UNDER_WAY)}
     settled: list[ActionRow] = []
     error: ApiError | None = None
     if waiting:
@@ -30,8 +31,10 @@ def poll_outcomes(context: Context, step: Step) -> int:
             settled = _settled(context, step.account, waiting)
         except ApiError as failed:
             error = failed
-    _write(context, step, settled, error)
-    for row in settled:
+    done = {row.id for row in settled}
+    stuck = [row for row in waiting.values() if row.id not in done and _is_stuck(context, row)]
+    _write(context, step, settled, stuck, error)
+    for row in (*settled, *stuck):
         _tell(context, row)
     return len(settled)
 
@@ -46,18 +49,30 @@ def judge(action: Action) -> tuple[ActionState, str] | None:
 
 
 def _settled(context: Context, account: str, waiting: dict[int | None, ActionRow]) -> list[ActionRow]:
+    """What of the waiting actions is answered: from one listing, and for those long open by their order."""
     client = context.client(account)
     oldest = min(row.sent_at or row.changed_at for row in waiting.values())
+    listed = {one.id: one for one in client.actions_updated(oldest - OVERLAP, client.now() + AHEAD)}
+    stuck = [row for row in waiting.values() if row.state is ActionState.STUCK and row.lengow_id not in listed]
+    for row in stuck[:ASKED_ONE_BY_ONE]:
+        listed |= {one.id: one for one in client.actions_of(row.marketplace, row.marketplace_order_id)}
     settled = []
-    for action in client.actions_updated(oldest - OVERLAP, client.now() + AHEAD):
-        row, verdict = waiting.get(action.id), judge(action)
-        if row is not None and verdict is not None:
+    for action in listed.values():
+        row_of_it, verdict = waiting.get(action.id), judge(action)
+        if row_of_it is not None and verdict is not None:
             state, text = verdict
-            settled.append(msgspec.structs.replace(row, state=state, error=text, changed_at=context.now()))
+            settled.append(msgspec.structs.replace(row_of_it, state=state, error=text, changed_at=context.now()))
     return settled
 
 
-def _write(context: Context, step: Step, settled: list[ActionRow], error: ApiError | None) -> None:
+def _is_stuck(context: Context, row: ActionRow) -> bool:
+    limit = timedelta(hours=context.settings.accounts[row.account].action_stuck_after_hours)
+    return row.state is ActionState.SENT and context.now() - row.changed_at > limit
+
+
+def _write(
+    context: Context, step: Step, settled: list[ActionRow], stuck: list[ActionRow], error: ApiError | None
+) -> None:
     every = timedelta(minutes=context.settings.accounts[step.account].sync_every_minutes)
     with context.store.transaction() as tx:
         for row in settled:
@@ -65,7 +80,10 @@ def _write(context: Context, step: Step, settled: list[ActionRow], error: ApiErr
             what = "action_confirmed" if row.state is ActionState.CONFIRMED else "action_refused"
             detail = ": ".join(filter(None, (row.action_type, row.error)))
             tx.note([context.entry(row.order_id, what, detail)])
-        if tx.list_actions(account=step.account, states=[ActionState.SENT], limit=1):
+        for row in stuck:
+            tx.save_action(msgspec.structs.replace(row, state=ActionState.STUCK, changed_at=context.now()))
+            tx.note([context.entry(row.order_id, "action_stuck", row.action_type)])
+        if tx.list_actions(account=step.account, states=UNDER_WAY, limit=1):
             text = f"{error.code}: {error}" if error else ""
             tx.postpone(step, context.now() + min(every, timedelta(minutes=5)), text, restart=True)
         else:
@@ -76,6 +94,8 @@ def _tell(context: Context, row: ActionRow) -> None:
     order = f"{row.account}/{row.marketplace}/{row.marketplace_order_id}"
     if row.state is ActionState.CONFIRMED:
         context.tell(context.signals.action_confirmed, order=order, action=row)
+    elif row.state is ActionState.SENT:
+        context.tell(context.signals.action_failed, order=order, action=row, reason="no_answer", about="")
     else:
         context.tell(
             context.signals.action_failed, order=order, action=row, reason="refused_by_marketplace", about=row.error

@@ -184,6 +184,7 @@ class _Record:
             types=" ".join(order.types) if order else "",
             ordered_at=order.date if order else None,
             updated_at=order.updated_at if order else None,
+            ship_by=_deadline(order) if order else None,
             total=str(order.total) if order else "",
             currency=order.currency if order else "",
             buyer=buyer[0],
@@ -320,6 +321,10 @@ def _broken_by_lines(order: Order) -> Decision | None:
         return None
     double = next(one for one in ids if ids.count(one) > 1)
     return Decision(OrderState.FAILED, "duplicate_line", f"line {double}")
+
+
+def _deadline(order: Order) -> datetime | None:
+    return min((line.ship_by for line in order.lines if line.open and line.ship_by), default=None)
 
 
 def _buyer(order: Order) -> tuple[str, str]:

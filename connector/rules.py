@@ -8,6 +8,8 @@ import difflib
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
+import msgspec
+
 from lengow.connector.errors import ActionInvalid
 from lengow.connector.marketplace import ActionRule, Argument, Marketplace
 from lengow.connector.profiles import Profile, missing_by_condition
@@ -52,6 +54,23 @@ def carrier_of(marketplace: Marketplace, text: str) -> str:
         if wanted and wanted in (_folded(code), _folded(label)):
             return code
     return ""
+
+
+class Suggestion(msgspec.Struct, frozen=True):
+    code: str
+    label: str
+    score: float
+    """How like the text, 0 to 1."""
+
+
+def suggest_carriers(marketplace: Marketplace, text: str, *, at_least: float = 0.6) -> list[Suggestion]:
+    """The marketplace's carriers that are most like the text, best first, at most three."""
+    wanted = _folded(text)
+    found = [
+        Suggestion(code, label, round(max(_likeness(wanted, _folded(one)) for one in (code, label)), 2))
+        for code, label in carriers_of(marketplace).items()
+    ]
+    return sorted((one for one in found if one.score >= at_least), key=lambda one: -one.score)[:3]
 
 
 def carriers_of(marketplace: Marketplace) -> Mapping[str, str]:
@@ -136,6 +155,12 @@ def _did_you_mean(value: str, known: Mapping[str, str]) -> str:
     folded = {key.casefold(): meant for key, meant in known.items()}
     near = difflib.get_close_matches(value[:100].casefold(), folded, 1)
     return f" Did you mean {folded[near[0]]}?" if near else ""
+
+
+def _likeness(one: str, other: str) -> float:
+    if one and other and (one in other or other in one):
+        return 0.9 if one != other else 1.0
+    return difflib.SequenceMatcher(None, one, other).ratio()
 
 
 def _folded(text: str) -> str:

@@ -33,6 +33,8 @@ RANGES = {
     "daily_sync_days": (1, 365),
     "first_sync_days": (0, 3650),
     "overlap_minutes": (0, 30 * 24 * 60),
+    "action_stuck_after_hours": (0, 3650),
+    "deadline_near_hours": (0, 3650),
     "catch_up_days": (0, 3650),
     "call_timeout": (0, 3600),
     "poll_every_minutes": (0, 1440),
@@ -64,6 +66,10 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """How far back the very first sync looks."""
     overlap_minutes: float = 120
     """How far each window reaches back behind the end of the last complete one."""
+    action_stuck_after_hours: float = 24
+    """How long a marketplace may take to answer to an action before it is shown as stuck."""
+    deadline_near_hours: float = 24
+    """How long before its shipping deadline an order that is not shipped is told of."""
 
 
 class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -86,13 +92,26 @@ class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     catch_up_days: int = 30
     """How old an order may be that a toggle, switched on later, still brings in."""
     webhook_secrets: tuple[Secret, ...] = ()
-    carriers: Mapping[str, str] = {}
-    """From the shop's carrier code to the marketplace's."""
+    carriers: Mapping[str, str | Mapping[str, str]] = {}
+    """From the shop's carrier code to the marketplace's; in a table of a marketplace's name, for that one only."""
+    unmapped_carriers: Literal["other", "hold"] = "other"
+    """What becomes of a shipment whose carrier is none of the marketplace's: told as the marketplace's carrier for any
+    other, with name and tracking URL, or held for a person."""
+    tracking_urls: Mapping[str, str] = {}
+    """From the shop's carrier code to its tracking page, with `{number}` in it; used where the shop gives no URL."""
+    action_arguments: Mapping[str, Mapping[str, str]] = {}
+    """From an action to arguments that go with it when the shop's event asks for it, such as a refund's reason."""
     call_timeout: float = 30
     """Seconds one call to the shop may take."""
     poll_every_minutes: float = 5
     """How often the shop is asked for shipments that no webhook told, where the platform can be asked."""
     options: Mapping[str, Any] = {}
+
+    def carriers_for(self, marketplace: str) -> dict[str, str]:
+        """The shop's carrier codes that are mapped to this marketplace's."""
+        general = {code: mapped for code, mapped in self.carriers.items() if isinstance(mapped, str)}
+        special = self.carriers.get(marketplace, {})
+        return general | ({} if isinstance(special, str) else dict(special))
 
     def takes(self, marketplace: str, catalogues: tuple[int, ...]) -> bool:
         """Whether an order from this marketplace and these catalogues comes to this shop."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from lengow.connector.context import Context
 from lengow.connector.creation import create_due
+from lengow.connector.deadlines import tell_deadlines
 from lengow.connector.errors import LeaseLost, LengowError
 from lengow.connector.events import handle_event, poll_shop
 from lengow.connector.importer import Imported, Progress, decide_again, import_orders
@@ -45,7 +46,9 @@ def run_import(
         return None
     refresh_marketplaces(context, account)
     decide_again(context, account)
-    return import_orders(context, step, progress=progress)
+    imported = import_orders(context, step, progress=progress)
+    tell_deadlines(context, account)
+    return imported
 
 
 def run_creations(context: Context, shop: str) -> int:

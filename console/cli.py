@@ -134,6 +134,21 @@ def orders_list(config: str | None, /, limit: int, as_json: bool, **wanted: Any)
     output.show_orders(found, as_json=as_json)
 
 
+@orders.command("late")
+@click.option("--hours", default=24.0, show_default=True, help="How near the deadline.")
+@click.option("--account")
+@as_json
+@click.pass_obj
+def orders_late(config: str | None, hours: float, account: str | None, as_json: bool) -> int:
+    """Orders whose shipping deadline is past or near and whose shipment was not told; exit code 3 if there are any."""
+    from lengow.console import output
+
+    with _connector(config) as connector:
+        found = connector.late_orders(within_hours=hours, account=account)
+    output.show_orders(found, as_json=as_json)
+    return FAILURES_LEFT if found else 0
+
+
 @orders.command("show")
 @click.argument("order")
 @as_json
@@ -177,7 +192,7 @@ def actions() -> None:
 
 @actions.command("list")
 @click.option("--account")
-@click.option("--state", help="queued, sending, sent, confirmed, refused, failed.")
+@click.option("--state", help="queued, sending, sent, stuck, confirmed, refused, failed.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 @as_json
 @click.pass_obj
@@ -190,6 +205,74 @@ def actions_list(config: str | None, account: str | None, state: str | None, lim
     with _connector(config) as connector:
         found = connector.store.list_actions(account=account, states=states, limit=limit)
     output.show_actions(found, as_json=as_json)
+
+
+@actions.command("send")
+@click.argument("action", type=click.Choice(["accept", "refuse", "ship", "cancel", "refund"]))
+@click.argument("order")
+@click.option("--arg", "pairs", multiple=True, metavar="NAME=VALUE", help="An argument, such as carrier=DPD.")
+@click.option("--line", "line_ids", multiple=True, metavar="ID", help="Only this line; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Check, and show what would be sent; send nothing.")
+@as_json
+@click.pass_obj
+def actions_send(
+    config: str | None,
+    action: str,
+    order: str,
+    pairs: tuple[str, ...],
+    line_ids: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Tell the marketplace of ORDER: checked against its rules, queued, and sent with the next round."""
+    from lengow.console import output
+
+    with _connector(config) as connector:
+        key = _found(connector, order).order.key
+        rows = connector.act(
+            action,
+            key.account,
+            key.marketplace,
+            key.marketplace_order_id,
+            _arguments(pairs),
+            line_ids=line_ids,
+            who=_who(),
+            dry_run=dry_run,
+        )
+    output.show_actions(rows, as_json=as_json)
+
+
+@actions.command("retry")
+@click.argument("action_id", type=int, metavar="ID")
+@as_json
+@click.pass_obj
+def actions_retry(config: str | None, action_id: int, as_json: bool) -> None:
+    """Try the refused, failed, given-up or stuck action ID again."""
+    from lengow.console import output
+
+    with _connector(config) as connector:
+        rows = connector.retry_action(action_id, who=_who())
+    output.show_actions(rows, as_json=as_json)
+
+
+@cli.group()
+def carriers() -> None:
+    """Find the marketplaces' carriers for a shop's."""
+
+
+@carriers.command("suggest")
+@click.argument("account")
+@click.argument("marketplace")
+@click.argument("names", nargs=-1, required=True)
+@as_json
+@click.pass_obj
+def carriers_suggest(config: str | None, account: str, marketplace: str, names: tuple[str, ...], as_json: bool) -> None:
+    """The carriers of MARKETPLACE that are most like each of NAMES, with a score from 0 to 1."""
+    from lengow.console import output
+
+    with _connector(config) as connector:
+        rows = [(name, connector.suggest_carriers(account, marketplace, name)) for name in names]
+    output.show_suggestions(rows, as_json=as_json)
 
 
 @cli.group()
@@ -212,6 +295,16 @@ def events_list(config: str | None, shop: str | None, state: str | None, limit: 
     with _connector(config) as connector:
         found = connector.store.list_events(shop=shop, state=chosen, limit=limit)
     output.show_events(found, as_json=as_json)
+
+
+@events.command("retry")
+@click.argument("event_id", type=int, metavar="ID")
+@click.pass_obj
+def events_retry(config: str | None, event_id: int) -> None:
+    """Work off event ID once more with the next round, after what stopped it was mended."""
+    with _connector(config) as connector:
+        connector.retry_event(event_id, who=_who())
+    click.echo(f"Event {event_id} is worked off with the next round.")
 
 
 @cli.group()
@@ -241,6 +334,21 @@ def shop_set(config: str | None, name: str, toggle: str, value: bool) -> None:
     with _connector(config) as connector:
         connector.set_toggle(name, toggle, value, who=_who())
     click.echo(f"{name}: {toggle} = {str(value).lower()}")
+
+
+@shop.command("connect")
+@click.argument("name")
+@click.argument("url")
+@as_json
+@click.pass_obj
+def shop_connect(config: str | None, name: str, url: str, as_json: bool) -> int:
+    """Have shop NAME send its webhooks to URL, such as https://…/webhooks/NAME. Safe to repeat."""
+    from lengow.console import output
+
+    with _connector(config) as connector:
+        findings = connector.connect(name, url)
+    output.show_findings(findings, as_json=as_json)
+    return 0 if all(one.ok for one in findings) else FAILURES_LEFT
 
 
 @shop.command("check")
@@ -297,6 +405,17 @@ def _found(connector: "Connector", name: str) -> Any:
         keys = ", ".join(str(one.order.key) for one in found)
         raise click.UsageError(f"{name} is the number of several orders; name one of: {keys}")
     return found[0]
+
+
+def _arguments(pairs: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE texts as arguments."""
+    arguments = {}
+    for pair in pairs:
+        name, found, value = pair.partition("=")
+        if not found or not name:
+            raise click.UsageError(f"--arg {pair!r} is not NAME=VALUE")
+        arguments[name] = value
+    return arguments
 
 
 def _choice(kind: Any, value: str) -> Any:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from lengow.connector import AccountRound, Shop
 from lengow.connector.adapter import Finding
 from lengow.connector.importer import Progress as Report
 from lengow.connector.reasons import REASONS
+from lengow.connector.rules import Suggestion
 from lengow.connector.store.rows import ActionRow, EventRow, JournalEntry, StoredOrder
 
 STYLES = {
@@ -60,14 +62,17 @@ def show_orders(found: Sequence[StoredOrder], *, as_json: bool) -> None:
     if as_json:
         _print_json([order_facts(one) for one in found])
         return
-    table = _table("account", "marketplace", "order", "date", "total", "buyer", "status", "state", "shop order")
+    table = _table(
+        "account", "marketplace", "order", "date", "ship by", "total", "buyer", "status", "state", "shop order"
+    )
     for one in found:
         order = one.order
         table.add_row(
             order.account,
             order.marketplace,
             Text(order.marketplace_order_id),
-            order.ordered_at.strftime("%Y-%m-%d %H:%M") if order.ordered_at else "",
+            _minute(order.ordered_at),
+            _minute(order.ship_by),
             f"{order.total} {order.currency}",
             Text(order.buyer[:40]),
             order.status,
@@ -101,9 +106,10 @@ def show_actions(found: Sequence[ActionRow], *, as_json: bool) -> None:
     if as_json:
         _print_json([action_facts(row) for row in found])
         return
-    table = _table("account", "marketplace", "order", "action", "arguments", "state", "Lengow's id", "error")
+    table = _table("id", "account", "marketplace", "order", "action", "arguments", "state", "Lengow's id", "error")
     for row in found:
         table.add_row(
+            str(row.id or ""),
             row.account,
             row.marketplace,
             Text(row.marketplace_order_id),
@@ -116,14 +122,31 @@ def show_actions(found: Sequence[ActionRow], *, as_json: bool) -> None:
     _print(table)
 
 
+def show_suggestions(rows: Sequence[tuple[str, Sequence[Suggestion]]], *, as_json: bool) -> None:
+    if as_json:
+        _print_json(
+            [{"name": name, "suggestions": [msgspec.to_builtins(one) for one in found]} for name, found in rows]
+        )
+        return
+    table = _table("name", "carrier", "label", "score")
+    for name, found in rows:
+        for one in found:
+            table.add_row(Text(name), one.code, one.label, f"{one.score:.2f}")
+        if not found:
+            table.add_row(Text(name), "none is like it")
+    _print(table)
+
+
 def show_events(found: Sequence[EventRow], *, as_json: bool) -> None:
     if as_json:
         _print_json([msgspec.to_builtins(row) for row in found])
         return
-    table = _table("shop", "received", "delivery", "kind", "state", "about")
+    table = _table("id", "shop", "received", "delivery", "kind", "state", "about")
     for row in found:
         at = row.received_at.strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(row.shop, at, Text(row.delivery_id), row.kind, _state(row.state, row.reason), Text(row.about))
+        table.add_row(
+            str(row.id), row.shop, at, Text(row.delivery_id), row.kind, _state(row.state, row.reason), Text(row.about)
+        )
     _print(table)
 
 
@@ -161,6 +184,7 @@ def order_facts(stored: StoredOrder) -> dict[str, Any]:
         "marketplace": order.marketplace,
         "marketplace_order_id": order.marketplace_order_id,
         "ordered_at": order.ordered_at,
+        "ship_by": order.ship_by,
         "status": order.status,
         "types": order.types.split(),
         "total": order.total,
@@ -221,6 +245,10 @@ def _explain(stored: StoredOrder) -> None:
 
 def _state(state: str, reason: str) -> Text:
     return Text(f"{state}: {reason}" if reason else state, STYLES.get(state, ""))
+
+
+def _minute(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M") if moment else ""
 
 
 def _on(value: bool) -> str:

@@ -56,6 +56,12 @@ class Reading(Protocol):
     def list_orders(self, wanted: OrderFilter) -> list[StoredOrder]:
         """Newest first."""
 
+    def late_orders(self, until: datetime, *, account: str | None = None) -> list[StoredOrder]:
+        """Created orders that wait for shipment, with a deadline before `until` and no shipment told; nearest first."""
+
+    def noted(self, order_ids: Sequence[int], what: str) -> set[int]:
+        """Those of the orders in whose journal this stands."""
+
     def count_orders(self, account: str | None = None) -> dict[tuple[str, str], int]:
         """How many by (state, reason)."""
 

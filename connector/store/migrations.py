@@ -17,6 +17,7 @@ FIRST = (
         types TEXT NOT NULL,
         ordered_at TEXT,
         updated_at TEXT,
+        ship_by TEXT,
         total TEXT NOT NULL,
         currency TEXT NOT NULL,
         buyer TEXT NOT NULL,
@@ -30,6 +31,7 @@ FIRST = (
     )
     """,
     "CREATE INDEX orders_by_state ON orders (account, state, reason)",
+    "CREATE INDEX orders_by_deadline ON orders (ship_by) WHERE status = 'waiting_shipment' AND state = 'created'",
     "CREATE INDEX orders_by_number ON orders (marketplace_order_id)",
     """
     CREATE TABLE records (

@@ -30,6 +30,8 @@ class OrderRow(msgspec.Struct, frozen=True):
     types: str
     ordered_at: datetime | None
     updated_at: datetime | None
+    ship_by: datetime | None
+    """The nearest shipping deadline of its open lines."""
     total: str
     currency: str
     buyer: str

@@ -156,6 +156,31 @@ class SqliteReading:
         )
         return self._with_packages(rows.fetchall())
 
+    def late_orders(self, until: datetime, *, account: str | None = None) -> list[StoredOrder]:
+        where, values = _where({"o.ship_by <= ?": _text(until), "o.account = ?": account})
+        rows = self._db.execute(
+            f"""
+            SELECT {ORDER_COLUMNS} FROM orders o {where} AND o.status = 'waiting_shipment' AND o.state = 'created'
+            AND NOT EXISTS (
+                SELECT 1 FROM actions a WHERE a.order_id = o.id AND a.action_type = 'ship'
+                AND a.state NOT IN ('refused', 'failed')
+            )
+            ORDER BY o.ship_by, o.id
+            """,
+            values,
+        )
+        return self._with_packages(rows.fetchall())
+
+    def noted(self, order_ids: Sequence[int], what: str) -> set[int]:
+        return {
+            order_id
+            for some in _chunks(order_ids)
+            for (order_id,) in self._db.execute(
+                f"SELECT DISTINCT order_id FROM journal WHERE what = ? AND order_id IN ({_marks(len(some))})",
+                [what, *some],
+            )
+        }
+
     def count_orders(self, account: str | None = None) -> dict[tuple[str, str], int]:
         where, values = _where({"account = ?": account})
         rows = self._db.execute(
@@ -531,7 +556,7 @@ def _moment(text: str | None) -> datetime | None:
 
 def _order(row: Sequence[Any]) -> OrderRow:
     fields = dict(zip(OrderRow.__struct_fields__, row, strict=True))
-    for name in ("ordered_at", "updated_at", "received_at", "changed_at"):
+    for name in ("ordered_at", "updated_at", "ship_by", "received_at", "changed_at"):
         fields[name] = _moment(fields[name])
     fields["state"] = OrderState(fields["state"])
     return OrderRow(**fields)

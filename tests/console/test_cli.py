@@ -139,9 +139,9 @@ def test_run_imports_on_schedule_and_ends_cleanly_on_sigterm(operator: Operator)
     [order_id] = operator.sells(1)
     with operator.starts("run") as process:
         _wait_until(lambda: _state(operator, order_id) == "created")
+        _wait_until(lambda: operator.reads("orders", "show", order_id)["journal"][-1]["what"] == "reported")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-    assert operator.reads("orders", "show", order_id)["journal"][-1]["what"] == "reported"
 
 
 def test_serve_takes_deliveries_and_ends_cleanly_on_sigterm(operator: Operator) -> None:

@@ -293,6 +293,7 @@ def an_order(**values: Any) -> OrderRow:
         types="",
         ordered_at=NOW,
         updated_at=None,
+        ship_by=None,
         total="131.70",
         currency="EUR",
         buyer="Zoë 🛠️",

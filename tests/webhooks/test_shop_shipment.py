@@ -38,7 +38,17 @@ def test_a_shipment_and_a_later_tracking_are_shipments(kind):
     assert (told.kind, told.raw_kind, told.id) == ("shipment", kind, "887")
 
 
-@pytest.mark.parametrize("kind", ["order.cancelled", "order.refunded", "connection.ping", "brand.new"])
+@pytest.mark.parametrize(("kind", "told_as"), [("order.cancelled", "cancelled"), ("order.refunded", "refunded")])
+def test_a_cancellation_or_refund_names_the_order_and_may_name_lines(kind, told_as):
+    body = json.loads(event(kind))
+    del body["data"]["shipment"]
+    whole = event_of(json.dumps(body).encode())
+    assert (whole.kind, whole.shop_order_id, whole.line_ids) == (told_as, "1042", ())
+    body["data"]["lines"] = [{"order_line_id": "M1-2"}]
+    assert event_of(json.dumps(body).encode()).line_ids == ("M1-2",)
+
+
+@pytest.mark.parametrize("kind", ["order.status_changed", "connection.ping", "brand.new"])
 @pytest.mark.parametrize("data", [{}, None, [1], "x"])
 def test_another_kind_is_taken_whatever_it_carries(kind, data):
     told = event_of(json.dumps({"type": kind, "data": data}).encode())
