@@ -77,6 +77,7 @@ class Ordering:
         for (carrier, own), cost in zip(packages, shipping, strict=True):
             row = self._order_row(cart, sent, reference, carrier, own, cost)
             made.append(row)
+            self._drop_specific_prices(str(cart["id"]))
             self._reach("order")
             self._add_details(row, own, takes_stock=matches)
             self._add_carrier(row, carrier, cost)
@@ -89,7 +90,6 @@ class Ordering:
             self._enter(row, state, pay=False)
             self._reach("history")
             self._add_history(row, state)
-        self._drop_specific_prices(str(cart["id"]))
         self._mail_placed(last, matches=matches)
         return last
 
@@ -348,6 +348,7 @@ class Ordering:
         return row
 
     def _drop_specific_prices(self, cart: str) -> None:
+        """As soon as an order is stored (`Order::add`, platforms.md §2.3)."""
         for row in list(self._data.rows("specific_prices", id_cart=cart)):
             del self._data.tables["specific_prices"][int(row["id"] or 0)]
 

@@ -1,0 +1,301 @@
+"""Calls to the webservice on pooled connections, with time-outs of ours and outcomes that tell (FINDINGS, Authentication)."""
+
+import html
+import re
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import msgspec
+import requests
+from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
+
+from lengow.adapters.prestashop.xml import Association, entity
+from lengow.connector.client.deadline import DeadlineAdapter
+from lengow.connector.errors import ShopUnavailable
+
+CONNECT_SECONDS = 5.0
+LONGEST_TEXT = 500
+"""Of the shop's own words in a reason."""
+NODES = {
+    "addresses": "address",
+    "carts": "cart",
+    "customers": "customer",
+    "order_carriers": "order_carrier",
+    "order_histories": "order_history",
+    "order_slip": "order_slip",
+    "orders": "order",
+    "specific_prices": "specific_price",
+    "stock_availables": "stock_available",
+}
+CODES_OF_PHP = frozenset(range(1, 16))
+"""PHP's warnings as errors: the object may have been saved all the same (platforms.md §2.1)."""
+CART_USED = "Cart cannot be loaded or an order has already been placed using this cart"
+FIELD = re.compile(r'[Pp]roperty \w+->(\w+)|parameter "(\w+)" required')
+XML_ERROR = re.compile(r"<code><!\[CDATA\[(\d+)\]\]></code>\s*<message><!\[CDATA\[(.*?)\]\]></message>", re.DOTALL)
+"""An error as the webservice writes it in XML (capture 006); no other XML is read so."""
+ECHOED = re.compile(r"Original XML : .*", re.DOTALL)
+"""Code 127 repeats the whole request, with personal data."""
+
+Row = dict[str, Any]
+
+
+class Refusal(Exception):
+    """The shop says no, and did nothing."""
+
+    def __init__(self, status: int, code: int, message: str, field: str = "") -> None:
+        super().__init__(f"{message} ({f'code {code}' if code else f'HTTP {status}'})")
+        self.status, self.code, self.message, self.field = status, code, message, field
+
+
+class Busy(Exception):
+    """429: the host's limit. Nothing was done."""
+
+
+class Lost(Exception):
+    """The request was sent, and what became of it is not known."""
+
+
+class Died(Lost):
+    """PHP ended in the middle, and is not at work any more: a look will tell what it did."""
+
+    def __init__(self, sentence: str, words: str) -> None:
+        super().__init__(sentence)
+        self.words = words
+
+
+class Deadline:
+    """When a call of the connector's has to be over."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        return self._end - time.monotonic()
+
+    @property
+    def late(self) -> bool:
+        """Whether it is too late to begin something that must be waited for."""
+        return self.left < self._seconds / 2
+
+
+class Webservice:
+    """The webservice of one shop. Safe to share between threads.
+
+    Every call raises ShopUnavailable when nothing was done and none was refused; changes raise Refusal, Busy and Lost
+    too, and reads Refusal.
+    """
+
+    def __init__(self, url: str, key: str, name: str, *, key_in_query: bool, user_agent: str) -> None:
+        self._base = f"{url.rstrip('/')}/api"
+        self._name = name
+        self._key = {"ws_key": key} if key_in_query else {}
+        self._session = requests.Session()
+        self._session.proxies.update(requests.utils.get_environ_proxies(url))
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers.update({"User-Agent": user_agent, "Content-Type": "text/xml; charset=utf-8"})
+        if not key_in_query:
+            self._session.auth = (key, "")
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, DeadlineAdapter(pool_maxsize=4))
+
+    def rows(self, resource: str, deadline: Deadline, display: str = "full", **arguments: str) -> list[Row]:
+        """A list. Arguments are filters, but for those with a trailing underscore, such as `limit_`."""
+        return self.listed(resource, deadline, display, **arguments)[0]
+
+    def listed(
+        self, resource: str, deadline: Deadline, display: str = "full", **arguments: str
+    ) -> tuple[list[Row], datetime]:
+        """A list, and when it was answered by the shop's clock; UTC."""
+        filters = {name if name.endswith("_") else f"filter[{name}]": value for name, value in arguments.items()}
+        params = {name.removesuffix("_"): value for name, value in filters.items()}
+        response, value = self._read(resource, {**params, **JSON, "display": display}, deadline)
+        found = next((one for one in value.values() if isinstance(one, list)), []) if isinstance(value, dict) else []
+        return [row for row in found if isinstance(row, dict)], when(response)
+
+    def one(self, resource: str, id_: object, deadline: Deadline) -> Row | None:
+        """A single object; None when there is none: 404 and an empty body (capture 043)."""
+        try:
+            _, value = self._read(f"{resource}/{id_}", JSON, deadline)
+        except Refusal as refusal:
+            if refusal.status == 404 and not refusal.message:
+                return None
+            raise
+        return _object(value)
+
+    def document(self, path: str, deadline: Deadline, **params: str) -> requests.Response:
+        """An answer that is XML."""
+        try:
+            return self._send("GET", path, params, None, deadline)
+        except (Lost, Busy) as error:
+            raise self._unavailable(str(error)) from error
+
+    def post(
+        self,
+        resource: str,
+        fields: Mapping[str, object],
+        deadline: Deadline,
+        association: Association | None = None,
+    ) -> Row:
+        """The answer, which echoes the request. An answer without an id tells nothing: Lost (capture 077)."""
+        body = entity(NODES[resource], fields, association)
+        made = _object(_decoded(self._send("POST", resource, JSON, body, deadline)))
+        if not text(made, "id"):
+            raise Lost(f"POST {resource} was answered without an id")
+        return made
+
+    def patch(self, resource: str, id_: object, fields: Mapping[str, object], deadline: Deadline) -> Row:
+        body = entity(NODES[resource], {"id": id_, **fields})
+        return _object(_decoded(self._send("PATCH", f"{resource}/{id_}", JSON, body, deadline)))
+
+    def delete(self, resource: str, id_: object, deadline: Deadline) -> None:
+        """One that is gone already is as well."""
+        try:
+            self._send("DELETE", f"{resource}/{id_}", {}, None, deadline)
+        except Refusal as refusal:
+            if refusal.status != 404:
+                raise
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _read(self, path: str, params: Mapping[str, str], deadline: Deadline) -> tuple[requests.Response, Any]:
+        try:
+            response = self._send("GET", path, params, None, deadline)
+            return response, _decoded(response)
+        except (Lost, Busy) as error:
+            raise self._unavailable(str(error)) from error
+
+    def _send(
+        self, method: str, path: str, params: Mapping[str, str], body: bytes | None, deadline: Deadline
+    ) -> requests.Response:
+        left = deadline.left
+        if left <= 0:
+            raise self._unavailable("there was no time left to ask it")
+        try:
+            response = self._session.request(
+                method,
+                f"{self._base}/{path}",
+                params={**params, **self._key},
+                data=body,
+                timeout=(min(CONNECT_SECONDS, left), left),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            if _not_sent(error):
+                raise self._unavailable(_plain(error)) from error
+            raise Lost(f"no answer to {method} {path}: {_plain(error)}") from error
+        _check(method, path, response)
+        return response
+
+    def _unavailable(self, reason: str) -> ShopUnavailable:
+        return ShopUnavailable(f"The shop {self._name} cannot be reached: {reason}.", shop=self._name)
+
+
+JSON = {"output_format": "JSON"}
+
+
+def text(row: Mapping[str, Any], name: str) -> str:
+    """A field as a text: JSON has ids as numbers or texts, null for nothing, or leaves it out (FINDINGS, JSON)."""
+    value = row.get(name)
+    return "" if value is None else str(value)
+
+
+def associated(row: Mapping[str, Any], name: str) -> list[Row]:
+    """The rows of an association; none where JSON leaves it out (capture 244)."""
+    associations = row.get("associations")
+    found = associations.get(name) if isinstance(associations, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def any_of(values: Sequence[object]) -> str:
+    """A filter for several values."""
+    return f"[{'|'.join(map(str, values))}]"
+
+
+def _check(method: str, path: str, response: requests.Response) -> None:
+    """Raises Busy, Lost, Died or Refusal unless the answer is a good one."""
+    status = response.status_code
+    if 200 <= status < 300:
+        return
+    if status == 429:
+        wait = response.headers.get("Retry-After", "")
+        raise Busy(f"HTTP 429 to {method} {path}{f', asks to wait {wait} s' if wait else ''}")
+    errors = _errors(response)
+    if errors and not CODES_OF_PHP & {code for code, _ in errors}:
+        raise _refusal(status, errors)
+    words = "; ".join(message for _, message in errors) or response.text[:100].strip().replace("\n", " ")
+    if words.startswith(CART_USED):
+        raise Refusal(status, 0, CART_USED, "id_cart")
+    if status == 500 and not errors and not words.startswith("<"):
+        raise Died(f"HTTP 500 to {method} {path}: {words or 'PHP ended without a word'}", words)
+    if status >= 500 or status < 400:
+        raise Lost(f"HTTP {status} to {method} {path}: {words}")
+    raise Refusal(status, 0, f"the host answers: {words}" if words else "")
+
+
+def _errors(response: requests.Response) -> list[tuple[int, str]]:
+    """Codes and messages, whether they come as JSON or as XML."""
+    try:
+        value = msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = XML_ERROR.findall(response.text)
+        return [(int(code), html.unescape(message)) for code, message in found]
+    errors = value.get("errors") if isinstance(value, dict) else None
+    rows = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
+    return [(int(one.get("code") or 0), html.unescape(str(one.get("message", "")))) for one in rows]
+
+
+def _refusal(status: int, errors: Sequence[tuple[int, str]]) -> Refusal:
+    words = "; ".join(ECHOED.sub("", message).strip() for _, message in errors)[:LONGEST_TEXT]
+    found = FIELD.search(words)
+    return Refusal(status, errors[0][0], words, (found[1] or found[2]) if found else "")
+
+
+def _decoded(response: requests.Response) -> Any:
+    """The JSON of a good answer. Raises Lost: another answer with 200 is a host's or plugin's."""
+    try:
+        return msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        words = response.text[:100].strip().replace("\n", " ")
+        raise Lost(f"HTTP {response.status_code} without the JSON of the webservice: {words}") from error
+
+
+def _object(value: Any) -> Row:
+    """What is inside `{"order": {...}}`."""
+    inner = next(iter(value.values()), None) if isinstance(value, dict) and value else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def when(response: requests.Response) -> datetime:
+    """`Access-Time` is the shop's own clock, in seconds (FINDINGS, Lists)."""
+    seconds = response.headers.get("Access-Time", "")
+    if seconds.isascii() and seconds.isdigit() and len(seconds) < 12:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    try:
+        return parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC)
+    except (TypeError, ValueError):
+        return datetime.now(UTC)
+
+
+def _not_sent(error: requests.RequestException) -> bool:
+    """Whether the request surely did not reach the shop. A lost connection may mean either, so it does not count."""
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.InvalidURL):
+        return True
+    reason = error.args[0] if error.args else None
+    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
+    return isinstance(reason, NewConnectionError | NameResolutionError)
+
+
+def _plain(error: requests.RequestException) -> str:
+    """What went wrong, without the URL, which may hold the key."""
+    reason = error.args[0] if error.args else None
+    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
+    kind = type(reason).__name__ if isinstance(reason, Exception) else type(error).__name__
+    return kind if isinstance(error, requests.Timeout) else f"{type(error).__name__}, {kind}"

@@ -1,0 +1,59 @@
+"""Shipments as PrestaShop tells them: an order in a state that counts as shipped, and its `order_carriers`."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lengow.adapters.prestashop.api import text
+from lengow.adapters.prestashop.plan import Mark, mark_in
+from lengow.adapters.prestashop.profile import Profile, number
+from lengow.connector.adapter import Event
+from lengow.connector.decode import clean
+from lengow.connector.model import Tracking
+
+Row = Mapping[str, Any]
+
+
+def told_of(view: Row, profile: Profile) -> Mark | None:
+    """The mark of an order of ours that the merchant has shipped; None for any other."""
+    mark = mark_in(text(view, "note"))
+    if mark is None or mark.shipped or number(view, "current_state") not in profile.shipped_states:
+        return None
+    return mark
+
+
+def shipments_in(view: Row, rows: Iterable[Row], profile: Profile) -> list[Event]:
+    """One for each parcel with a number; without any, one that tells no more than that it was shipped."""
+    mark = told_of(view, profile)
+    if mark is None:
+        return []
+    own = sorted((row for row in rows if text(row, "id_order") == text(view, "id")), key=lambda row: number(row, "id"))
+    numbered = [row for row in own if clean(text(row, "tracking_number"))]
+    return [_event(view, row, mark, profile) for row in numbered or own[-1:]]
+
+
+def event_id(order_id: str, parcel: str, tracking_number: str) -> str:
+    """The same by webhook and by polling: another number is another event."""
+    return f"{order_id}-{parcel}-{hashlib.sha256(tracking_number.encode()).hexdigest()[:16]}"
+
+
+def _event(view: Row, row: Row, mark: Mark, profile: Profile) -> Event:
+    tracking = tracking_of(row, profile)
+    return Event(
+        id=event_id(text(view, "id"), text(row, "id"), tracking.number),
+        kind="shipment",
+        shop_order_id=text(view, "id"),
+        reference=mark.reference,
+        tracking=tracking,
+        raw_kind=f"order_carrier {text(row, 'id')}",
+    )
+
+
+def tracking_of(row: Row, profile: Profile) -> Tracking:
+    """The carrier's URL has `@` where the number belongs (platforms.md §2.6)."""
+    tracking_number = clean(text(row, "tracking_number"))
+    carrier = next((one for one in profile.carriers if one.id == number(row, "id_carrier")), None)
+    if carrier is None:
+        return Tracking(number=tracking_number)
+    url = carrier.url.replace("@", tracking_number) if tracking_number else ""
+    return Tracking(carrier_name=carrier.name, number=tracking_number, url=url)
