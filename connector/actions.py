@@ -108,7 +108,6 @@ def _by_line(
     """One set of arguments a message: the whole order, or each line where lines are chosen or demanded."""
     rule = description.actions.get(action)
     open_lines = [line.id for line in order.lines if line.open]
-    closed = {line.id for line in order.lines if not line.open}
     whole = not line_ids or set(line_ids) >= set(open_lines)
     if rule is None or (whole and "line" not in rule.required):
         return [dict(arguments)]
@@ -120,7 +119,7 @@ def _by_line(
             field="line",
             what_to_do=f"Send {action} once for the whole order, when all of it is ready.",
         )
-    return [{**arguments, "line": line} for line in (open_lines if whole else line_ids) if line not in closed]
+    return [{**arguments, "line": line} for line in (open_lines if whole else line_ids)]
 
 
 def _row(context: Context, stored: StoredOrder, action: str, arguments: Mapping[str, str]) -> ActionRow:
@@ -170,7 +169,7 @@ def _check(description: Marketplace, order: Order, row: ActionRow, stored: Store
         row.action_type,
         status=order.status,
         arguments=row.arguments,
-        line_ids=[line.id for line in order.lines],
+        lines={line.id: line for line in order.lines},
     )
 
 

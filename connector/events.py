@@ -215,14 +215,14 @@ def _ask_for(context: Context, shop: str, package: PackageRow, stored: StoredOrd
     """Tell the marketplace that the shop cancelled or refunded, with the arguments that the settings give for that."""
     action = ACTIONS_OF_EVENTS[event.kind]
     arguments = context.settings.shops[shop].action_arguments.get(action, {})
-    line_ids = _shipped_lines(package, event)
+    line_ids = _lines_of(context, package, event)
     return queue_action(context, stored.order.key, action, arguments, line_ids=line_ids, who=f"shop {shop}")
 
 
 def _confirm(context: Context, shop: str, package: PackageRow, stored: StoredOrder, shipment: Event) -> list[ActionRow]:
     description = marketplace(context, stored.order.account, stored.order.marketplace)
     arguments = shipment_arguments(description, shipment.tracking, context.settings.shops[shop])
-    line_ids = _shipped_lines(package, shipment)
+    line_ids = _lines_of(context, package, shipment)
     return queue_action(context, stored.order.key, "ship", arguments, line_ids=line_ids, who=f"shop {shop}")
 
 
@@ -232,12 +232,14 @@ def _package(context: Context, shop: str, event: Event) -> PackageRow | None:
     )
 
 
-def _shipped_lines(package: PackageRow, event: Event) -> tuple[str, ...]:
-    """The lines that the shipment covers: those told, else all of the package."""
+def _lines_of(context: Context, package: PackageRow, event: Event) -> tuple[str, ...]:
+    """The lines that the event is about: those told, else those of the package that are still sold."""
     unknown = [line for line in event.line_ids if line not in package.line_ids]
     if unknown:
         raise ActionInvalid("line_unknown", f"The shop order has no line {unknown[0]!r}.", field="line")
-    return event.line_ids or package.line_ids
+    order = context.store.models([package.order_id]).get(package.order_id)
+    closed = {line.id for line in order.lines if not line.open} if order else set()
+    return event.line_ids or tuple(line for line in package.line_ids if line not in closed)
 
 
 def _look_again(context: Context, step: Step, error: LengowError) -> None:

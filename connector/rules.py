@@ -1,20 +1,24 @@
 """Whether a marketplace will take an action: checked before anything is queued. Pure.
 
 Codes: marketplace_unknown, action_unknown, status_not_allowed, argument_unknown, argument_missing, value_not_allowed,
-line_unknown, line_needed, url_invalid, delivered_by_marketplace. Each is explained in docs/reason-codes.md.
+line_unknown, line_closed, line_needed, line_not_supported, quantity_invalid, quantity_too_high, url_invalid,
+delivered_by_marketplace. Each is explained in docs/reason-codes.md.
 """
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import msgspec
 
 from lengow.connector.errors import ActionInvalid
 from lengow.connector.marketplace import ActionRule, Argument, Marketplace
+from lengow.connector.model import Line
 from lengow.connector.profiles import Profile, missing_by_condition
 
 URL_ARGUMENTS = ("tracking_url",)
+QUANTITY = "quantity"
+"""The type of arguments that count pieces (reference lengow.md §5)."""
 
 
 def check_action(
@@ -24,9 +28,9 @@ def check_action(
     *,
     status: str,
     arguments: Mapping[str, str],
-    line_ids: Collection[str],
+    lines: Mapping[str, Line],
 ) -> None:
-    """Raise ActionInvalid for the first rule that is broken; `line_ids` are the order's lines."""
+    """Raise ActionInvalid for the first rule that is broken; `lines` are the order's, by id."""
     rule = _rule_of(marketplace, action)
     _check_status(marketplace, profile, rule, action, status)
     for name in arguments:
@@ -36,7 +40,8 @@ def check_action(
             raise _missing(marketplace, action, name)
     for name, value in arguments.items():
         _check_value(marketplace, rule.arguments.get(name, Argument()), action, name, value)
-    _check_line(action, arguments.get("line", ""), line_ids)
+    _check_line(action, arguments.get("line", ""), lines)
+    _check_quantities(rule, action, arguments, lines)
     for condition, name in missing_by_condition(profile, action, arguments):
         why = f" with {condition.argument} {condition.value!r}" if condition.argument else ""
         raise ActionInvalid(
@@ -130,9 +135,28 @@ def _check_value(marketplace: Marketplace, argument: Argument, action: str, name
         )
 
 
-def _check_line(action: str, line: str, line_ids: Collection[str]) -> None:
-    if line and line not in line_ids:
-        raise ActionInvalid("line_unknown", f"The order has no line {line!r} to {action}.", field="line")
+def _check_line(action: str, line: str, lines: Mapping[str, Line]) -> None:
+    if line and line not in lines:
+        raise ActionInvalid("line_unknown", f"The order has no line {line[:100]!r} to {action}.", field="line")
+    if line and not lines[line].open:
+        raise ActionInvalid(
+            "line_closed", f"The line {line} is {lines[line].status}; there is nothing to {action}.", field="line"
+        )
+
+
+def _check_quantities(rule: ActionRule, action: str, arguments: Mapping[str, str], lines: Mapping[str, Line]) -> None:
+    """Whole pieces, and no more than were sold on the line, or on the order's largest line where none is named."""
+    line = lines.get(arguments.get("line", ""))
+    sold = line.quantity if line else max((one.quantity for one in lines.values()), default=0)
+    for name, value in arguments.items():
+        if not value or rule.arguments.get(name, Argument()).kind != QUANTITY:
+            continue
+        if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) > 0):
+            raise ActionInvalid("quantity_invalid", f"{name} {value[:100]!r} is not a number of pieces.", field=name)
+        if int(value) > sold:
+            raise ActionInvalid(
+                "quantity_too_high", f"{name} {value} is more than the {sold} that were sold to {action}.", field=name
+            )
 
 
 def _missing(marketplace: Marketplace, action: str, name: str) -> ActionInvalid:

@@ -180,8 +180,10 @@ def _effect(task: _Task, result: _Sent | ApiError, now: datetime, lengow_now: da
     """Decide what a result means. Pure."""
     action = task.action
     if isinstance(result, _Sent):
+        # One that was found may have been there, and answered, ever since it was queued here.
+        sent_at = action.created_at if result.found else lengow_now
         sent = msgspec.structs.replace(
-            _changed(action, now, ActionState.SENT), lengow_id=result.lengow_id, sent_at=lengow_now
+            _changed(action, now, ActionState.SENT), lengow_id=result.lengow_id, sent_at=sent_at
         )
         what = "action_found" if result.found else "action_sent"
         return _Effect(sent, what, f"{action.action_type}: Lengow's action {result.lengow_id}")

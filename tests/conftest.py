@@ -133,6 +133,11 @@ class Merchant:
         return reconcile(self.sandbox.ledger(), {self.account.account_id: self.holdings()})
 
 
+@pytest.fixture(scope="session")
+def merchant_class() -> type[Merchant]:
+    return Merchant
+
+
 @pytest.fixture
 def make_merchant(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Merchant]]:
     made: list[Merchant] = []

@@ -1,6 +1,7 @@
 """Whether a marketplace takes an action: each mistake with its code and a text that says what to write instead."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from worked_examples import MANOMANO_FR, changed
 
 from lengow.connector.errors import ActionInvalid
 from lengow.connector.marketplace import ActionRule, Argument, Marketplace, decode_marketplace
+from lengow.connector.model import Line
 from lengow.connector.profiles import MANOMANO, NO_PROFILE, Condition, Profile, profile_of
 from lengow.connector.rules import carrier_of, check_action
 
@@ -29,6 +31,13 @@ STATUS = {
 GONE = None
 
 
+def line(number, quantity=1, status="waiting_shipment"):
+    return Line(number, "SKU", "Title", quantity, Decimal(5), None, status)
+
+
+LINES = {"M1-1": line("M1-1"), "M1-2": line("M1-2", quantity=3), "M1-3": line("M1-3", status="canceled")}
+
+
 def marketplace(changes=None):
     return decode_marketplace("manomano_fr", json.dumps(changed(MANOMANO_FR, changes or {})).encode())
 
@@ -40,7 +49,7 @@ def check(action, arguments, *, status="", described=None, profile=MANOMANO):
         action,
         status=status or STATUS[action],
         arguments=arguments,
-        line_ids=("M1-1", "M1-2"),
+        lines=LINES,
     )
 
 
@@ -260,11 +269,11 @@ PROFILES = st.builds(
     st.sampled_from(["ship", "refund", "x"]),
     VALUES,
     st.dictionaries(NAMES, VALUES),
-    st.sets(VALUES),
+    st.dictionaries(VALUES, st.builds(line, VALUES, st.integers(-1, 9), VALUES)),
 )
-def test_nothing_but_action_invalid_is_ever_raised(described, profile, action, status, arguments, line_ids):
+def test_nothing_but_action_invalid_is_ever_raised(described, profile, action, status, arguments, lines):
     try:
-        check_action(described, profile, action, status=status, arguments=arguments, line_ids=line_ids)
+        check_action(described, profile, action, status=status, arguments=arguments, lines=lines)
     except ActionInvalid:
         return
     rule = described.actions[action]

@@ -1,0 +1,384 @@
+"""All five actions: checked before anything is queued, followed until the marketplace has answered."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lengow.connector import ActionInvalid, LengowError
+from lengow.connector.adapter import Event
+from lengow.connector.events import _row
+from lengow.connector.model import ActionState, StepKind, Tracking
+from lengow.connector.store.rows import NewStep
+from lengow.sandbox import Fault, Sandbox
+
+ACTIONS = "/v3.0/orders/actions/"
+SHIP = {"carrier": "DPD", "tracking_number": "T1"}
+OTHER = {**SHIP, "carrier": "Other", "carrier_name": "Geodis", "tracking_url": "https://t.example.com/1"}
+REFUND = {"refund_reason": "DAMAGED", "refund_shipping_fees": "false"}
+
+
+def _settle(merchant: Any) -> None:
+    merchant.sync()
+    merchant.sandbox.advance(hours=1)
+    merchant.sync()
+
+
+def _told(merchant: Any) -> list[tuple[str, str]]:
+    return [(one.action_type, one.outcome) for one in merchant.sandbox.ledger().told]
+
+
+class TestAllFive:
+    def test_accept_lets_the_order_in(self, merchant: Any) -> None:
+        [order_id] = merchant.sells(kind="pending")
+        merchant.sync()
+        merchant.connector.accept("main", "manomano_fr", order_id)
+        _settle(merchant)
+        assert _told(merchant) == [("accept", "confirmed")]
+        assert merchant.in_shop() == [order_id]
+
+    def test_refuse_keeps_it_out(self, merchant: Any) -> None:
+        [order_id] = merchant.sells(kind="pending")
+        merchant.sync()
+        merchant.connector.refuse("main", "manomano_fr", order_id)
+        _settle(merchant)
+        assert _told(merchant) == [("refuse", "confirmed")]
+        assert merchant.state(order_id) == ("skipped", "refused_before_import")
+
+    def test_refund_after_shipment(self, merchant: Any) -> None:
+        [order_id] = merchant.sells()
+        merchant.sync()
+        merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        _settle(merchant)
+        merchant.connector.refund("main", "manomano_fr", order_id, arguments=REFUND)
+        _settle(merchant)
+        assert _told(merchant) == [("ship", "confirmed"), ("refund", "confirmed")]
+
+    def test_cancel_where_the_marketplace_takes_it(self, merchant: Any) -> None:
+        [order_id] = merchant.sells(marketplace="fnac_fr")
+        merchant.sync()
+        merchant.connector.cancel("main", "fnac_fr", order_id, arguments={"reason": "no_stock"})
+        _settle(merchant)
+        assert _told(merchant) == [("cancel", "confirmed")]
+
+    def test_one_line(self, merchant: Any) -> None:
+        [order_id] = merchant.sells(kind="multi_line")
+        merchant.sync()
+        [sold] = merchant.sandbox.ledger().sold
+        merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP, line_ids=[sold.lines[0].id])
+        merchant.sync()
+        [told] = merchant.sandbox.ledger().told
+        assert told.arguments["line"] == sold.lines[0].id
+
+    def test_a_dry_run_shows_what_would_be_sent_and_queues_nothing(self, merchant: Any) -> None:
+        [order_id] = merchant.sells()
+        merchant.sync()
+        [row] = merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP, dry_run=True)
+        assert (row.id, dict(row.arguments)) == (0, SHIP)
+        with pytest.raises(ActionInvalid):
+            merchant.connector.act("ship", "main", "manomano_fr", order_id, {}, dry_run=True)
+        merchant.sync()
+        assert (merchant.connector.store.list_actions(), _told(merchant)) == ([], [])
+
+
+WRONG = [
+    # action, order, arguments, line, code
+    ("ship", "ready", {}, None, "argument_missing"),
+    ("ship", "ready", {"carrier": "DPD"}, None, "argument_missing"),
+    ("ship", "ready", {"tracking_number": "T1"}, None, "argument_missing"),
+    ("ship", "ready", {**SHIP, "carrier": ""}, None, "argument_missing"),
+    ("ship", "ready", {**SHIP, "carrier": "  "}, None, "argument_missing"),
+    ("ship", "ready", {**SHIP, "tracking_number": ""}, None, "argument_missing"),
+    ("ship", "ready", {**SHIP, "carrier": "dpd"}, None, "value_not_allowed"),
+    ("ship", "ready", {**SHIP, "carrier": "UPS"}, None, "value_not_allowed"),
+    ("ship", "ready", {**SHIP, "carrier": "COLISSIMO "}, None, "value_not_allowed"),
+    ("ship", "ready", {**SHIP, "carrier": "x" * 10_000}, None, "value_not_allowed"),
+    ("ship", "ready", {**SHIP, "carrier": "Other"}, None, "argument_missing"),
+    ("ship", "ready", {**OTHER, "carrier_name": ""}, None, "argument_missing"),
+    ("ship", "ready", {**OTHER, "tracking_url": ""}, None, "argument_missing"),
+    ("ship", "ready", {**OTHER, "tracking_url": "t.example.com/1"}, None, "url_invalid"),
+    ("ship", "ready", {**OTHER, "tracking_url": "ftp://t.example.com/1"}, None, "url_invalid"),
+    ("ship", "ready", {**OTHER, "tracking_url": "javascript:alert(1)"}, None, "url_invalid"),
+    ("ship", "ready", {**OTHER, "tracking_url": "https://"}, None, "url_invalid"),
+    ("ship", "ready", {**OTHER, "tracking_url": "https://a b/1"}, None, "url_invalid"),
+    ("ship", "ready", {**OTHER, "tracking_url": "https://[::1"}, None, "url_invalid"),
+    ("ship", "ready", {**SHIP, "trackingnumber": "T1"}, None, "argument_unknown"),
+    ("ship", "ready", {**SHIP, "shipping_method": "express"}, None, "argument_unknown"),
+    ("ship", "ready", {**SHIP, "refund_reason": "DAMAGED"}, None, "argument_unknown"),
+    ("ship", "ready", {**SHIP, "line": "M1"}, None, "line_unknown"),
+    ("ship", "ready", SHIP, "M1", "line_unknown"),
+    ("ship", "ready", SHIP, "of another order", "line_unknown"),
+    ("ship", "ready", SHIP, "cancelled", "line_closed"),
+    ("ship", "waiting", SHIP, None, "status_not_allowed"),
+    ("ship", "shipped", {**SHIP, "tracking_number": "T2"}, None, "status_not_allowed"),
+    ("ship", "refunded", {**SHIP, "tracking_number": "T2"}, None, "status_not_allowed"),
+    ("ship", "canceled", SHIP, None, "status_not_allowed"),
+    ("ship", "refused", SHIP, None, "status_not_allowed"),
+    ("ship", "fulfilment", SHIP, None, "delivered_by_marketplace"),
+    ("accept", "ready", {}, None, "status_not_allowed"),
+    ("accept", "shipped", {}, None, "status_not_allowed"),
+    ("accept", "refused", {}, None, "status_not_allowed"),
+    ("accept", "waiting", {"carrier": "DPD"}, None, "argument_unknown"),
+    ("accept", "waiting", {}, "M1", "line_unknown"),
+    ("accept", "fulfilment", {}, None, "delivered_by_marketplace"),
+    ("refuse", "ready", {}, None, "status_not_allowed"),
+    ("refuse", "shipped", {}, None, "status_not_allowed"),
+    ("refuse", "waiting", {"reason": "no_stock"}, None, "argument_unknown"),
+    ("refuse", "waiting", {}, "M1", "line_unknown"),
+    ("cancel", "ready", {}, None, "action_unknown"),
+    ("cancel", "shipped", {}, None, "action_unknown"),
+    ("refund", "ready", REFUND, None, "status_not_allowed"),
+    ("refund", "waiting", REFUND, None, "status_not_allowed"),
+    ("refund", "refunded", {**REFUND, "refund_reason": "CUSTOMER_CHANGED_MIND"}, None, "status_not_allowed"),
+    ("refund", "canceled", REFUND, None, "status_not_allowed"),
+    ("refund", "shipped", {}, None, "argument_missing"),
+    ("refund", "shipped", {"refund_reason": "DAMAGED"}, None, "argument_missing"),
+    ("refund", "shipped", {"refund_shipping_fees": "true"}, None, "argument_missing"),
+    ("refund", "shipped", {**REFUND, "refund_reason": "damaged"}, None, "value_not_allowed"),
+    ("refund", "shipped", {**REFUND, "refund_reason": "BROKEN"}, None, "value_not_allowed"),
+    ("refund", "shipped", {**REFUND, "refund_shipping_fees": "yes"}, None, "value_not_allowed"),
+    ("refund", "shipped", {**REFUND, "amount": "5"}, None, "argument_unknown"),
+    ("refund", "shipped", {**REFUND, "refund_quantity": "0"}, None, "quantity_invalid"),
+    ("refund", "shipped", {**REFUND, "refund_quantity": "-1"}, None, "quantity_invalid"),
+    ("refund", "shipped", {**REFUND, "refund_quantity": "1.5"}, None, "quantity_invalid"),
+    ("refund", "shipped", {**REFUND, "refund_quantity": "two"}, None, "quantity_invalid"),
+    ("refund", "shipped", {**REFUND, "refund_quantity": "９"}, None, "quantity_invalid"),
+    ("refund", "shipped", {**REFUND, "refund_quantity": "999"}, None, "quantity_too_high"),
+    ("refund", "shipped", {**REFUND, "refund_quantity": "999"}, "first", "quantity_too_high"),
+    ("refund", "shipped", REFUND, "M1", "line_unknown"),
+    ("fly", "ready", {}, None, "action_unknown"),
+    ("", "ready", {}, None, "action_unknown"),
+    ("Ship", "ready", SHIP, None, "action_unknown"),
+    ("ship", "unknown", SHIP, None, "order_unknown"),
+    ("ship", "unknown marketplace", SHIP, None, "order_unknown"),
+    ("ship", "undescribed", SHIP, None, "marketplace_unknown"),
+    ("ship", "unreadable", SHIP, None, "order_undecodable"),
+]
+
+
+@pytest.fixture(scope="module")
+def orders(tmp_path_factory: pytest.TempPathFactory, merchant_class: Any) -> Any:
+    """One merchant with an order in each situation; none of the tests changes anything."""
+    with Sandbox(quota_per_minute=0) as sandbox:
+        merchant = merchant_class(sandbox, tmp_path_factory.mktemp("merchant"))
+        names = {
+            "ready": merchant.sells(kind="multi_line")[0],
+            "waiting": merchant.sells(kind="pending")[0],
+            "refused": merchant.sells(kind="refused")[0],
+            "canceled": merchant.sells(kind="canceled")[0],
+            "fulfilment": merchant.sells(kind="fulfilment")[0],
+            "shipped": merchant.sells()[0],
+            "refunded": merchant.sells()[0],
+            "undescribed": merchant.sells_raw({"marketplace": "nowhere_fr"}),
+            "unreadable": merchant.sells_raw({"total_order": "a lot"}),
+            "unknown": "M-nowhere",
+        }
+        lines = {one.order_id: one.lines for one in merchant.sandbox.ledger().sold}
+        merchant.sandbox.cancel(names["ready"], line_ids=[lines[names["ready"]][1].id])
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        for name in ("shipped", "refunded"):
+            merchant.connector.act("ship", "main", "manomano_fr", names[name], SHIP)
+        _settle(merchant)
+        merchant.connector.act("refund", "main", "manomano_fr", names["refunded"], REFUND)
+        _settle(merchant)
+        yield merchant, names, lines
+        merchant.connector.close()
+
+
+@pytest.mark.parametrize(("action", "order", "arguments", "line", "code"), WRONG)
+def test_a_wrong_action_is_stopped_with_its_code_before_anything_is_queued(
+    orders: Any, action: str, order: str, arguments: dict[str, str], line: str | None, code: str
+) -> None:
+    merchant, names, lines = orders
+    number = names.get(order, names["ready"])
+    marketplace = {"undescribed": "nowhere_fr", "unknown marketplace": "nowhere_fr"}.get(order, "manomano_fr")
+    chosen = {
+        "first": lambda: lines[number][0].id,
+        "cancelled": lambda: lines[number][1].id,
+        "of another order": lambda: lines[names["shipped"]][0].id,
+    }.get(line or "", lambda: line)()
+    before = len(merchant.connector.store.list_actions())
+    with pytest.raises(LengowError) as stopped:
+        merchant.connector.act(action, "main", marketplace, number, arguments, line_ids=[chosen] if chosen else [])
+    assert stopped.value.code == code
+    assert stopped.value.what_to_do
+    assert len(merchant.connector.store.list_actions()) == before
+
+
+def test_a_wrong_value_names_the_nearest_allowed_one(orders: Any) -> None:
+    merchant, names, _ = orders
+    with pytest.raises(ActionInvalid, match=r"it takes: COLISSIMO, .*Did you mean CHRONOPOST\?"):
+        merchant.connector.act("ship", "main", "manomano_fr", names["ready"], {**SHIP, "carrier": "Chronopst"})
+
+
+class TestLife:
+    def test_what_is_not_answered_is_shown_as_stuck_and_still_asked_for(
+        self, make_merchant: Callable[..., Any]
+    ) -> None:
+        merchant = make_merchant(account={"action_stuck_after_hours": 2})
+        told: list[str] = []
+        merchant.connector.signals.action_failed.connect(lambda _, *, reason, **__: told.append(reason), weak=False)
+        merchant.sandbox.configure(queue_minutes=24 * 60)
+        [order_id] = merchant.sells()
+        merchant.sync()
+        [action] = merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        merchant.sync()
+        merchant.sandbox.advance(hours=3)
+        merchant.sync()
+        assert merchant.connector.store.action(action.id).state is ActionState.STUCK
+        assert told == ["no_answer"]
+        with pytest.raises(ActionInvalid, match="nothing to try again"):
+            merchant.connector.retry_action(action.id)
+        merchant.sandbox.advance(hours=30)
+        merchant.sync()
+        assert merchant.connector.store.action(action.id).state is ActionState.CONFIRMED
+
+    def test_a_refused_one_is_told_anew_by_a_retry(self, merchant: Any) -> None:
+        [order_id] = merchant.sells()
+        merchant.sync()
+        [action] = merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        merchant.sandbox.fault(Fault("status", method="POST", path=ACTIONS, status=400, body="{}"))
+        merchant.sync()
+        [again] = merchant.connector.retry_action(action.id, who="anna")
+        assert again.id != action.id
+        _settle(merchant)
+        assert _told(merchant) == [("ship", "confirmed")]
+
+    def test_one_that_was_given_up_goes_on(self, merchant: Any) -> None:
+        [order_id] = merchant.sells()
+        merchant.sync()
+        [action] = merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        merchant.sandbox.fault(Fault("lost_after", method="POST", path=ACTIONS))
+        merchant.sandbox.fault(Fault("status", method="GET", path=ACTIONS, times=None))
+        merchant.sync()
+        for _ in range(16):
+            merchant.sandbox.advance(hours=13)
+            merchant.connector.work("main")
+        assert [step.kind for step in merchant.connector.store.steps(held=True)] == [StepKind.SEND]
+        merchant.sandbox.clear_faults()
+        merchant.connector.retry_action(action.id)
+        _settle(merchant)
+        assert _told(merchant) == [("ship", "confirmed")]
+        assert merchant.connector.store.action(action.id).state is ActionState.CONFIRMED
+
+    def test_one_refused_action_never_holds_up_the_next(self, merchant: Any) -> None:
+        ids = merchant.sells(6)
+        merchant.sync()
+        for order_id in ids:
+            merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        merchant.sandbox.fault(Fault("status", method="POST", path=ACTIONS, status=400, body="{}", times=2))
+        _settle(merchant)
+        assert _told(merchant) == [("ship", "confirmed")] * 4
+
+
+class TestDeadlines:
+    def test_an_order_near_its_deadline_is_listed_and_told_once(self, merchant: Any) -> None:
+        told: list[str] = []
+        merchant.connector.signals.deadline_near.connect(
+            lambda _, *, order, **__: told.append(order.marketplace_order_id), weak=False
+        )
+        ids = merchant.sells(2)
+        merchant.sync()
+        assert merchant.connector.late_orders(within_hours=1) == []
+        merchant.connector.act("ship", "main", "manomano_fr", ids[0], SHIP)
+        merchant.sandbox.advance(days=6)
+        merchant.sandbox.fault(Fault("status", path=ACTIONS, times=None))
+        merchant.sync()
+        merchant.sync()
+        assert [one.order.marketplace_order_id for one in merchant.connector.late_orders()] == [ids[1]]
+        assert told == [ids[1]]
+
+    def test_the_nearest_deadline_is_sent_first(self, merchant: Any) -> None:
+        later = merchant.sells_raw(_ship_by(merchant, days=5))
+        sooner = merchant.sells_raw(_ship_by(merchant, days=1))
+        merchant.sync()
+        for order_id in (later, sooner):
+            merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        now = merchant.sandbox.now()
+        with merchant.connector.store.transaction() as tx:
+            [step] = tx.claim(StepKind.SEND, now, now, limit=1, account="main")
+        first = merchant.connector.store.action(int(step.subject))
+        assert first.marketplace_order_id == sooner
+
+
+class TestCarriers:
+    def test_a_mapping_of_the_marketplace_goes_before_the_general_one(self, make_merchant: Callable[..., Any]) -> None:
+        merchant = make_merchant(carriers={"home": "COLISSIMO", "manomano_fr": {"home": "DPD"}})
+        assert _shipped_with(merchant, "home") == {"carrier": "DPD", "tracking_number": "T1"}
+
+    def test_a_tracking_page_is_made_from_the_carriers_template(self, make_merchant: Callable[..., Any]) -> None:
+        merchant = make_merchant(tracking_urls={"geodis": "https://t.example.com/?n={number}"})
+        assert _shipped_with(merchant, "geodis", number="A/1") == {
+            "carrier": "Other",
+            "carrier_name": "geodis",
+            "tracking_number": "A/1",
+            "tracking_url": "https://t.example.com/?n=A%2F1",
+        }
+
+    def test_an_unmapped_one_can_be_held_for_a_person_and_goes_on_once_mapped(
+        self, make_merchant: Callable[..., Any]
+    ) -> None:
+        merchant = make_merchant(unmapped_carriers="hold")
+        assert _shipped_with(merchant, "chronpst") is None
+        [event] = merchant.connector.store.list_events()
+        assert event.reason == "carrier_unmapped"
+        assert "nearest: CHRONOPOST" in event.about
+        merchant.restart(carriers={"chronpst": "CHRONOPOST"})
+        merchant.connector.retry_event(event.id)
+        merchant.sync()
+        [told] = merchant.sandbox.ledger().told
+        assert told.arguments["carrier"] == "CHRONOPOST"
+
+    def test_suggestions_come_with_a_score_best_first(self, merchant: Any) -> None:
+        merchant.sync()
+        [best, *_] = merchant.connector.suggest_carriers("main", "manomano_fr", "La Poste - Colissimo")
+        assert (best.code, best.score) == ("COLISSIMO", 0.9)
+        assert merchant.connector.suggest_carriers("main", "manomano_fr", "qwzx") == []
+
+
+class TestFromTheShop:
+    def test_a_refund_goes_with_the_arguments_of_the_settings(self, make_merchant: Callable[..., Any]) -> None:
+        merchant = make_merchant(action_arguments={"refund": REFUND})
+        [order_id] = merchant.sells()
+        merchant.sync()
+        merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        _settle(merchant)
+        _tell(merchant, Event("e1", "refunded", shop_order_id="1"))
+        _settle(merchant)
+        assert _told(merchant) == [("ship", "confirmed"), ("refund", "confirmed")]
+
+    def test_a_cancellation_that_the_marketplace_does_not_take_is_in_plain_sight(self, merchant: Any) -> None:
+        [order_id] = merchant.sells()
+        merchant.sync()
+        _tell(merchant, Event("e1", "cancelled", shop_order_id="1"))
+        merchant.sync()
+        [event] = merchant.connector.store.list_events()
+        assert (event.state, event.reason) == ("failed", "action_unknown")
+        assert merchant.journal(order_id)[-1] == "event_failed"
+
+
+def _tell(merchant: Any, event: Event) -> None:
+    """As if a verified webhook had told it."""
+    context = merchant.connector._context
+    with merchant.connector.store.transaction() as tx:
+        [event_id] = tx.add_events([_row(context, "b2c", f"d-{event.id}", event)])
+        tx.add_steps([NewStep(StepKind.EVENT, str(event_id), context.now(), shop="b2c")])
+
+
+def _shipped_with(merchant: Any, carrier_code: str, number: str = "T1") -> dict[str, str] | None:
+    """The arguments that reach the marketplace when the shop ships with this carrier; None when it is stopped."""
+    merchant.sells()
+    merchant.sync()
+    tracking = Tracking(carrier_code=carrier_code, number=number)
+    _tell(merchant, Event("e1", "shipment", shop_order_id="1", tracking=tracking))
+    merchant.sync()
+    told = merchant.sandbox.ledger().told
+    return {name: value for name, value in told[0].arguments.items() if value} if told else None
+
+
+def _ship_by(merchant: Any, days: int) -> dict[str, Any]:
+    from datetime import timedelta
+
+    by = (merchant.sandbox.now() + timedelta(days=days)).isoformat()
+    return {"packages": [{"cart": [{"max_shipping_date": by}]}]}
