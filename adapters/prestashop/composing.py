@@ -152,7 +152,9 @@ def _product_of(line: Line, products: Mapping[str, tuple[PrestaProduct, ...]]) -
 def _carrier_of(order: NewOrder, profile: Profile, settings: PrestaShopSettings) -> Carrier:
     """A free one, so that the cart costs what its lines do; what the buyer paid for shipping is put in after."""
     named = (order.package.carrier, order.package.method)
-    reference = next((settings.carriers[one] for one in named if one in settings.carriers), settings.carrier)
+    reference = next(
+        (settings.carriers_of_methods[one] for one in named if one in settings.carriers_of_methods), settings.carrier
+    )
     carrier = profile.carrier(reference)
     if carrier is None or not carrier.active:
         raise Problem(

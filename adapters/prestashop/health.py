@@ -99,7 +99,7 @@ class Health:
             f"The shop sells in {currencies}.",
             "" if profile.currencies else "Add a currency at International > Localization.",
         )
-        for reference in dict.fromkeys((self._settings.carrier, *self._settings.carriers.values())):
+        for reference in dict.fromkeys((self._settings.carrier, *self._settings.carriers_of_methods.values())):
             yield _carrier(profile, reference)
         yield from self._states(profile)
         yield _mail(profile, self._settings.email_domain)

@@ -18,7 +18,7 @@ class PrestaShopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """The webservice key, 32 characters."""
     carrier: int
     """The carrier that orders get: its `id_reference`, which stays when the carrier is edited. It must be free."""
-    carriers: dict[str, int] = {}
+    carriers_of_methods: dict[str, int] = {}
     """Other free carriers by the marketplace's carrier or method, as `{"Relais" = 7}`."""
     order_state: int = 0
     """What an order to be shipped is moved to; 0: it stays in the shop's own state for webservice orders."""

@@ -50,10 +50,10 @@ def _event(view: Row, row: Row, mark: Mark, profile: Profile) -> Event:
 
 
 def tracking_of(row: Row, profile: Profile) -> Tracking:
-    """The carrier's URL has `@` where the number belongs (platforms.md §2.6)."""
+    """A carrier has no code but its name; its URL has `@` where the number belongs (platforms.md §2.6)."""
     tracking_number = clean(text(row, "tracking_number"))
     carrier = next((one for one in profile.carriers if one.id == number(row, "id_carrier")), None)
     if carrier is None:
         return Tracking(number=tracking_number)
     url = carrier.url.replace("@", tracking_number) if tracking_number else ""
-    return Tracking(carrier_name=carrier.name, number=tracking_number, url=url)
+    return Tracking(carrier.name, carrier.name, tracking_number, url)

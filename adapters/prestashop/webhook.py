@@ -14,5 +14,7 @@ def events(request: Request) -> Sequence[Event]:
     event = shop_shipment.event_of(request.body)
     if event.kind != "shipment":
         return (event,)
-    named = event.shop_order_id or event.reference
-    return (msgspec.structs.replace(event, id=event_id(named, event.id, event.tracking.number)),)
+    named, tracking = event.shop_order_id or event.reference, event.tracking
+    if not tracking.carrier_code:
+        tracking = msgspec.structs.replace(tracking, carrier_code=tracking.carrier_name)
+    return (msgspec.structs.replace(event, id=event_id(named, event.id, tracking.number), tracking=tracking),)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from lengow.adapters.contract import Fault, Held, context_for, new_order
 from lengow.adapters.prestashop import PrestaShopAdapter
@@ -68,8 +69,6 @@ class ContractPrestaShop:
 
     def orders(self, reference: str) -> Sequence[Held]:
         """By the note, as a merchant finds them; those that were set aside are cancelled and carry another one."""
-        from urllib.parse import quote
-
         mark = f"Lengow reference: {quote(reference, safe='')}"
         return [
             self._held(int(row["id"] or 0))

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 
+import msgspec
 import pytest
 import requests
 from prestashop_shop import ContractPrestaShop
 
 from lengow.adapters.contract import created, new_order
 from lengow.adapters.prestashop import PrestaShopAdapter
-from lengow.connector.adapter import Created, MarkShipped, Rejected, ShopOrder, Unknown
+from lengow.connector.adapter import Cancel, Created, MarkShipped, Refund, Rejected, ShopOrder, Unknown, Updated
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.model import Address, NewOrder
 from lengow.sandbox.shops.prestashop import KEY
@@ -156,8 +157,6 @@ def test_an_order_of_the_marketplace_has_its_own_state_and_tells_no_shipment(sho
 
 
 def test_another_billing_address_is_kept_apart(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
-    import msgspec
-
     order = order_of("M-6", shop)
     billing = Address(
         first_name="Ada", last_name="Berg", first_line="Weg 2", zipcode="10115", city="Berlin", country="DE"
@@ -170,10 +169,8 @@ def test_another_billing_address_is_kept_apart(shop: ContractPrestaShop, adapter
 
 
 def test_the_carrier_is_chosen_by_the_marketplaces(shop: ContractPrestaShop) -> None:
-    import msgspec
-
     other = shop.standin.add_carrier("Relay", free=True)
-    adapter = shop.adapter(carriers={"Mondial Relay": other})
+    adapter = shop.adapter(carriers_of_methods={"Mondial Relay": other})
     order = order_of("M-7", shop)
     order = msgspec.structs.replace(order, package=msgspec.structs.replace(order.package, carrier="Mondial Relay"))
     assert shop.standin.order_view(int(created(adapter, order).id))["id_carrier"] == str(other)
@@ -493,8 +490,6 @@ def test_a_product_with_combinations_is_not_sold_as_such(shop: ContractPrestaSho
 
 
 def test_cancelling_an_order_whose_stock_was_kept(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
-    from lengow.connector.adapter import Cancel, Updated
-
     stock = shop.stock(shop.simple)
     made = created(adapter, order_of("T-1", shop, decrease_stock=False))
     assert shop.stock(shop.simple) == stock
@@ -506,8 +501,6 @@ def test_cancelling_an_order_whose_stock_was_kept(shop: ContractPrestaShop, adap
 def test_a_refund_is_a_slip_for_the_lines_and_the_shipping(
     shop: ContractPrestaShop, adapter: PrestaShopAdapter
 ) -> None:
-    from lengow.connector.adapter import Refund
-
     made = created(adapter, order_of("T-2", shop))
     adapter.update_order(made, Refund("r;1=%", Decimal("54.70"), line_ids=("T-2-1",)))
     [slip] = shop.standin.rows("order_slip")
@@ -517,8 +510,6 @@ def test_a_refund_is_a_slip_for_the_lines_and_the_shipping(
 
 
 def test_a_refund_whose_answer_was_lost_is_booked_once(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
-    from lengow.connector.adapter import Refund, Updated
-
     made = created(adapter, order_of("T-3", shop))
     refund = Refund("r1", Decimal("10.00"))
     shop.standin.fail("lost_after", path="/order_slip")

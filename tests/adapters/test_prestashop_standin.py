@@ -3,10 +3,12 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -309,8 +311,6 @@ def test_an_order_mails_the_buyer_twice_when_mail_is_on(shop: PrestaShop) -> Non
 
 
 def test_tracking_does_not_touch_the_date_of_the_order(shop: PrestaShop) -> None:
-    from datetime import timedelta
-
     order = _post(shop, "orders", _order(_post(shop, "carts", _cart(6, 1)), "14.28"))
     before = shop.order_view(order)["date_upd"]
     shop.clock.jump(timedelta(hours=1))
@@ -320,9 +320,6 @@ def test_tracking_does_not_touch_the_date_of_the_order(shop: PrestaShop) -> None
 
 
 def test_dates_are_of_the_shops_zone(shop: PrestaShop) -> None:
-    from datetime import datetime
-    from zoneinfo import ZoneInfo
-
     order = _post(shop, "orders", _order(_post(shop, "carts", _cart(6, 1)), "14.28"))
     local = datetime.fromisoformat(shop.order_view(order)["date_add"]).replace(tzinfo=ZoneInfo("Europe/Paris"))
     assert abs((local - shop.clock.now()).total_seconds()) < 5
