@@ -26,10 +26,10 @@ MEGABYTE = 1024
 def measure_import() -> dict[str, tuple[float, str]]:
     """Until all orders are in the shop; merchant ids are reported, and timed, afterwards."""
     with start_process(quota_per_minute=0) as sandbox, tempfile.TemporaryDirectory() as folder:
-        account = _sell(sandbox, ORDERS)
+        account = sell(sandbox, ORDERS)
         _floor(sandbox.url, account, Path(folder) / "warm-up.db")
         floor = _timed(lambda: _floor(sandbox.url, account, Path(folder) / "floor.db"))
-        with Connector(_settings(sandbox.url, account, Path(folder))) as connector:
+        with Connector(marketplace_settings(sandbox.url, account, Path(folder))) as connector:
             wall = _timed(lambda: connector.sync(report=False))
             _expect_in_shop(Path(folder) / "shop.db", ORDERS)
             reports = _timed(lambda: connector.work("main"))
@@ -44,8 +44,8 @@ def measure_import() -> dict[str, tuple[float, str]]:
 def measure_unchanged() -> dict[str, tuple[float, str]]:
     """A second sync over the same window with nothing changed at Lengow."""
     with start_process(quota_per_minute=0) as sandbox, tempfile.TemporaryDirectory() as folder:
-        account = _sell(sandbox, ORDERS)
-        with Connector(_settings(sandbox.url, account, Path(folder))) as connector:
+        account = sell(sandbox, ORDERS)
+        with Connector(marketplace_settings(sandbox.url, account, Path(folder))) as connector:
             connector.sync(report=False)
             before = _order_rows(Path(folder) / "lengow.db")
             wall = _timed(lambda: _expect_read(connector, ORDERS))
@@ -62,7 +62,7 @@ def measure_memory() -> dict[str, tuple[float, str]]:
 def _peak(orders: int) -> int:
     """Kilobytes."""
     with start_process(quota_per_minute=0) as sandbox, tempfile.TemporaryDirectory() as folder:
-        account = _sell(sandbox, orders)
+        account = sell(sandbox, orders)
         command = [sys.executable, __file__, sandbox.url, account.access_token, account.secret, folder, str(orders)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         return int(done.stdout.split()[-1])
@@ -70,27 +70,27 @@ def _peak(orders: int) -> int:
 
 def _import_in_this_process(url: str, access_token: str, secret: str, folder: str, orders: str) -> None:
     account = LengowAccount(name="main", account_id=0, access_token=access_token, secret=secret)
-    with Connector(_settings(url, account, Path(folder))) as connector:
+    with Connector(marketplace_settings(url, account, Path(folder))) as connector:
         connector.sync(report=False)
     _expect_in_shop(Path(folder) / "shop.db", int(orders))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def _sell(sandbox: SandboxControl, orders: int) -> LengowAccount:
+def sell(sandbox: SandboxControl, orders: int, kinds: dict[str, float] = KINDS) -> LengowAccount:
     account = sandbox.add_account("main")
-    sandbox.sell(account.account_id, orders, KINDS)
+    sandbox.sell(account.account_id, orders, kinds)
     sandbox.advance(minutes=15)
     return account
 
 
-def _settings(url: str, account: LengowAccount, folder: Path) -> Settings:
+def marketplace_settings(url: str, account: LengowAccount, folder: Path, *, requests_per_minute: int = 0) -> Settings:
     return Settings(
         accounts={
             "main": Account(
                 access_token=Secret(account.access_token),
                 secret=Secret(account.secret),
                 base_url=url,
-                requests_per_minute=0,
+                requests_per_minute=requests_per_minute,
             )
         },
         shops={"b2c": Shop(account="main", platform="generic", options={"database": f"sqlite:///{folder}/shop.db"})},

@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import actions
 import imports
 import startup
 
@@ -23,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[], Figures]] = {
     "import": imports.measure_import,
     "unchanged": imports.measure_unchanged,
     "memory": imports.measure_memory,
+    "actions": actions.measure_actions,
     "startup": startup.measure_startup,
 }
 
