@@ -9,7 +9,7 @@ from lengow.connector.model import Address
 
 ALIAS = "Lengow"
 NOBODY = "-"
-"""Where there is no name at all: PrestaShop wants one."""
+"""Where there is no name or street at all: PrestaShop wants one."""
 COMPARED = (
     "id_country", "id_state", "company", "lastname", "firstname", "address1", "address2", "postcode", "city", "other",
     "phone",
@@ -18,14 +18,20 @@ COMPARED = (
 Fields = dict[str, str]
 
 
-def address_fields(address: Address, kind: str, profile: Profile, cleaner: Cleaner, *, extra: str = "") -> Fields:
-    """The fields of `POST addresses`, but for its customer. `extra`: what else the parcel needs. Raises Problem."""
-    country = country_of(address, kind, profile)
+def address_fields(
+    address: Address, kind: str, profile: Profile, cleaner: Cleaner, *, extra: str = "", needed: bool = True
+) -> Fields:
+    """The fields of `POST addresses`, but for its customer. `extra`: what else the parcel needs.
+
+    `needed`: whether a parcel goes there. Else what is missing is filled in: of what it ships, the marketplace tells no
+    street. Raises Problem.
+    """
+    country = country_of(address, kind, profile, needed=needed)
     first, last = names_of(address)
     address1, address2, other = _lines(address, kind, cleaner, extra)
     city = cleaner.text(address.city, "city", "city", kind)
     for field, value in (("address1", address1), ("city", city)):
-        if not value:
+        if not value and needed:
             raise Problem(
                 f"{kind}.{field}",
                 f"The {kind} address has no {field}, and PrestaShop demands one: complete the address on the "
@@ -39,10 +45,10 @@ def address_fields(address: Address, kind: str, profile: Profile, cleaner: Clean
         "lastname": cleaner.text(last, "name", "lastname", kind) or NOBODY,
         "firstname": cleaner.text(first, "name", "firstname", kind) or NOBODY,
         "vat_number": cleaner.text(address.vat_number, "generic", "vat_number", kind),
-        "address1": address1,
+        "address1": address1 or NOBODY,
         "address2": address2,
         "postcode": cleaner.text(address.zipcode, "postcode", "postcode", kind),
-        "city": city,
+        "city": city or NOBODY,
         "other": other,
         "phone": cleaner.text(address.phone, "phone", "phone", kind),
     }
@@ -51,8 +57,12 @@ def address_fields(address: Address, kind: str, profile: Profile, cleaner: Clean
     return {name: value for name, value in fields.items() if value}
 
 
-def country_of(address: Address, kind: str, profile: Profile) -> Country:
+def country_of(address: Address, kind: str, profile: Profile, *, needed: bool = True) -> Country:
+    """Raises Problem."""
     country = profile.countries.get(address.country)
+    if country is None and not (address.country or needed):
+        home = profile.number("PS_COUNTRY_DEFAULT")
+        country = next((one for one in profile.countries.values() if one.id == home), None)
     if country is None or not country.active:
         raise Problem(
             f"{kind}.country",

@@ -106,7 +106,7 @@ class Changer:
         changed: dict[str, object] = {}
         for kind, name, address in given:
             if address is not None:
-                fields = address_fields(address, kind, profile, Cleaner(profile.lengths))
+                fields = address_fields(address, kind, profile, Cleaner(profile.lengths), needed=kind == "delivery")
                 held = self._shop.one("addresses", text(view, name), deadline)
                 if held is None or not same(fields, held):
                     fields["id_customer"] = text(view, "id_customer")

@@ -76,9 +76,12 @@ def compose(
         raise Problem("delivery", "The order has no address: complete it on the marketplace or at Lengow.")
     cleaner = Cleaner(profile.lengths)
     relay = f"Relay {order.package.relay_id}" if order.package.relay_id else ""
-    delivery = address_fields(address, "delivery", profile, cleaner, extra=relay)
+    shipped = is_shipped(order)
+    delivery = address_fields(address, "delivery", profile, cleaner, extra=relay, needed=not shipped)
     billing = order.order.billing or address
-    invoice = None if billing == address and not relay else address_fields(billing, "billing", profile, cleaner)
+    invoice = None
+    if billing != address or relay:
+        invoice = address_fields(billing, "billing", profile, cleaner, needed=False)
     if invoice == delivery:
         invoice = None
     by_invoice = profile.configuration.get("PS_TAX_ADDRESS_TYPE") == "id_address_invoice"
@@ -105,6 +108,11 @@ def compose(
         currency=currency,
         language=profile.number("PS_LANG_DEFAULT") or 1,
     )
+
+
+def is_shipped(order: NewOrder) -> bool:
+    """By the marketplace, or before it came."""
+    return order.delivered_by_marketplace or order.order.status in ALREADY_SHIPPED
 
 
 def payment_label(order: NewOrder) -> str:
@@ -214,7 +222,7 @@ def _plan(
     factor = profile.factor(carrier.tax_group, place)
     shipping_net, fee_net = (_net(amount, factor) for amount in (order.shipping, order.processing_fee))
     off = order.total - goods - order.shipping - order.processing_fee
-    shipped = order.delivered_by_marketplace or order.order.status in ALREADY_SHIPPED
+    shipped = is_shipped(order)
     shipped_state = settings.shipped_state or profile.number("PS_OS_SHIPPING")
     state = settings.order_state
     if shipped:

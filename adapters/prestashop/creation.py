@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lengow.adapters.prestashop.api import Busy, Deadline, Died, Lost, Refusal, Webservice, text
+from lengow.adapters.prestashop.api import Busy, Deadline, Died, Lost, Refusal, Row, Webservice, text
 from lengow.adapters.prestashop.composing import Draft, compose
 from lengow.adapters.prestashop.finding import Finder
 from lengow.adapters.prestashop.finishing import Finisher, NotAsSold
@@ -36,6 +36,9 @@ class Customer(msgspec.Struct, frozen=True):
 
     id: str
     secure_key: str
+    shop: str
+    """The shop of a multistore that the webservice put him into."""
+    shop_group: str
 
 
 class Cart(msgspec.Struct, frozen=True):
@@ -127,7 +130,7 @@ class Creator:
             if refusal.code != EMAIL_TAKEN:
                 raise
             return self._known_customer(draft, refusal, deadline)
-        return Customer(text(made, "id"), text(made, "secure_key"))
+        return _customer(made)
 
     def _known_customer(self, draft: Draft, refusal: Refusal, deadline: Deadline) -> Customer | ShopOrder:
         reference = draft.plan.reference
@@ -139,7 +142,7 @@ class Creator:
             return held
         self._shop.patch("customers", known.id, {"note": customer_note(draft.plan)}, deadline)
         self._sweep(known.id, deadline)
-        return Customer(known.id, known.secure_key)
+        return _customer(known.row)
 
     def _order(self, draft: Draft, customer: Customer, profile: Profile, deadline: Deadline) -> Outcome:
         reference = draft.plan.reference
@@ -176,8 +179,8 @@ class Creator:
             "id_address_delivery": delivery,
             "id_address_invoice": invoice,
             "id_carrier": draft.plan.carrier,
-            "id_shop": 1,
-            "id_shop_group": 1,
+            "id_shop": customer.shop,
+            "id_shop_group": customer.shop_group,
             "secure_key": customer.secure_key,
             "delivery_option": f'{{"{delivery}": "{draft.plan.carrier},"}}',
         }
@@ -313,6 +316,11 @@ class Creator:
         for row in self._shop.rows("addresses", deadline, "[id]", id_customer=customer):
             if text(row, "id") not in used_addresses:
                 self._shop.delete("addresses", text(row, "id"), deadline)
+
+
+def _customer(row: Row) -> Customer:
+    ids = (text(row, name) or "1" for name in ("id_shop", "id_shop_group"))
+    return Customer(text(row, "id"), text(row, "secure_key"), *ids)
 
 
 USED_FIELDS = "[id_cart,id_address_delivery,id_address_invoice]"

@@ -22,7 +22,7 @@ SETTLE_SECONDS = 120.0
 """After which a PHP worker that still makes an order is surely dead: hosts end them after 30 to 60 s."""
 UNTOUCHED_SECONDS = 60
 """An order changed later than this after its creation has been in a person's hands, and is left as it is."""
-CUSTOMER_FIELDS = "[id,secure_key,note,date_upd]"
+CUSTOMER_FIELDS = "[id,secure_key,note,id_shop,id_shop_group,date_upd]"
 """Never all of them: the password hash is among them."""
 FAILURES = (Lost, Busy, Refusal)
 LOST = "The note of the customer {id} was changed, and with it what his order was to be: delete him, then retry."
@@ -32,7 +32,7 @@ class Found:
     """The order's own customer, and what he tells."""
 
     def __init__(self, row: Row, now: datetime) -> None:
-        self.id, self.secure_key = text(row, "id"), text(row, "secure_key")
+        self.row, self.id = row, text(row, "id")
         self.plan: Plan | None = plan_in(text(row, "note"))
         self.changed = text(row, "date_upd")
         self.now = now

@@ -5,6 +5,7 @@ Everything else is read as JSON, which is complete but for null fields of single
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from xml.etree.ElementTree import Element, ParseError
 
 import msgspec
@@ -58,7 +59,8 @@ def sizes(document: bytes) -> dict[str, int]:
 
 
 def _element(name: str, value: object) -> str:
-    text = ILLEGAL.sub("", str(value)).replace("]]>", "]]]]><![CDATA[>")
+    plain = format(value, "f") if isinstance(value, Decimal) else str(value)  # never 1E+2
+    text = ILLEGAL.sub("", plain).replace("]]>", "]]]]><![CDATA[>")
     return f"<{name}><![CDATA[{text}]]></{name}>"
 
 

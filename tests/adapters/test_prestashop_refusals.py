@@ -14,7 +14,8 @@ from lengow.adapters.contract import created, new_order
 from lengow.adapters.prestashop.addresses import address_fields, names_of, same
 from lengow.adapters.prestashop.api import Died, Lost, Refusal, _check
 from lengow.adapters.prestashop.cleaning import LENGTHS, Cleaner, cleaned_text
-from lengow.adapters.prestashop.plan import Mark, is_aside, mark_in, order_note, plan_in, rest_of
+from lengow.adapters.prestashop.comparison import difference
+from lengow.adapters.prestashop.plan import Mark, Plan, PlannedLine, is_aside, mark_in, order_note, plan_in, rest_of
 from lengow.adapters.prestashop.profile import Carrier, Country, Place, Profile, TaxRule
 from lengow.adapters.prestashop.refusals import REMEDIES, Problem, rejected
 from lengow.adapters.prestashop.xml import Association, Unreadable, entity, rights, sizes
@@ -331,3 +332,77 @@ def test_the_longest_texts_come_from_the_schema() -> None:
         b'<prestashop><address><alias required="true" maxSize="32"/><phone maxSize="x"/><city/></address></prestashop>'
     )
     assert sizes(document) == {"alias": 32}
+
+
+def recorded_json(number: str) -> Any:
+    [path] = CAPTURES.glob(f"{number}-*.json")
+    return json.loads(json.loads(path.read_text())["response_body"])
+
+
+def planned(*lines: tuple[int, int, int], goods: str) -> Plan:
+    """As of an order without shipping and fee."""
+    amount = Decimal(goods)
+    return Plan(
+        reference="A-1",
+        payment="Marketplace",
+        carrier=1,
+        lines=tuple(PlannedLine(f"{number}", *line, amount) for number, line in enumerate(lines)),
+        goods=amount,
+        shipping=Decimal(0),
+        shipping_net=Decimal(0),
+        fee=Decimal(0),
+        fee_net=Decimal(0),
+        total=amount,
+        total_net=amount,
+        state=0,
+        kept=False,
+        shipped=False,
+        note="",
+    )
+
+
+STATES = {"PS_OS_ERROR": "8", "PS_OS_CANCELED": "6", "PS_OS_WS_PAYMENT": "11"}
+
+
+def test_a_recorded_order_is_as_it_was_sold() -> None:
+    view = recorded_json("086")["order"]
+    plan = planned((6, 0, 2), (1, 2, 1), goods="65.48")
+    assert difference(plan, view, profile(configuration=STATES)) is None
+    assert difference(plan, view, profile(configuration=STATES), ("7", "7")) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "field"), [("234", "current_state"), ("244", "order_rows")], ids=["no payment", "no rows"]
+)
+def test_a_recorded_half_order_is_told_from_a_whole_one(number: str, field: str) -> None:
+    [view] = recorded_json(number)["orders"]
+    found = difference(planned((8, 0, 1), goods="12.00"), view, profile(configuration=STATES))
+    assert found is not None
+    assert found.field == field
+
+
+def test_a_recorded_order_without_history_is_a_whole_one() -> None:
+    [view] = recorded_json("239")["orders"]
+    assert difference(planned((8, 0, 1), goods="12.00"), view, profile(configuration=STATES)) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"id_carrier": 2}, "id_carrier"),
+        ({"id_address_delivery": 8}, "id_address_delivery"),
+        ({"total_products_wt": "65.490000"}, "total"),
+        ({"current_state": 8}, "current_state"),
+        ({"total_paid": "65.490000"}, "total"),
+        ({"total_shipping": "4.900000"}, "total"),
+        ({"total_paid": "x"}, "total"),
+        ({"associations": {}}, "order_rows"),
+    ],
+)
+def test_each_difference_is_named(change: dict[str, Any], field: str) -> None:
+    view = {**recorded_json("086")["order"], **change}
+    found = difference(planned((6, 0, 2), (1, 2, 1), goods="65.48"), view, profile(configuration=STATES), ("7", "7"))
+    assert found is not None
+    assert found.field == field
+    assert found.sentence
+    assert found.what_to_do
