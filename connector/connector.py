@@ -12,10 +12,11 @@ from lengow.connector.adapter import Finding, Request, adapter_class
 from lengow.connector.context import Context, utc_now
 from lengow.connector.errors import ApiError, OrderUnknown, SettingsError
 from lengow.connector.events import Receipt, receive, retry_event
-from lengow.connector.importer import Imported, Progress
+from lengow.connector.importer import Imported, Progress, preview_orders
 from lengow.connector.marketplaces import marketplace as described
-from lengow.connector.model import OrderState, StepKind
-from lengow.connector.recorder import Recorder
+from lengow.connector.marketplaces import refresh_marketplaces
+from lengow.connector.model import ActionState, OrderState, StepKind
+from lengow.connector.recorder import Preview, Recorder
 from lengow.connector.rules import Suggestion, suggest_carriers
 from lengow.connector.settings import TOGGLES, Settings, refuse_unsupported_toggle
 from lengow.connector.signals import Signals
@@ -57,6 +58,16 @@ class AccountRound(msgspec.Struct, frozen=True):
     settled: int
 
 
+class DryRun(msgspec.Struct, frozen=True):
+    """What a `sync` would do for an account."""
+
+    account: str
+    orders: list[Preview]
+    """Packages whose decision is new: those that are `ready` would be created."""
+    actions: list[ActionRow]
+    """Queued, and would be sent."""
+
+
 class Connector:
     """Brings Lengow's orders into the shops and their shipments back. Safe to share between threads.
 
@@ -87,6 +98,16 @@ class Connector:
             return [self._round(accounts[0], progress, report=report)]
         with ThreadPoolExecutor(len(accounts), "lengow-sync") as pool:
             return list(pool.map(lambda name: self._round(name, progress, report=report), accounts))
+
+    def preview(self, account: str) -> DryRun:
+        """What the next `sync` of an account would do; Lengow is read, the shop is not called, nothing is written.
+
+        Marketplaces are read and kept if they never were. Raises ApiError.
+        """
+        refresh_marketplaces(self._context, self._account(account))
+        found = {(one.order, one.line_ids): one for one in preview_orders(self._context, account)}
+        waiting = [ActionState.QUEUED, ActionState.SENDING]
+        return DryRun(account, list(found.values()), self.store.list_actions(account=account, states=waiting))
 
     def start(self) -> None:
         """Run the schedule and all steps in threads of this process, until `stop`."""

@@ -19,7 +19,7 @@ from lengow.connector.client.answers import PAGE_SIZE, OrdersPage
 from lengow.connector.context import Context
 from lengow.connector.errors import ApiError, ApiRefused, ApiUnavailable, LengowError, MalformedAnswer, NotFound
 from lengow.connector.model import OrderState, StepKind
-from lengow.connector.recorder import Recorder
+from lengow.connector.recorder import Preview, Recorder
 from lengow.connector.retry import retry_after
 from lengow.connector.settings import IMPORT_SHIPPED_BY_MARKETPLACE
 from lengow.connector.store.rows import PackageRow, Step
@@ -68,12 +68,23 @@ def import_orders(
     start = end = context.now()
     try:
         end = until or _lengow_time(client)
-        start = since or _window_start(context, step, end)
+        start = since or _window_start(context, step.account, step.kind, end)
         imported = _read(context, client, step, start, end, progress)
     except ApiError as error:
         imported = Imported(step.account, start, end, error=error)
     _close(context, step, imported, moves_cursor=step.kind is StepKind.IMPORT and since is None)
     return imported
+
+
+def preview_orders(context: Context, account: str) -> Iterator[Preview]:
+    """What the next import would decide; Lengow is read, nothing is written. Raises ApiError."""
+    client = context.client(account)
+    end = _lengow_time(client)
+    recorder = Recorder(context, account)
+    for page in _pages(client, _window_start(context, account, StepKind.IMPORT, end), end):
+        if isinstance(page, ApiError):
+            raise page
+        yield from recorder.preview([bytes(raw) for raw in page.results])
 
 
 def decide_again(context: Context, account: str) -> None:
@@ -111,11 +122,11 @@ def _lengow_time(client: "LengowClient") -> datetime:
     return client.now() + CLOCK_GRAIN
 
 
-def _window_start(context: Context, step: Step, end: datetime) -> datetime:
-    account = context.settings.accounts[step.account]
-    if step.kind is StepKind.IMPORT_DAILY:
+def _window_start(context: Context, name: str, kind: StepKind, end: datetime) -> datetime:
+    account = context.settings.accounts[name]
+    if kind is StepKind.IMPORT_DAILY:
         return end - timedelta(days=account.daily_sync_days)
-    complete_until = context.store.get_value(step.account, COMPLETE_UNTIL)
+    complete_until = context.store.get_value(name, COMPLETE_UNTIL)
     if complete_until is None:
         return end - timedelta(days=account.first_sync_days)
     return datetime.fromisoformat(complete_until) - timedelta(minutes=account.overlap_minutes)

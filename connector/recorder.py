@@ -15,8 +15,8 @@ from lengow.connector.model import Order, OrderState, Package, StepKind
 from lengow.connector.packages import StoredPackage, assign
 from lengow.connector.policy import Decision, ShopPolicy, decide
 from lengow.connector.reference import reference_of
-from lengow.connector.store.contract import Transaction
-from lengow.connector.store.rows import JournalEntry, NewStep, OrderRow, PackageRow, RecordRow, StoredOrder
+from lengow.connector.store.contract import Reading, Transaction
+from lengow.connector.store.rows import JournalEntry, NewStep, OrderKey, OrderRow, PackageRow, RecordRow, StoredOrder
 
 Name = tuple[str, str]
 """(marketplace, marketplace_order_id)"""
@@ -40,6 +40,21 @@ class Recorded(msgspec.Struct, frozen=True):
     amended: int
 
 
+class Preview(msgspec.Struct, frozen=True):
+    """What would become of one package."""
+
+    order: OrderKey
+    shop: str
+    reference: str
+    line_ids: tuple[str, ...]
+    total: str
+    currency: str
+    decision: Decision
+
+
+_Incoming = dict[Name, tuple[Identity, bytes]]
+
+
 class Recorder:
     """Records for one account. Holds what does not change within one sync: the shops' policies, the marketplaces."""
 
@@ -53,30 +68,13 @@ class Recorder:
 
     def record(self, raws: Sequence[bytes], *, anew: bool = False) -> Recorded:
         """Record a page. With `anew`, unchanged orders too are decided again."""
-        incoming = {(one.marketplace, one.marketplace_order_id): (one, raw) for one, raw in _identified(raws)}
-        known = self._context.store.known(self._account, list(incoming))
-        changed = {
-            name: (identity, raw)
-            for name, (identity, raw) in incoming.items()
-            if anew or known.get(name) != identity.fingerprint
-        }
+        incoming, changed = self._compared(raws, anew=anew)
         if not changed:
             return Recorded(frozenset(incoming), 0, 0)
-        records = []
         with self._context.store.transaction() as tx:
-            stored = tx.orders_named(self._account, list(changed))
-            kept = tx.records([one.order.id for one in stored.values()])
-            for name, (identity, raw) in changed.items():
-                one = stored.get(name)
-                before = kept[one.order.id] if one else None
-                fields = amended_fields(before.raw, raw) if before else []
-                if before is not None and not fields and not anew:
-                    continue
-                record = _Record(self._context, self._account, identity, raw, one, before, fields)
-                if record.is_older() and not anew:
-                    continue
+            records = self._records(tx, changed, anew=anew)
+            for record in records:
                 record.write(tx, self._policies, self._marketplaces)
-                records.append(record)
             tx.save_records([record.row for record in records])
             tx.add_steps([step for record in records for step in record.steps])
             tx.note([entry for record in records for entry in record.notes])
@@ -84,6 +82,35 @@ class Recorder:
             record.tell()
         new = sum(record.is_new for record in records)
         return Recorded(frozenset(incoming), new, len(records) - new)
+
+    def preview(self, raws: Sequence[bytes]) -> list[Preview]:
+        """What `record` would decide on a page; nothing is written."""
+        _, changed = self._compared(raws, anew=False)
+        records = self._records(self._context.store, changed, anew=False)
+        return [one for record in records for one in record.preview(self._policies, self._marketplaces)]
+
+    def _compared(self, raws: Sequence[bytes], *, anew: bool) -> tuple[_Incoming, _Incoming]:
+        """The page by name, and what of it is not known to be unchanged."""
+        incoming = {(one.marketplace, one.marketplace_order_id): (one, raw) for one, raw in _identified(raws)}
+        known = self._context.store.known(self._account, list(incoming))
+        changed = {name: one for name, one in incoming.items() if anew or known.get(name) != one[0].fingerprint}
+        return incoming, changed
+
+    def _records(self, reading: Reading, changed: _Incoming, *, anew: bool) -> list["_Record"]:
+        """What of it really says something new, with what is stored of it."""
+        stored = reading.orders_named(self._account, list(changed))
+        kept = reading.records([one.order.id for one in stored.values()])
+        records = []
+        for name, (identity, raw) in changed.items():
+            one = stored.get(name)
+            before = kept[one.order.id] if one else None
+            amended = amended_fields(before.raw, raw) if before else []
+            if before is not None and not amended and not anew:
+                continue
+            record = _Record(self._context, self._account, identity, raw, one, before, amended)
+            if anew or not record.is_older():
+                records.append(record)
+        return records
 
 
 class _Record:
@@ -144,6 +171,20 @@ class _Record:
             self._write_package(tx, msgspec.structs.replace(row, order_id=order_id), before, decision)
         for row in withdrawn:
             self._withdraw(tx, row)
+
+    def preview(self, policies: Mapping[str, ShopPolicy], marketplaces: set[str]) -> list[Preview]:
+        """What `write` would decide, of packages whose decision is new."""
+        key = OrderKey(self._account, self._identity.marketplace, self._identity.marketplace_order_id)
+        if self._broken is not None or self._order is None:
+            assert self._broken is not None
+            return [Preview(key, "", "", (), "", "", self._broken)]
+        order = self._order
+        planned, _ = self._plan(order, policies, marketplaces)
+        return [
+            Preview(key, row.shop, row.reference, row.line_ids, str(order.total), order.currency, decision)
+            for row, before, decision in planned
+            if before is None or (before.state, before.reason) != (decision.state, decision.reason)
+        ]
 
     def tell(self) -> None:
         signals, tell = self._context.signals, self._context.tell

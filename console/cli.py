@@ -65,12 +65,18 @@ def init(path: str) -> None:
 
 @cli.command()
 @click.option("--account", help="Only this account.")
+@click.option("--dry-run", is_flag=True, help="Show what would be created and sent; write and send nothing.")
 @as_json
 @click.pass_obj
-def sync(config: str | None, account: str | None, as_json: bool) -> int:
+def sync(config: str | None, account: str | None, dry_run: bool, as_json: bool) -> int:
     """One round now, to its end: import, create, events, send, report, outcomes."""
     from lengow.console import output
 
+    if dry_run:
+        with _connector(config) as connector:
+            accounts = [account] if account else list(connector.settings.accounts)
+            output.show_dry_runs([connector.preview(name) for name in accounts], as_json=as_json)
+        return 0
     with _connector(config) as connector, output.progress(quiet=as_json) as progress:
         rounds = connector.sync(account, progress=progress)
     output.show_rounds(rounds, as_json=as_json)

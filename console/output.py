@@ -14,6 +14,7 @@ from rich.text import Text
 
 from lengow.connector import AccountRound, Shop
 from lengow.connector.adapter import Finding
+from lengow.connector.connector import DryRun
 from lengow.connector.importer import Progress as Report
 from lengow.connector.reasons import REASONS
 from lengow.connector.rules import Suggestion
@@ -56,6 +57,22 @@ def show_rounds(rounds: Sequence[AccountRound], *, as_json: bool) -> None:
     for row in rows:
         table.add_row(*(str(value) if value is not None else "" for value in row.values()))
     _print(table)
+
+
+def show_dry_runs(runs: Sequence[DryRun], *, as_json: bool) -> None:
+    if as_json:
+        _print_json(
+            [{**msgspec.to_builtins(one), "actions": [action_facts(row) for row in one.actions]} for one in runs]
+        )
+        return
+    table = _table("account", "order", "shop", "would be", "total", "reference", title="Orders")
+    for run in runs:
+        for one in run.orders:
+            would = _state("created" if one.decision.state == "ready" else one.decision.state, one.decision.reason)
+            total = f"{one.total} {one.currency}"
+            table.add_row(run.account, Text(str(one.order)), one.shop, would, total, one.reference)
+    _print(table)
+    show_actions([row for run in runs for row in run.actions], as_json=False)
 
 
 def show_orders(found: Sequence[StoredOrder], *, as_json: bool) -> None:

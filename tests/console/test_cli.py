@@ -190,3 +190,25 @@ def test_serve_ends_at_once_though_a_client_keeps_its_connection_open(operator: 
         session.post(url.replace("SHOP", "b2c"), json={}, timeout=10)
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
+
+
+def test_a_dry_run_shows_what_would_be_done_and_does_nothing(operator: Operator) -> None:
+    [order_id] = operator.sells(1)
+    [skipped] = operator.sells(1, "fulfilment")
+    for _ in range(2):
+        [run] = operator.reads("sync", "--dry-run")
+        assert {one["order"]["marketplace_order_id"]: one["decision"]["state"] for one in run["orders"]} == {
+            order_id: "ready",
+            skipped: "skipped",
+        }
+    assert operator.reads("orders", "list") == []
+    operator.runs("sync")
+    arguments = ("--arg", "carrier=DPD", "--arg", "tracking_number=1")
+    [row] = operator.reads("actions", "send", "ship", order_id, *arguments, "--dry-run")
+    assert row["arguments"] == {"carrier": "DPD", "tracking_number": "1"}
+    assert operator.reads("actions", "list") == []
+    operator.runs("actions", "send", "ship", order_id, *arguments)
+    [run] = operator.reads("sync", "--dry-run")
+    assert (run["orders"], [one["action_type"] for one in run["actions"]]) == ([], ["ship"])
+    assert operator.sandbox.ledger().told == ()
+    assert order_id in operator.runs("sync", "--dry-run")
