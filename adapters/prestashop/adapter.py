@@ -1,6 +1,7 @@
 """The PrestaShop adapter: the port's methods, each handed to the part that knows how."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import ClassVar
 
 import msgspec
@@ -63,7 +64,7 @@ class PrestaShopAdapter:
         self._finder = Finder(shop, profiles, finisher, settings.email_domain)
         self._creator = Creator(shop, settings, profiles, self._products, self._finder, finisher)
         self._changer = Changer(shop, settings, profiles, finisher)
-        self._poller = Poller(shop, profiles)
+        self._poller = Poller(shop, profiles, wait=timedelta(hours=settings.wait_for_tracking_hours))
         self._health = Health(shop, settings, profiles, context.clock, has_secret=bool(context.webhook_secrets))
 
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product]:

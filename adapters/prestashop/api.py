@@ -249,7 +249,12 @@ def _errors(response: requests.Response) -> list[tuple[int, str]]:
         return [(int(code), html.unescape(message)) for code, message in found]
     errors = value.get("errors") if isinstance(value, dict) else None
     rows = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
-    return [(int(one.get("code") or 0), html.unescape(str(one.get("message", "")))) for one in rows]
+    return [(_code(one.get("code")), html.unescape(str(one.get("message", "")))) for one in rows]
+
+
+def _code(value: object) -> int:
+    text_ = str(value)
+    return int(text_) if text_.isascii() and text_.isdigit() else 0
 
 
 def _refusal(status: int, errors: Sequence[tuple[int, str]]) -> Refusal:

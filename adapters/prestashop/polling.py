@@ -12,7 +12,7 @@ import msgspec
 
 from lengow.adapters.prestashop.api import Deadline, Refusal, Row, Webservice, any_of, text
 from lengow.adapters.prestashop.plan import MARK
-from lengow.adapters.prestashop.profile import Profile, Profiles
+from lengow.adapters.prestashop.profile import Profile, Profiles, number
 from lengow.adapters.prestashop.shipments import shipments_in, told_of
 from lengow.connector.adapter import Event, Polled
 from lengow.connector.errors import ShopUnavailable
@@ -38,11 +38,13 @@ class Cursor(msgspec.Struct, frozen=True):
     """Where many orders changed within one second."""
     waiting: tuple[int, ...] = ()
     """Orders that were shipped without a tracking number."""
+    told: tuple[int, ...] = ()
+    """Those of them that were told without one."""
 
 
 class Poller:
-    def __init__(self, shop: Webservice, profiles: Profiles) -> None:
-        self._shop, self._profiles = shop, profiles
+    def __init__(self, shop: Webservice, profiles: Profiles, *, wait: timedelta) -> None:
+        self._shop, self._profiles, self._wait = shop, profiles, wait
 
     def since(self, cursor: str, now: datetime, deadline: Deadline) -> Polled:
         """One page. Raises ShopUnavailable."""
@@ -57,11 +59,7 @@ class Poller:
         except Refusal as refusal:
             raise ShopUnavailable(f"The shop does not let its orders be read: {refusal}.") from refusal
         found = [event for view in shipped for event in shipments_in(view, rows, profile)]
-        without = {int(event.shop_order_id) for event in found if not event.tracking.number}
-        known = {str(id_) for id_ in waiting}
-        events = [event for event in found if event.tracking.number or event.shop_order_id not in known]
-        kept = tuple(sorted(without | (set(at.waiting) if at.offset else set())))[-MOST_WAITING:]
-        return self._polled(at, changed, events, kept, profile.zone)
+        return self._polled(at, changed, found, self._held(shipped, now, profile.zone), profile.zone)
 
     def of(self, shop_order_id: str, deadline: Deadline) -> list[Event]:
         """Raises ShopUnavailable."""
@@ -106,27 +104,44 @@ class Poller:
             )
         return rows
 
+    def _held(self, views: Sequence[Row], now: datetime, zone: ZoneInfo) -> set[int]:
+        """Orders that were shipped so lately that their number may still come."""
+        return {number(view, "id") for view in views if now - _moment(text(view, "date_upd"), zone, now) < self._wait}
+
     def _polled(
-        self, at: Cursor, changed: Sequence[Row], events: Sequence[Event], waiting: tuple[int, ...], zone: ZoneInfo
+        self, at: Cursor, changed: Sequence[Row], found: Sequence[Event], held: set[int], zone: ZoneInfo
     ) -> Polled:
-        newest = max([at.since, *(text(view, "date_upd") for view in changed)])
+        """What is told now, and where to go on. An order without a number is told once, and stays in the cursor."""
+        unnumbered = {int(event.shop_order_id) for event in found if not event.tracking.number}
+        silent = (held & unnumbered) | set(at.told)
+        events = tuple(one for one in found if one.tracking.number or int(one.shop_order_id) not in silent)
+        waiting = tuple(sorted(unnumbered | (set(at.waiting) if at.offset else set())))[-MOST_WAITING:]
+        told = tuple(sorted(((unnumbered - held) | set(at.told)) & set(waiting)))
         if len(changed) < PAGE:
-            following = Cursor(_before(newest, zone) if changed and not at.offset else newest, 0, waiting)
-            return Polled(tuple(events), _written(following), more=False)
+            newest = max([at.since, *(text(view, "date_upd") for view in changed)])
+            since = _before(newest, zone) if changed and not at.offset else newest
+            return Polled(events, _written(Cursor(since, 0, waiting, told)), more=False)
         last = text(changed[-1], "date_upd")
-        same_second = last == at.since
-        following = Cursor(last, at.offset + PAGE if same_second else 0, waiting)
-        return Polled(tuple(events), _written(following), more=True)
+        offset = at.offset + PAGE if last == at.since else 0
+        return Polled(events, _written(Cursor(last, offset, waiting, told)), more=True)
 
 
 def _read(cursor: str, now: datetime, zone: ZoneInfo) -> Cursor:
-    if not cursor:
+    try:
+        return msgspec.json.decode(cursor, type=Cursor)
+    except msgspec.DecodeError:  # empty at first
         return Cursor(f"{(now - FIRST_LOOK_BACK).astimezone(zone):%Y-%m-%d %H:%M:%S}")
-    return msgspec.json.decode(cursor, type=Cursor)
 
 
 def _written(cursor: Cursor) -> str:
     return msgspec.json.encode(cursor).decode()
+
+
+def _moment(local: str, zone: ZoneInfo, default: datetime) -> datetime:
+    try:
+        return datetime.fromisoformat(local).replace(tzinfo=zone)
+    except ValueError:
+        return default
 
 
 def _before(local: str, zone: ZoneInfo) -> str:

@@ -207,7 +207,7 @@ STATE_FIELDS = "[id,name,shipped,send_email]"
 
 def number(row: Mapping[str, Any], name: str) -> int:
     value = text(row, name)
-    return int(value) if value.lstrip("-").isdigit() else 0
+    return int(value) if value.isascii() and value.removeprefix("-").isdigit() else 0
 
 
 def decimal(row: Mapping[str, Any], name: str) -> Decimal:

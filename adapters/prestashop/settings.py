@@ -31,6 +31,8 @@ class PrestaShopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     email_domain: str = "lengow.invalid"
     """Where the orders' own e-mail addresses end. The buyer's address is never given, so that he gets no mail."""
     customer_group: int = 3
+    wait_for_tracking_hours: float = 2
+    """How long an order that is shipped without a tracking number is held back, so that its number can come."""
     key_in_query: bool = False
     """Send the key in the query, for hosts that drop the Authorization header. HTTPS only."""
     user_agent: str = "lengow-connector"
@@ -46,6 +48,8 @@ class PrestaShopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
             raise ValueError("url holds a password: use key")
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.payment_module):
             raise ValueError(f"payment_module {self.payment_module!r} is not a technical name, such as ps_checkpayment")
+        if not 0 <= self.wait_for_tracking_hours <= 24 * 7:
+            raise ValueError(f"wait_for_tracking_hours is {self.wait_for_tracking_hours:g}, and not from 0 to a week")
         if not DOMAIN.fullmatch(self.email_domain):
             raise ValueError(f"email_domain {self.email_domain!r} is not a domain, such as orders.example.com")
 

@@ -524,3 +524,28 @@ def test_a_change_to_an_order_whose_mark_is_gone(shop: ContractPrestaShop, adapt
     outcome = adapter.update_order(made, MarkShipped())
     assert isinstance(outcome, Rejected)
     assert (outcome.field, outcome.retry) == ("note", False)
+
+
+def test_two_workers_with_one_order_make_one(shop: ContractPrestaShop) -> None:
+    """The shop takes the order's own customer once, so that the second worker learns of the first."""
+    shop.standin.server.latency = 0.02
+    adapters = [shop.adapter(), shop.adapter()]
+    outcomes: list[object] = []
+
+    def work(adapter: PrestaShopAdapter) -> None:
+        try:
+            outcomes.extend(adapter.create_orders([order_of("U-1", shop)]))
+        except ShopUnavailable as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=work, args=(adapter,)) for adapter in adapters]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {type(one) for one in outcomes} == {Created, ShopUnavailable}
+    assert len(shop.standin.rows("orders")) == 1
+    [again] = adapters[0].create_orders([order_of("U-1", shop)])
+    assert isinstance(again, Created)
+    for adapter in adapters:
+        adapter.close()

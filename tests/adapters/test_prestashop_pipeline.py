@@ -115,10 +115,16 @@ def test_a_shipment_reaches_the_marketplace_once_it_has_its_number(
     connector.sync()
     shop_order = int(held(presta)[order_id]["id"])
     presta.set_state(shop_order, 4)
+    moves_on(sandbox, presta, connector, 2)
+    assert told(sandbox, order_id) == []
     presta.add_tracking(shop_order, "6A1", 6)
     moves_on(sandbox, presta, connector, 3)
-    told = [one.arguments["tracking_number"] for one in sandbox.ledger().told if one.order_id == order_id]
-    assert told == ["6A1"]
+    assert told(sandbox, order_id) == ["6A1"]
+
+
+def told(sandbox: Sandbox, order_id: str) -> list[str]:
+    """The tracking numbers of the shipments that the marketplace was told of."""
+    return [one.arguments["tracking_number"] for one in sandbox.ledger().told if one.order_id == order_id]
 
 
 def test_orders_of_a_broken_shop_arrive_once_when_it_is_well_again(

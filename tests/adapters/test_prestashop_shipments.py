@@ -62,23 +62,41 @@ def test_a_tracking_number_that_comes_later_is_seen(shop: ContractPrestaShop, ad
     """It does not touch the order's time of change (capture 124)."""
     made = make(adapter, shop, "A-1")
     shop.standin.set_state(int(made.id), 4)
-    [first], cursor = poll(adapter, "")
-    assert first.tracking.number == ""
-    shop.pass_time(3 * 3600)
-    assert poll(adapter, cursor)[0] == [], "told once"
-    _, cursor = poll(adapter, cursor)
+    events, cursor = poll(adapter, "")
+    assert events == [], "its number may still come"
+    shop.pass_time(3600)
     shop.standin.add_tracking(int(made.id), "X1", shop.colissimo)
-    [second], cursor = poll(adapter, cursor)
-    assert second.id != first.id
-    assert (second.tracking.carrier_name, second.tracking.number) == ("Colissimo", "X1")
-    assert second.tracking.url == "https://track.example.com/X1"
+    [event], cursor = poll(adapter, cursor)
+    assert (event.tracking.carrier_name, event.tracking.number) == ("Colissimo", "X1")
+    assert event.tracking.url == "https://track.example.com/X1"
     assert json.loads(cursor)["waiting"] == []
+
+
+def test_a_shipment_without_a_number_is_told_after_a_while(
+    shop: ContractPrestaShop, adapter: PrestaShopAdapter
+) -> None:
+    made = make(adapter, shop, "A-9")
+    shop.standin.set_state(int(made.id), 4)
+    _, cursor = poll(adapter, "")
+    shop.pass_time(2 * 3600)
+    [first], cursor = poll(adapter, cursor)
+    assert (first.shop_order_id, first.tracking.number) == (made.id, "")
+    for _ in range(2):
+        events, cursor = poll(adapter, cursor)
+        assert events == [], "told once"
+    shop.pass_time(24 * 3600)
+    shop.standin.add_tracking(int(made.id), "X1")
+    [second], _ = poll(adapter, cursor)
+    assert second.id != first.id
+    assert second.tracking.number == "X1"
 
 
 def test_orders_without_a_number_are_asked_for_together(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
     for number in range(30):
         shop.standin.set_state(int(make(adapter, shop, f"A-2-{number}").id), 4)
-    events, cursor = poll(adapter, "")
+    _, cursor = poll(adapter, "")
+    shop.pass_time(2 * 3600)
+    events, cursor = poll(adapter, cursor)
     assert len(events) == 30
     shop.pass_time(3600)
     before = sum(shop.standin.ledger().requests.values())
@@ -288,6 +306,7 @@ def test_connect_tells_where_a_module_sends_to(adapter: PrestaShopAdapter) -> No
         ({"url": "https://key:x@shop.example.com"}, "holds a password"),
         ({"payment_module": "Bank wire"}, "not a technical name"),
         ({"email_domain": "nowhere"}, "not a domain"),
+        ({"wait_for_tracking_hours": -1}, "not from 0 to a week"),
     ],
 )
 def test_settings_that_cannot_be(change: dict[str, str], words: str) -> None:
