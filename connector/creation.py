@@ -14,9 +14,11 @@ import msgspec
 from lengow.connector.adapter import Adapter, Created, Outcome, Rejected, ShopOrder, Unknown
 from lengow.connector.context import Context
 from lengow.connector.errors import LengowError, ShopUnavailable
+from lengow.connector.leases import Leases
 from lengow.connector.model import Line, NewOrder, Order, OrderState, StepKind
-from lengow.connector.recorder import refresh_order_states
-from lengow.connector.retry import retry_after
+from lengow.connector.policy import Decision
+from lengow.connector.recorder import GAVE_UP, Recorder, refresh_order_states
+from lengow.connector.retry import retry_after, steady_pause
 from lengow.connector.settings import DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED
 from lengow.connector.store.contract import Transaction
 from lengow.connector.store.rows import NewStep, PackageRow, Step
@@ -36,6 +38,26 @@ class _Task(msgspec.Struct, frozen=True):
     """An earlier attempt was begun, and nothing is known of its outcome."""
 
 
+class _Found(msgspec.Struct, frozen=True):
+    """An earlier attempt, whose outcome was unknown, had created it."""
+
+    reference: str
+    shop_order: ShopOrder
+
+
+class _Overtaken(msgspec.Struct, frozen=True):
+    """While its creation was in doubt, the order changed so that it is not to be created any more, or not yet."""
+
+    reference: str
+    decision: Decision
+
+
+class _Lost(msgspec.Struct, frozen=True):
+    """Another worker has taken the step over: nothing was sent, and nothing is written."""
+
+    reference: str
+
+
 class _Held(msgspec.Struct, frozen=True):
     """Not sent to the shop: it waits for a product."""
 
@@ -50,7 +72,7 @@ class _Untouched(msgspec.Struct, frozen=True):
     reason: str
 
 
-Result = Outcome | _Held | _Untouched
+Result = Outcome | _Found | _Overtaken | _Lost | _Held | _Untouched
 
 
 def create_due(context: Context, shop: str, *, subject: str | None = None) -> int:
@@ -72,10 +94,11 @@ def create_due(context: Context, shop: str, *, subject: str | None = None) -> in
 
 def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -> list[_Task]:
     """Lease a batch and commit the intent to create it."""
+    now = context.now()
     with context.store.transaction() as tx:
         steps = tx.claim(
             StepKind.CREATE,
-            context.now(),
+            now,
             context.lease_end(),
             limit=adapter.capabilities.batch_size,
             shop=shop,
@@ -89,41 +112,70 @@ def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -
             if package is None or package.state not in _CREATABLE or package.order_id not in models:
                 tx.finish([step])
                 continue
+            if package.shop != shop and not package.begun:
+                tx.finish([step])
+                tx.add_steps([NewStep(StepKind.CREATE, step.subject, now, account=step.account, shop=package.shop)])
+                continue
             in_doubt = package.state is OrderState.CREATING
             tasks.append(_Task(step, package, models[package.order_id], in_doubt))
+        tasks = _with_shipping(tx, tasks)
         tx.set_package_states(
-            msgspec.structs.replace(task.package, state=OrderState.CREATING, reason="", changed_at=context.now())
+            msgspec.structs.replace(task.package, state=OrderState.CREATING, reason="", changed_at=now)
             for task in tasks
             if not task.in_doubt
         )
     return tasks
 
 
+def _with_shipping(tx: Transaction, tasks: Sequence[_Task]) -> list[_Task]:
+    """Let the first package of each order whose creation is begun carry the order's shipping and fee."""
+    siblings = tx.packages_of_orders([task.package.order_id for task in tasks])
+    carried = {order_id for order_id, rows in siblings.items() if any(row.carries_shipping for row in rows)}
+    given = []
+    for task in tasks:
+        package = task.package
+        if package.order_id not in carried and not task.in_doubt:
+            carried.add(package.order_id)
+            package = msgspec.structs.replace(package, carries_shipping=True)
+        given.append(msgspec.structs.replace(task, package=package))
+    return given
+
+
 def _results(context: Context, adapter: Adapter, shop: str, tasks: Sequence[_Task]) -> dict[str, Result]:
     """What became of each package, by reference. Whatever the adapter does, none is left without an answer."""
+    leases = Leases(context, [task.step for task in tasks])
     results: dict[str, Result] = {}
     for task in tasks:
         if task.in_doubt:
-            found = _look_for(adapter, task.package.reference)
-            if found is not None:
-                results[task.package.reference] = found
+            settled = _settled(context, adapter, leases, task)
+            if settled is not None:
+                results[task.package.reference] = settled
     fresh = [task for task in tasks if task.package.reference not in results]
     if fresh:
         held = _without_product(context, adapter, shop, fresh)
         results |= held
-        new = [_new_order(context, shop, task) for task in fresh if task.package.reference not in held]
-        results |= _create(adapter, shop, new)
+        new = [task for task in fresh if task.package.reference not in held]
+        lost = {task.package.reference for task in new if not leases.hold(task.step)}
+        results |= {reference: _Lost(reference) for reference in lost}
+        orders = [_new_order(context, shop, task) for task in new if task.package.reference not in lost]
+        results |= _create(adapter, shop, orders)
     return results
 
 
-def _look_for(adapter: Adapter, reference: str) -> Created | Unknown | None:
-    """None when the shop surely does not hold the order."""
+def _settled(context: Context, adapter: Adapter, leases: Leases, task: _Task) -> Result | None:
+    """What is known of a package in doubt; None when the shop surely does not hold it and it is to be created."""
+    reference = task.package.reference
+    if not leases.hold(task.step):
+        return _Lost(reference)
     try:
         found = adapter.find_order(reference)
     except Exception as error:  # noqa: BLE001 - a third party's adapter may raise anything
         _log_unexpected(error, reference)
-        return Unknown(reference, f"The shop could not be asked: {error}")
-    return Created(reference, found) if found else None
+        return _Untouched(reference, f"The shop could not be asked: {error}")
+    if found is not None:
+        return _Found(reference, found)
+    decision = Recorder(context, task.step.account).decide(task.order, task.package)
+    return None if decision.state is OrderState.READY else _Overtaken(reference, decision)
 
 
 def _without_product(
@@ -165,7 +217,7 @@ def _create(adapter: Adapter, shop: str, orders: Sequence[NewOrder]) -> dict[str
 def _new_order(context: Context, shop: str, task: _Task) -> NewOrder:
     order = task.order
     package = next((one for one in order.packages if set(one.line_ids) & set(task.package.line_ids)), order.packages[0])
-    first = task.package.position == 1
+    first = task.package.carries_shipping
     delivered_by_marketplace = order.delivered_by_marketplace
     return NewOrder(
         reference=task.package.reference,
@@ -198,7 +250,9 @@ def _write_outcomes(context: Context, adapter: Adapter, tasks: Sequence[_Task], 
     now, settle = context.now(), adapter.capabilities.settle_seconds
     with context.store.transaction() as tx:
         mine = tx.mine([task.step for task in tasks])
-        kept = [task for task in tasks if task.step.id in mine]
+        kept = [
+            task for task in tasks if task.step.id in mine and not isinstance(results[task.package.reference], _Lost)
+        ]
         effects = [
             _effect(task, results[task.package.reference], now, settle=settle, jitter=context.jitter()) for task in kept
         ]
@@ -237,10 +291,14 @@ def _end_steps(tx: Transaction, tasks: Sequence[_Task], effects: Sequence[_Effec
 
 def _effect(task: _Task, result: Result, now: datetime, *, settle: float, jitter: float) -> _Effect:
     """Decide what a result means. Pure."""
-    if isinstance(result, Created):
+    if isinstance(result, Created | _Found):
         package = _changed(task, now, OrderState.CREATED, "", "", result.shop_order.id)
-        what = "found" if task.in_doubt else "created"
+        what = "found" if isinstance(result, _Found) else "created"
         return _Effect(package, what, f"{package.shop} {result.shop_order.id}")
+    if isinstance(result, _Overtaken):
+        decision = result.decision
+        package = _changed(task, now, decision.state, decision.reason, decision.about)
+        return _Effect(package, "decided", ": ".join(filter(None, (decision.state, decision.reason, decision.about))))
     if isinstance(result, _Held):
         about = ", ".join(result.missing)
         package = _changed(task, now, OrderState.WAITING, "unknown_product", about)
@@ -250,31 +308,47 @@ def _effect(task: _Task, result: Result, now: datetime, *, settle: float, jitter
         about = f"{result.field}: {result.reason}" if result.field else result.reason
         package = _changed(task, now, OrderState.FAILED, "rejected_by_shop", about)
         return _Effect(package, "create_failed", f"rejected_by_shop: {about}", held=True)
+    if isinstance(result, _Lost):
+        raise TypeError("nothing is written of what another worker has")
     return _again(task, result, now, settle=settle, jitter=jitter)
 
 
 def _again(
     task: _Task, result: Unknown | Rejected | _Untouched, now: datetime, *, settle: float, jitter: float
 ) -> _Effect:
-    """Try again later; when the tries are used up, wait for a person. What is in doubt stays so."""
-    unknown = isinstance(result, Unknown)
-    in_doubt = task.in_doubt or unknown
+    """Try again later. What is in doubt stays so.
+
+    A shop that answers and does not take it waits for a person in the end; one that cannot be reached is tried again
+    for as long as it takes.
+    """
+    in_doubt = task.in_doubt or isinstance(result, Unknown)
     reason = _AGAIN[type(result)]
-    pause = retry_after(task.step.attempts, jitter=jitter)
+    if isinstance(result, _Untouched):
+        pause: float | None = steady_pause(task.step.attempts, jitter=jitter)
+    else:
+        pause = retry_after(task.step.attempts, jitter=jitter)
     if pause is None:
         state = OrderState.CREATING if in_doubt else OrderState.FAILED
-        return _Effect(_changed(task, now, state, "gave_up", result.reason), "gave_up", result.reason, held=True)
+        return _Effect(_changed(task, now, state, GAVE_UP, result.reason), GAVE_UP, result.reason, held=True)
     state = OrderState.CREATING if in_doubt else OrderState.READY
     due_at = now + timedelta(seconds=max(pause, settle) if in_doubt else pause)
     package = _changed(task, now, state, reason, result.reason)
-    return _Effect(package, "create_failed", f"{reason}: {result.reason}", due_at)
+    again = task.package.reason == reason and task.package.about == result.reason
+    return _Effect(package, "" if again else "create_failed", f"{reason}: {result.reason}", due_at)
 
 
 def _changed(
     task: _Task, now: datetime, state: OrderState, reason: str, about: str, shop_order_id: str = ""
 ) -> PackageRow:
+    begun = state in (OrderState.CREATING, OrderState.CREATED)
     return msgspec.structs.replace(
-        task.package, state=state, reason=reason, about=about, shop_order_id=shop_order_id, changed_at=now
+        task.package,
+        state=state,
+        reason=reason,
+        about=about,
+        shop_order_id=shop_order_id,
+        carries_shipping=begun and task.package.carries_shipping,
+        changed_at=now,
     )
 
 

@@ -159,7 +159,7 @@ def identify(raw: bytes) -> Identity:
     except UNREADABLE:
         marketplace = number = ""
     if not marketplace or not number:
-        digest = hashlib.blake2b(raw, digest_size=16).digest()
+        digest = _fingerprint(raw)
         return Identity("unreadable", digest.hex(), digest)
     return Identity(marketplace, number, _fingerprint(raw))
 

@@ -18,11 +18,10 @@ import msgspec
 from lengow.connector.client.answers import PAGE_SIZE, OrdersPage
 from lengow.connector.context import Context
 from lengow.connector.errors import ApiError, ApiRefused, ApiUnavailable, LengowError, MalformedAnswer, NotFound
-from lengow.connector.model import OrderState, StepKind
+from lengow.connector.model import StepKind
 from lengow.connector.recorder import Preview, Recorder
 from lengow.connector.retry import retry_after
-from lengow.connector.settings import IMPORT_SHIPPED_BY_MARKETPLACE
-from lengow.connector.store.rows import PackageRow, Step
+from lengow.connector.store.rows import Step
 
 if TYPE_CHECKING:
     from lengow.connector.client.api import LengowClient
@@ -33,6 +32,8 @@ PASSES = 3
 """How often a window is read before it is left open."""
 COMPLETE_UNTIL = "complete_until"
 LAST_ERROR = "last_import_error"
+DECIDED_BY = "decided_by"
+"""The digest of what the decisions of the last round rested on."""
 CLOCK_GRAIN = timedelta(seconds=1)
 """The `Date` header, by which Lengow's clock is known, has whole seconds."""
 
@@ -88,22 +89,21 @@ def preview_orders(context: Context, account: str) -> Iterator[Preview]:
 
 
 def decide_again(context: Context, account: str) -> None:
-    """Decide anew what waits for or was skipped by something that may have changed: a toggle, a marketplace."""
-    packages: list[PackageRow] = []
-    for shop in context.settings.shops_of(account):
-        since = context.now() - timedelta(days=context.settings.shops[shop].catch_up_days)
-        if context.toggles(shop)[IMPORT_SHIPPED_BY_MARKETPLACE]:
-            packages += context.store.packages_by_reason(
-                shop, OrderState.SKIPPED, "delivered_by_marketplace_disabled", since
-            )
-        packages += context.store.packages_by_reason(shop, OrderState.WAITING, "unknown_marketplace", since)
-    if not packages:
-        return
+    """Decide anew what is not begun yet, when what decisions rest on has changed: toggles, shops, marketplaces.
+
+    Only orders within the shops' catch-up windows.
+    """
     recorder = Recorder(context, account)
-    order_ids = sorted({package.order_id for package in packages})
+    rests_on = recorder.rests_on()
+    if context.store.get_value(account, DECIDED_BY) == rests_on:
+        return
+    days = [context.settings.shops[shop].catch_up_days for shop in context.settings.shops_of(account)]
+    since = context.now() - timedelta(days=max(days, default=0))
+    order_ids = context.store.orders_to_decide(account, since)
     for start in range(0, len(order_ids), PAGE_SIZE):
-        records = context.store.records(order_ids[start : start + PAGE_SIZE])
-        recorder.record([record.raw for record in records.values()], anew=True)
+        recorder.decide_again(order_ids[start : start + PAGE_SIZE])
+    with context.store.transaction() as tx:
+        tx.set_value(account, DECIDED_BY, rests_on)
 
 
 def next_import(context: Context, step: Step) -> datetime:
@@ -137,6 +137,7 @@ def _read(
 ) -> Imported:
     recorder = Recorder(context, step.account)
     new = amended = 0
+    before: tuple[set[int], int] | None = None
     for _ in range(PASSES):
         seen: set[int] = set()
         broken: ApiError | None = None
@@ -156,6 +157,10 @@ def _read(
             return Imported(step.account, since, until, len(seen), new, amended, broken)
         if len(seen) >= expected:
             return Imported(step.account, since, until, len(seen), new, amended)
+        if before == (seen, expected):
+            log.warning("Lengow counts more than it gives", extra={"account": step.account, "seen": len(seen)})
+            return Imported(step.account, since, until, len(seen), new, amended)
+        before = (seen, expected)
         log.info("pages shifted", extra={"account": step.account, "seen": len(seen), "expected": expected})
     error = ApiUnavailable(
         f"The pages from Lengow did not hold still: {len(seen)} of {expected} orders seen.", account=step.account
@@ -175,7 +180,9 @@ def _pages(client: "LengowClient", since: datetime, until: datetime) -> Iterator
         except MalformedAnswer as error:
             return error
         except NotFound:
-            return OrdersPage(count=0, results=[])
+            if number == 1:
+                raise
+            return OrdersPage(count=0, results=[])  # the window has shrunk since its pages were counted
 
     first = fetch(1)
     yield first

@@ -3,8 +3,10 @@
 An order whose fingerprint is the stored one costs that comparison and nothing else.
 """
 
+import hashlib
+import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -20,6 +22,10 @@ from lengow.connector.store.rows import JournalEntry, NewStep, OrderKey, OrderRo
 
 Name = tuple[str, str]
 """(marketplace, marketplace_order_id)"""
+
+log = logging.getLogger("lengow.connector.recorder")
+
+GAVE_UP = "gave_up"
 
 URGENCY = (
     OrderState.FAILED,
@@ -66,6 +72,16 @@ class Recorder:
         }
         self._marketplaces = {key.lower() for key in context.store.marketplaces(account)}
 
+    def rests_on(self) -> str:
+        """A digest of everything but the orders that decisions rest on."""
+        shops = {name: self._context.settings.shops[name] for name in self._policies}
+        facts = [
+            sorted(self._marketplaces),
+            [(name, one.marketplaces, one.catalogues) for name, one in sorted(shops.items())],
+            [policy for _, policy in sorted(self._policies.items())],
+        ]
+        return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
+
     def record(self, raws: Sequence[bytes], *, anew: bool = False) -> Recorded:
         """Record a page. With `anew`, unchanged orders too are decided again."""
         incoming, changed = self._compared(raws, anew=anew)
@@ -73,21 +89,59 @@ class Recorder:
             return Recorded(frozenset(incoming), 0, 0)
         with self._context.store.transaction() as tx:
             records = self._records(tx, changed, anew=anew)
-            for record in records:
-                record.write(tx, self._policies, self._marketplaces)
-            tx.save_records([record.row for record in records])
-            tx.add_steps([step for record in records for step in record.steps])
-            tx.note([entry for record in records for entry in record.notes])
+            self._write(tx, records)
         for record in records:
             record.tell()
         new = sum(record.is_new for record in records)
         return Recorded(frozenset(incoming), new, len(records) - new)
+
+    def decide_again(self, order_ids: Sequence[int]) -> None:
+        """Decide stored orders anew, by their records as they stand in this very transaction."""
+        with self._context.store.transaction() as tx:
+            stored, kept = tx.orders(order_ids), tx.records(order_ids)
+            records = [
+                _Record(
+                    self._context,
+                    self._account,
+                    Identity(one.order.marketplace, one.order.marketplace_order_id, one.order.fingerprint),
+                    kept[order_id].raw,
+                    one,
+                    kept[order_id],
+                    [],
+                )
+                for order_id, one in stored.items()
+                if kept[order_id].unreadable is None
+            ]
+            records = [record for record in records if record.is_catching_up()]
+            self._write(tx, records)
+        for record in records:
+            record.tell()
+
+    def decide(self, order: Order, row: PackageRow) -> Decision:
+        """What is decided on one stored package of an order as it stands now."""
+        lines = tuple(line for line in order.lines if line.id in row.line_ids)
+        delivery = next((one.delivery for one in order.packages if set(one.line_ids) & set(row.line_ids)), None)
+        stored = self._context.store.order(row.order_id)
+        return decide(
+            order,
+            Package(lines, delivery),
+            self._policies.get(row.shop),
+            own_ids={one.shop_order_id for one in stored.packages} if stored else set(),
+            known_marketplace=order.marketplace.lower() in self._marketplaces,
+        )
 
     def preview(self, raws: Sequence[bytes]) -> list[Preview]:
         """What `record` would decide on a page; nothing is written."""
         _, changed = self._compared(raws, anew=False)
         records = self._records(self._context.store, changed, anew=False)
         return [one for record in records for one in record.preview(self._policies, self._marketplaces)]
+
+    def _write(self, tx: Transaction, records: Sequence["_Record"]) -> None:
+        for record in records:
+            record.write(tx, self._policies, self._marketplaces)
+        tx.save_records([record.row for record in records])
+        tx.add_steps([step for record in records for step in record.steps])
+        tx.note([entry for record in records for entry in record.notes])
 
     def _compared(self, raws: Sequence[bytes], *, anew: bool) -> tuple[_Incoming, _Incoming]:
         """The page by name, and what of it is not known to be unchanged."""
@@ -105,7 +159,7 @@ class Recorder:
             one = stored.get(name)
             before = kept[one.order.id] if one else None
             amended = amended_fields(before.raw, raw) if before else []
-            if before is not None and not amended and not anew:
+            if before is not None and before.unreadable is None and not amended and not anew:
                 continue
             record = _Record(self._context, self._account, identity, raw, one, before, amended)
             if anew or not record.is_older():
@@ -144,6 +198,10 @@ class _Record:
         except OrderUndecodable as error:
             self._order = None
             self._broken = Decision(OrderState.FAILED, error.code, str(error))
+        except Exception as error:  # a fault of ours must not stop the page
+            log.exception("an order could not be decoded", extra={"order": self._identity.marketplace_order_id})
+            self._order = None
+            self._broken = Decision(OrderState.FAILED, OrderUndecodable.code, repr(error))
 
     @property
     def is_new(self) -> bool:
@@ -154,6 +212,15 @@ class _Record:
         if self._order is None or self._stored is None or self._stored.order.updated_at is None:
             return False
         return self._order.updated_at < self._stored.order.updated_at
+
+    def is_catching_up(self) -> bool:
+        """Young enough that the shop that takes it by now still wants to know of it."""
+        if self._order is None:
+            return False
+        settings = self._context.settings
+        shop = settings.shop_for(self._account, self._order.marketplace, self._order.catalogues)
+        days = settings.shops[shop].catch_up_days if shop else 0
+        return shop is None or self._order.date >= self._now - timedelta(days=days)
 
     def write(self, tx: Transaction, policies: Mapping[str, ShopPolicy], marketplaces: set[str]) -> None:
         """Write the order and its packages; `notes` and `steps` are left to be written for the whole page."""
@@ -300,6 +367,7 @@ class _Record:
                 reason=decision.reason,
                 about=decision.about,
                 shop_order_id="",
+                carries_shipping=False,
                 changed_at=self._now,
             )
             planned.append((row, before, decision))
@@ -332,9 +400,14 @@ class _Record:
 
 
 def overall(packages: Sequence[PackageRow], *, none: Decision) -> Decision:
-    """What an order shows of its packages; `none` where it has none."""
-    first = min(packages, key=lambda row: URGENCY.index(row.state), default=None)
-    return Decision(first.state, first.reason, first.about) if first else none
+    """What an order shows of its packages; `none` where it has none.
+
+    A package that was given up waits for a person, also where its creation is still in doubt.
+    """
+    shown = [
+        Decision(OrderState.FAILED if row.reason == GAVE_UP else row.state, row.reason, row.about) for row in packages
+    ]
+    return min(shown, key=lambda one: URGENCY.index(one.state), default=none)
 
 
 def refresh_order_states(tx: Transaction, changed: Sequence[PackageRow], now: datetime) -> None:

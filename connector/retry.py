@@ -14,3 +14,8 @@ def retry_after(attempts: int, *, jitter: float, asked: float | None = None) -> 
         return None
     pause = PAUSES[max(attempts, 1) - 1] * (0.9 + 0.2 * jitter)
     return max(pause, asked or 0.0)
+
+
+def steady_pause(attempts: int, *, jitter: float, asked: float | None = None) -> float:
+    """As `retry_after`, for what is tried for as long as it takes: never longer than half an hour, unless asked."""
+    return retry_after(min(attempts, 6), jitter=jitter, asked=asked) or 0.0

@@ -3,6 +3,7 @@
 WAL with synchronous=FULL: what is committed outlives a power cut, which exactly-once rests on.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -32,8 +33,9 @@ class Connections:
     def mine(self) -> sqlite3.Connection:
         """This thread's connection. Raises StoreError when the file cannot be opened."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._connect()
+        if connection is None or self._local.process != os.getpid():  # a fork must not share its parent's connection
+            connection, self._local.process = self._connect(), os.getpid()
+            self._local.connection = connection
             with self._lock:
                 self._all.append(connection)
         return connection

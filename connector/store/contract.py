@@ -36,6 +36,11 @@ class Reading(Protocol):
 
     def order(self, order_id: int) -> StoredOrder | None: ...
 
+    def orders(self, order_ids: Sequence[int]) -> dict[int, StoredOrder]: ...
+
+    def orders_to_decide(self, account: str, since: datetime) -> list[int]:
+        """The ids of orders dated `since` or later that have a package which is not begun, withdrawn or failed."""
+
     def records(self, order_ids: Sequence[int]) -> dict[int, RecordRow]:
         """What Lengow sent, by order id."""
 
@@ -50,14 +55,14 @@ class Reading(Protocol):
 
     def package_in_shop(self, shop: str, *, shop_order_id: str = "", reference: str = "") -> PackageRow | None: ...
 
-    def packages_by_reason(self, shop: str, state: OrderState, reason: str, since: datetime) -> list[PackageRow]:
-        """Of orders ordered at `since` or later."""
-
     def list_orders(self, wanted: OrderFilter) -> list[StoredOrder]:
         """Newest first."""
 
     def late_orders(self, until: datetime, *, account: str | None = None) -> list[StoredOrder]:
-        """Created orders that wait for shipment, with a deadline before `until` and no shipment told; nearest first."""
+        """Created orders that wait for shipment, with a deadline before `until` and no shipment under way; nearest first.
+
+        A shipment that was given up or is stuck is not under way.
+        """
 
     def noted(self, order_ids: Sequence[int], what: str) -> set[int]:
         """Those of the orders in whose journal this stands."""
@@ -93,7 +98,7 @@ class Reading(Protocol):
 
     def steps(self, *, kind: StepKind | None = None, held: bool | None = None, limit: int = 50) -> list[Step]: ...
 
-    def next_due(self, kinds: Sequence[StepKind]) -> datetime | None: ...
+    def step(self, step_id: int) -> Step | None: ...
 
 
 class Transaction(Reading, Protocol):
@@ -109,7 +114,7 @@ class Transaction(Reading, Protocol):
         """Insert (id 0) or replace by id; returns the id."""
 
     def set_package_states(self, rows: Iterable[PackageRow]) -> None:
-        """Write state, reason, about, shop_order_id and changed_at of stored packages."""
+        """Write state, reason, about, shop_order_id, carries_shipping and changed_at of stored packages."""
 
     def set_order_states(self, rows: Iterable[tuple[int, OrderState, str, str, datetime]]) -> None:
         """(order id, state, reason, about, changed_at)"""
@@ -118,7 +123,7 @@ class Transaction(Reading, Protocol):
 
     def add_steps(self, steps: Sequence[NewStep], *, renew: bool = True) -> None:
         """One step of a kind a subject. One that is there already, with `renew`, starts anew: due then, no attempts,
-        not held; one that is being worked on stays as it is.
+        not held, and of the given account and shop; one that is being worked on stays as it is.
         """
 
     def drop_step(self, kind: StepKind, subject: str) -> None: ...
@@ -149,7 +154,7 @@ class Transaction(Reading, Protocol):
         """Done: the steps are gone. Raises LeaseLost if any was taken over."""
 
     def postpone(self, step: Step, due_at: datetime, error: str = "", *, restart: bool = False) -> None:
-        """Try again then; with `restart` the attempts are counted from zero."""
+        """Try again then, held or not; with `restart` the attempts are counted from zero."""
 
     def hold(self, step: Step, error: str) -> None:
         """It waits for a person."""

@@ -53,15 +53,15 @@ FIRST = (
         reason TEXT NOT NULL,
         about TEXT NOT NULL,
         shop_order_id TEXT NOT NULL,
+        carries_shipping INTEGER NOT NULL,
         changed_at TEXT NOT NULL,
         UNIQUE (order_id, position)
     )
     """,
     "CREATE INDEX packages_by_shop_order ON packages (shop, shop_order_id) WHERE shop_order_id <> ''",
-    "CREATE INDEX packages_by_reason ON packages (shop, state, reason) WHERE reason <> ''",
     """
     CREATE TABLE steps (
-        id INTEGER PRIMARY KEY,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
         kind TEXT NOT NULL,
         subject TEXT NOT NULL,
         account TEXT NOT NULL,

@@ -64,7 +64,7 @@ class PackageRow(msgspec.Struct, frozen=True):
     id: int
     order_id: int
     position: int
-    """1 for the order's first package, which carries the shipping."""
+    """1 for the first package that the order had, and so on."""
     shop: str
     reference: str
     line_ids: tuple[str, ...]
@@ -72,6 +72,8 @@ class PackageRow(msgspec.Struct, frozen=True):
     reason: str
     about: str
     shop_order_id: str
+    carries_shipping: bool
+    """It is the one whose shop order has the order's shipping and fee: the first whose creation was begun."""
     changed_at: datetime
 
     @property

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ PARAMETERS = 500
 CLAIM_ORDER = "urgency, due_at, id"
 """As the indexes `steps_of_shop` and `steps_of_account` have it."""
 
-PLAIN = frozenset({str, int, bytes, type(None)})
+PLAIN = frozenset({str, int, bool, bytes, type(None)})
 """Types that SQLite takes as they are."""
 
 ORDER_COLUMNS = ", ".join(f"o.{name}" for name in OrderRow.__struct_fields__)
@@ -110,6 +110,16 @@ class SqliteReading:
         rows = self._db.execute(f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id = ?", [order_id])
         return next(iter(self._with_packages(rows.fetchall())), None)
 
+    def orders(self, order_ids: Sequence[int]) -> dict[int, StoredOrder]:
+        rows = [
+            row
+            for some in _chunks(order_ids)
+            for row in self._db.execute(
+                f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.id IN ({_marks(len(some))})", list(some)
+            )
+        ]
+        return {one.order.id: one for one in self._with_packages(rows)}
+
     def find_orders(self, marketplace_order_id: str) -> list[StoredOrder]:
         rows = self._db.execute(
             f"SELECT {ORDER_COLUMNS} FROM orders o WHERE o.marketplace_order_id = ? ORDER BY o.id",
@@ -127,17 +137,16 @@ class SqliteReading:
         ).fetchone()
         return _package(row) if row else None
 
-    def packages_by_reason(self, shop: str, state: OrderState, reason: str, since: datetime) -> list[PackageRow]:
-        columns = ", ".join(f"p.{name}" for name in PackageRow.__struct_fields__)
+    def orders_to_decide(self, account: str, since: datetime) -> list[int]:
         rows = self._db.execute(
-            f"""
-            SELECT {columns} FROM packages p JOIN orders o ON o.id = p.order_id
-            WHERE p.shop = ? AND p.state = ? AND p.reason = ? AND p.reason <> '' AND coalesce(o.ordered_at, o.received_at) >= ?
-            ORDER BY p.id
+            """
+            SELECT DISTINCT o.id FROM orders o JOIN packages p ON p.order_id = o.id
+            WHERE o.account = ? AND coalesce(o.ordered_at, o.received_at) >= ?
+            AND p.state IN ('waiting', 'skipped', 'ready') ORDER BY o.id
             """,
-            [shop, state, reason, _text(since)],
+            [account, _text(since)],
         )
-        return [_package(row) for row in rows]
+        return [row[0] for row in rows]
 
     def list_orders(self, wanted: OrderFilter) -> list[StoredOrder]:
         where, values = _where(
@@ -163,7 +172,9 @@ class SqliteReading:
             SELECT {ORDER_COLUMNS} FROM orders o {where} AND o.status = 'waiting_shipment' AND o.state = 'created'
             AND NOT EXISTS (
                 SELECT 1 FROM actions a WHERE a.order_id = o.id AND a.action_type = 'ship'
-                AND a.state NOT IN ('refused', 'failed')
+                AND (a.state IN ('sent', 'confirmed') OR (a.state IN ('queued', 'sending') AND NOT EXISTS (
+                    SELECT 1 FROM steps s WHERE s.kind = 'send' AND s.subject = CAST(a.id AS TEXT) AND s.held = 1
+                )))
             )
             ORDER BY o.ship_by, o.id
             """,
@@ -261,12 +272,9 @@ class SqliteReading:
         )
         return [_step(row) for row in rows]
 
-    def next_due(self, kinds: Sequence[StepKind]) -> datetime | None:
-        (due_at,) = self._db.execute(
-            f"SELECT min(due_at) FROM steps WHERE held = 0 AND kind IN ({_marks(len(kinds))})",
-            list(kinds),
-        ).fetchone()
-        return _moment(due_at)
+    def step(self, step_id: int) -> Step | None:
+        row = self._db.execute(f"SELECT {STEP_COLUMNS} FROM steps WHERE id = ?", [step_id]).fetchone()
+        return _step(row) if row else None
 
     def records(self, order_ids: Sequence[int]) -> dict[int, RecordRow]:
         return {
@@ -316,8 +324,20 @@ class SqliteTransaction(SqliteReading):
 
     def set_package_states(self, rows: Iterable[PackageRow]) -> None:
         self._db.executemany(
-            "UPDATE packages SET state = ?, reason = ?, about = ?, shop_order_id = ?, changed_at = ? WHERE id = ?",
-            [(row.state, row.reason, row.about, row.shop_order_id, _text(row.changed_at), row.id) for row in rows],
+            "UPDATE packages SET state = ?, reason = ?, about = ?, shop_order_id = ?, carries_shipping = ?, changed_at = ?"
+            " WHERE id = ?",
+            [
+                (
+                    row.state,
+                    row.reason,
+                    row.about,
+                    row.shop_order_id,
+                    row.carries_shipping,
+                    _text(row.changed_at),
+                    row.id,
+                )
+                for row in rows
+            ],
         )
 
     def set_order_states(self, rows: Iterable[tuple[int, OrderState, str, str, datetime]]) -> None:
@@ -334,8 +354,8 @@ class SqliteTransaction(SqliteReading):
 
     def add_steps(self, steps: Sequence[NewStep], *, renew: bool = True) -> None:
         conflict = (
-            "DO UPDATE SET due_at = min(due_at, excluded.due_at), attempts = 0, held = 0, error = ''"
-            " WHERE lease_until IS NULL"
+            "DO UPDATE SET due_at = min(due_at, excluded.due_at), attempts = 0, held = 0, error = '',"
+            " account = excluded.account, shop = excluded.shop, urgency = excluded.urgency WHERE lease_until IS NULL"
             if renew
             else "DO NOTHING"
         )
@@ -401,7 +421,7 @@ class SqliteTransaction(SqliteReading):
     def postpone(self, step: Step, due_at: datetime, error: str = "", *, restart: bool = False) -> None:
         attempts = 0 if restart else step.attempts
         self._with_lease(
-            "UPDATE steps SET due_at = ?, lease_until = NULL, error = ?, attempts = ?",
+            "UPDATE steps SET due_at = ?, lease_until = NULL, error = ?, attempts = ?, held = 0",
             [_text(due_at), error, attempts],
             step,
         )
@@ -547,7 +567,7 @@ def _column(value: Any) -> Any:
 
 def _text(moment: datetime | None) -> str | None:
     """UTC in one fixed width, so that text sorts as time."""
-    return None if moment is None else moment.isoformat(timespec="microseconds")
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -564,6 +584,7 @@ def _order(row: Sequence[Any]) -> OrderRow:
 
 def _package(row: Sequence[Any]) -> PackageRow:
     fields = dict(zip(PackageRow.__struct_fields__, row, strict=True))
+    fields["carries_shipping"] = bool(fields["carries_shipping"])
     fields["line_ids"] = tuple(msgspec.json.decode(fields["line_ids"]))
     fields["state"] = OrderState(fields["state"])
     fields["changed_at"] = _moment(fields["changed_at"])

@@ -1,18 +1,24 @@
 """The shop refuses, answers late or not at all: nothing is lost, nothing comes twice, and a person can mend it."""
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 
 from lengow.adapters.generic import GenericAdapter
-from lengow.connector.adapter import Outcome, Product, Unknown
+from lengow.connector import Connector, Settings
+from lengow.connector.adapter import Created, Outcome, Product, ShopOrder, Unknown
 from lengow.connector.errors import LeaseLost, ShopUnavailable
-from lengow.connector.model import NewOrder, StepKind
+from lengow.connector.model import NewOrder, OrderState, StepKind
+from lengow.connector.store.rows import OrderFilter
 
 
 class FlakyShop(GenericAdapter):
@@ -76,9 +82,21 @@ def test_an_unknown_outcome_shows_until_the_shop_has_told(flaky: Any) -> None:
     assert flaky.journal(order_id)[-3:] == ["create_failed", "found", "reported"]
 
 
-def test_a_shop_that_stays_down_waits_for_a_person_and_a_retry_mends_it(flaky: Any) -> None:
+def test_a_shop_that_is_down_for_a_week_gets_its_orders_when_it_is_up_again(flaky: Any) -> None:
     [order_id] = flaky.sells()
     FlakyShop.answers = ["down"] * 15
+    for _ in range(15):
+        flaky.sandbox.advance(hours=13)
+        flaky.sync()
+    assert flaky.state(order_id) == ("ready", "shop_unavailable")
+    flaky.sandbox.advance(hours=1)
+    flaky.sync()
+    assert flaky.in_shop() == [order_id]
+
+
+def test_a_shop_that_never_answers_plainly_waits_for_a_person_and_a_retry_mends_it(flaky: Any) -> None:
+    [order_id] = flaky.sells()
+    FlakyShop.answers = ["lost before"] * 15
     for _ in range(15):
         flaky.sandbox.advance(hours=13)
         flaky.sync()
@@ -173,3 +191,82 @@ def test_a_shop_that_is_down_is_left_alone_instead_of_being_asked_for_each_order
     flaky.sandbox.advance(hours=2)
     flaky.sync()
     assert len(flaky.in_shop()) == 1200
+
+
+def test_an_order_cancelled_while_its_creation_was_in_doubt_is_not_created_after_all(flaky: Any) -> None:
+    [order_id] = flaky.sells()
+    FlakyShop.answers = ["lost before"]
+    flaky.sync()
+    flaky.sandbox.cancel(order_id)
+    flaky.sandbox.advance(minutes=15)
+    flaky.sync()
+    flaky.sandbox.advance(minutes=15)
+    flaky.sync()
+    assert flaky.in_shop() == []
+    assert flaky.state(order_id) == ("skipped", "canceled_before_import")
+
+
+def test_when_the_first_package_is_cancelled_the_next_one_carries_the_shipping(merchant: Any) -> None:
+    for _ in range(5):
+        merchant.sells(kind="multi_package")
+    for sold in merchant.sandbox.ledger().sold:
+        merchant.sandbox.cancel(sold.order_id, line_ids=sold.packages[0])
+    merchant.sandbox.advance(minutes=15)
+    merchant.sync()
+    for sold in merchant.sandbox.ledger().sold:
+        rows = merchant.rows(
+            "SELECT shipping, processing_fee FROM shop_orders WHERE marketplace_order_id = ?", sold.order_id
+        )
+        assert sum(Decimal(part) for row in rows for part in row) == sold.shipping_and_fee
+
+
+def test_a_marketplace_that_moved_to_another_shop_takes_its_waiting_orders_along(make_merchant: Any) -> None:
+    merchant = make_merchant(options={"products_table": "products"})
+    merchant.run("CREATE TABLE products (sku TEXT, stock INTEGER)")
+    [order_id] = merchant.sells()
+    merchant.sync()
+    assert merchant.state(order_id) == ("waiting", "unknown_product")
+    merchant.connector.close()
+    settings = merchant.settings()
+    free = msgspec.structs.replace(settings.shops["b2c"], options={"database": f"sqlite:///{merchant.folder}/pro.db"})
+    settings = Settings(accounts=settings.accounts, shops={"pro": free}, store=settings.store)
+    with Connector(settings, clock=merchant.sandbox.now) as connector:
+        connector.sync()
+        [package] = connector.order("main", "manomano_fr", order_id).packages
+        assert (package.shop, package.state) == ("pro", "created")
+
+
+class SlowShop(GenericAdapter):
+    """Keeps no unique reference, and is slow to be asked; so that only leases keep two workers apart."""
+
+    created: ClassVar[list[str]] = []
+    capabilities: ClassVar[Any] = msgspec.structs.replace(GenericAdapter.capabilities, batch_size=10)
+
+    def find_order(self, reference: str) -> None:
+        time.sleep(0.1)
+
+    def create_orders(self, orders: Sequence[NewOrder]) -> Sequence[Outcome]:
+        self.created.extend(order.reference for order in orders)
+        return [Created(order.reference, ShopOrder(str(len(self.created)))) for order in orders]
+
+
+def test_two_workers_and_a_slow_shop_make_each_order_once(make_merchant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking for ten orders in doubt takes longer than a lease; it is kept, or what was lost is let go."""
+    entry_point = SimpleNamespace(name="slow", load=lambda: SlowShop)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [entry_point])
+    SlowShop.created.clear()
+    merchant = make_merchant(platform="slow", lease_seconds=0.5)
+    merchant.sells(10)
+    recorder = merchant.connector
+    recorder._context.circuit.note("b2c", merchant.sandbox.now(), answered=False)
+    recorder.sync()
+    with recorder.store.transaction() as tx:
+        packages = [one.packages[0] for one in recorder.store.list_orders(OrderFilter(limit=10))]
+        tx.set_package_states(msgspec.structs.replace(one, state=OrderState.CREATING) for one in packages)
+    merchant.sandbox.advance(minutes=20)
+    workers = [Connector(merchant.settings(), clock=merchant.sandbox.now) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda worker: [worker.work("main") for _ in range(12)], workers))
+    for worker in workers:
+        worker.close()
+    assert sorted(SlowShop.created) == sorted({one.reference for one in packages})

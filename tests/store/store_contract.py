@@ -92,11 +92,22 @@ class StoreContract:
         assert store.packages([package.id, 999]) == {package.id: package}
         assert store.packages_of_orders([package.order_id]) == {package.order_id: [package]}
 
-    def test_packages_are_found_by_reason_from_a_date_on(self, store: Store) -> None:
-        package = self._package(store, state=OrderState.SKIPPED, reason="delivered_by_marketplace_disabled")
-        found = ("b2c", OrderState.SKIPPED, "delivered_by_marketplace_disabled")
-        assert store.packages_by_reason(*found, NOW - timedelta(days=1)) == [package]
-        assert store.packages_by_reason(*found, NOW + timedelta(days=1)) == []
+    @pytest.mark.parametrize(
+        ("state", "found"),
+        [
+            ("waiting", True),
+            ("skipped", True),
+            ("ready", True),
+            ("creating", False),
+            ("created", False),
+            ("failed", False),
+        ],
+    )
+    def test_orders_to_decide_have_a_package_that_may_still_change(self, store: Store, state: str, found: bool) -> None:
+        package = self._package(store, state=OrderState(state))
+        assert store.orders_to_decide("main", NOW - timedelta(days=1)) == [package.order_id] * found
+        assert store.orders_to_decide("main", NOW + timedelta(days=1)) == []
+        assert store.orders_to_decide("other", NOW - timedelta(days=1)) == []
 
     def test_orders_are_listed_newest_first_by_any_filter(self, store: Store) -> None:
         with store.transaction() as tx:
@@ -200,7 +211,24 @@ class StoreContract:
             tx.postpone(step, LATER, restart=True)
             [step] = tx.claim(StepKind.SEND, LATER, MUCH_LATER, limit=1)
             assert step.attempts == 1
-        assert store.next_due([StepKind.SEND]) == MUCH_LATER
+        assert store.step(step.id) == step
+        assert store.step(999) is None
+
+    def test_an_id_is_never_given_twice_so_that_a_fence_holds_for_good(self, store: Store) -> None:
+        [old] = self._claimed(store)
+        with store.transaction() as tx:
+            tx.finish([old])
+            tx.add_steps([NewStep(StepKind.SEND, "2", NOW, account="main")])
+            [new] = tx.claim(StepKind.SEND, NOW, LATER, limit=1)
+            assert tx.mine([old]) == set()
+        assert new.id != old.id
+
+    def test_renewing_a_step_moves_it_to_the_given_shop(self, store: Store) -> None:
+        with store.transaction() as tx:
+            for shop in ("b2c", "pro"):
+                tx.add_steps([NewStep(StepKind.CREATE, "1", NOW, account="main", shop=shop)])
+            assert tx.claim(StepKind.CREATE, NOW, LATER, limit=1, shop="b2c") == []
+            assert len(tx.claim(StepKind.CREATE, NOW, LATER, limit=1, shop="pro")) == 1
 
     def test_by_force_what_is_not_due_is_claimed_but_never_what_another_holds(self, store: Store) -> None:
         with store.transaction() as tx:
@@ -270,6 +298,7 @@ class StoreContract:
             reason="",
             about="",
             shop_order_id="",
+            carries_shipping=True,
             changed_at=NOW,
         )
         row = msgspec.structs.replace(row, **values)

@@ -1,0 +1,33 @@
+"""Keeps the leases of a batch while it is worked on: the fence is checked again right before each call outside."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from lengow.connector.context import Context
+from lengow.connector.store.rows import Step
+
+
+class Leases:
+    """The steps of one batch. Once half of the lease is over they are renewed; what was taken over is let go."""
+
+    def __init__(self, context: Context, steps: Sequence[Step]) -> None:
+        self._context = context
+        self._steps = {step.id: step for step in steps}
+
+    def hold(self, step: Step) -> bool:
+        """Whether the step is still ours, and for at least half a lease from now."""
+        kept = self._steps.get(step.id)
+        if kept is None or kept.lease_until is None:
+            return False
+        half = timedelta(seconds=self._context.settings.store.lease_seconds / 2)
+        if kept.lease_until - self._context.now() < half:
+            self._renew()
+        return step.id in self._steps
+
+    def _renew(self) -> None:
+        lease_until = self._context.lease_end()
+        with self._context.store.transaction() as tx:
+            mine = tx.mine(list(self._steps.values()))
+            self._steps = {
+                step_id: tx.renew(step, lease_until) for step_id, step in self._steps.items() if step_id in mine
+            }
