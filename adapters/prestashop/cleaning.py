@@ -84,8 +84,8 @@ def cleaned_text(value: str, kind: str) -> str:
 
 
 def shown(value: str) -> str:
-    """For a note, which is shown as HTML."""
-    return value.replace("<", "‹").replace(">", "›")
+    """For a note, which is shown as HTML, and kept in the same database."""
+    return ASTRAL.sub("", value).replace("<", "‹").replace(">", "›")
 
 
 def _plain(value: str) -> str:

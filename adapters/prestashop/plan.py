@@ -82,7 +82,10 @@ def customer_note(plan: Plan) -> str:
     head = (
         f"Made by the Lengow connector for one order; the last line is its own, and is not to be changed.\n{plan.note}"
     )
-    return f"{head}\n{msgspec.json.encode(plan).decode()}"
+    line = msgspec.json.encode(plan).decode()
+    for sign in "&<>":
+        line = line.replace(sign, f"\\u{ord(sign):04x}")
+    return f"{head}\n{line}"
 
 
 def plan_in(note: str) -> Plan | None:

@@ -177,6 +177,23 @@ def test_the_carrier_is_chosen_by_the_marketplaces(shop: ContractPrestaShop) -> 
     adapter.close()
 
 
+@pytest.mark.parametrize("reference", ["m&s+é-1", "a b/c?d=e#f;g", 'O\'Hara "x" <1>'])
+def test_notes_that_the_shop_purifies_as_html(shop: ContractPrestaShop, reference: str) -> None:
+    adapter = shop.adapter(order_state=3)
+    shop.standin.data.purifies = True
+    order = order_of(reference, shop, company="Dupré & Fils")
+    shop.standin.fail("killed", stage="payment")
+    adapter.create_orders([order])
+    shop.pass_time(SETTLED)
+    found = adapter.find_order(reference)
+    assert found is not None
+    assert created(adapter, order) == found
+    assert adapter.update_order(found, Refund("r&1", Decimal(1))) == Updated(reference)
+    assert adapter.update_order(found, Refund("r&1", Decimal(1))) == Updated(reference)
+    assert len(shop.standin.rows("order_slip")) == 1
+    adapter.close()
+
+
 # What PrestaShop would get wrong
 
 

@@ -15,6 +15,7 @@ from lengow.adapters.prestashop.addresses import address_fields, names_of, same
 from lengow.adapters.prestashop.api import Died, Lost, Refusal, _check
 from lengow.adapters.prestashop.cleaning import LENGTHS, Cleaner, cleaned_text
 from lengow.adapters.prestashop.comparison import difference
+from lengow.adapters.prestashop.health import NEEDED
 from lengow.adapters.prestashop.plan import Mark, Plan, PlannedLine, is_aside, mark_in, order_note, plan_in, rest_of
 from lengow.adapters.prestashop.profile import Carrier, Country, Place, Profile, TaxRule
 from lengow.adapters.prestashop.refusals import REMEDIES, Problem, rejected
@@ -325,6 +326,14 @@ def test_what_is_written_cannot_leave_its_place() -> None:
 def test_a_document_that_is_not_the_webservices(document: bytes) -> None:
     with pytest.raises(Unreadable):
         rights(document)
+
+
+def test_the_recorded_root_and_schema_are_read() -> None:
+    found = rights(response("001").content)
+    assert all(set(methods.split()) <= found[resource] for resource, methods in NEEDED.items())
+    assert {name: size for name, size in sizes(response("028").content).items() if LENGTHS.get(name) != size} == {
+        "phone_mobile": 32
+    }
 
 
 def test_the_longest_texts_come_from_the_schema() -> None:

@@ -74,6 +74,8 @@ class Data:
     tied: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """The only carriers of a product, by id."""
     reserved: dict[int, int] = field(default_factory=dict)
+    purifies: bool = False
+    """Whether notes go through HTMLPurifier (PS_USE_HTMLPURIFIER; not recorded)."""
     modules: dict[str, bool] = field(default_factory=lambda: dict(MODULES))
     mails: list[Mail] = field(default_factory=list)
 

@@ -1,5 +1,6 @@
 """The webservice's routes: lists, single objects, schemas, and changes (captures 010 to 306)."""
 
+import html
 from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import md5
@@ -268,6 +269,8 @@ class Rest:
                 row[field.name] = DEFAULTS.get((resource.name, field.name), DEFAULTS.get(field.format, value))
             elif field.format in ("isPrice", "isNegativePrice", "isFloat") and field.name != "carrier_tax_rate":
                 row[field.name] = amount(Decimal(str(value)))
+        if self._data.purifies and row.get("note"):
+            row["note"] = html.escape(html.unescape(str(row["note"])), quote=False)
         if resource.name == "orders" and row["reference"]:
             row["reference"] = str(row["reference"])[:LONGEST_REFERENCE]
 
