@@ -34,12 +34,15 @@ from lengow.connector.adapter import (
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.model import NewOrder
 
+BATCH_SIZE = 5
+"""Orders whose products are looked up together. They are made one after the other all the same."""
+
 
 class PrestaShopAdapter:
     platform: ClassVar[str] = "prestashop"
     capabilities: ClassVar[Capabilities] = Capabilities(
         imports_delivered_by_marketplace=True,
-        batch_size=1,
+        batch_size=BATCH_SIZE,
         settle_seconds=SETTLE_SECONDS,
         updates=("cancel", "ship", "address", "refund"),
         polling=True,
@@ -69,7 +72,7 @@ class PrestaShopAdapter:
 
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product]:
         try:
-            found = self._products.find(references, self._deadline(), fresh=True)
+            found = self._products.find(references, self._deadline())
         except Refusal as refusal:
             raise self._unreadable(refusal) from refusal
         return {

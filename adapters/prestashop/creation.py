@@ -73,15 +73,17 @@ class Creator:
     def create(self, orders: Sequence[NewOrder], deadline: Deadline) -> list[Outcome]:
         """One outcome an order. Raises ShopUnavailable when none was sent."""
         found: dict[str, Outcome] = {}
-        for order in orders:
-            if order.reference in found:
-                continue
+        down: ShopUnavailable | None = None
+        for order in {order.reference: order for order in orders}.values():
             try:
-                found[order.reference] = self._alone(order, deadline)
+                if down is None:
+                    found[order.reference] = self._alone(order, deadline)
             except ShopUnavailable as error:
                 if not found:
                     raise
-                found[order.reference] = Rejected(order.reference, str(error), retry=True)
+                down = error
+            if down is not None:
+                found[order.reference] = Rejected(order.reference, f"It was not begun: {down}", retry=True)
         return [found[order.reference] for order in orders]
 
     def _alone(self, order: NewOrder, deadline: Deadline) -> Outcome:
@@ -267,6 +269,7 @@ class Creator:
             return Unknown(plan.reference, f"{died}; and then: {error}.")
         if held:
             return Unknown(plan.reference, f"{died}.")
+        self._products.forget()  # one that was deleted meanwhile is a death of PHP too (capture 152)
         self._release(plan, customer, deadline)
         remedy = DEATHS.get(died.words, SILENT_DEATH)
         return Rejected(plan.reference, f"{died}. {remedy.what_to_do}", retry=remedy.retry, field=remedy.field)
@@ -280,6 +283,7 @@ class Creator:
             ids = self._finisher.set_cart_aside(cart.id, plan, profile, f"{found.sentence}.", deadline)
         except FAILURES as error:
             return Unknown(plan.reference, f"{found.sentence}, and the order could not be cancelled: {error}.")
+        self._products.forget()
         self._release(plan, customer, deadline)
         reason = (
             f"{found.sentence}; the order {', '.join(ids)} is cancelled in the shop. {found.what_to_do}, then retry the "

@@ -16,8 +16,9 @@ from lengow.adapters.prestashop.profile import number
 AT_ONCE = 50
 LONGEST_QUERY = 1500
 """Characters of references in one query, so that the URL stays below what hosts take."""
-KEPT_SECONDS = 60.0
-"""Long enough for a run of orders, short enough for a merchant who mends a reference."""
+KEPT_SECONDS = 600.0
+"""For what can be sold as it is. What is unknown, ambiguous or a product with combinations is asked for each time, so that
+a merchant who mends a reference is not kept waiting."""
 MOST_KEPT = 10_000
 EAN = re.compile(r"\d{8}|\d{12,13}")
 UNQUOTABLE = re.compile(r"[|\[\],]")
@@ -45,19 +46,17 @@ class PrestaProduct(msgspec.Struct, frozen=True):
 
 
 class Products:
-    """Looks products up, and keeps what was found for a minute."""
+    """Looks products up, and keeps what was found, its stock included, for ten minutes or until it proves wrong."""
 
     def __init__(self, shop: Webservice) -> None:
         self._shop = shop
         self._kept: dict[str, tuple[float, tuple[PrestaProduct, ...]]] = {}
         self._lock = threading.Lock()
 
-    def find(
-        self, references: Iterable[str], deadline: Deadline, *, fresh: bool = False
-    ) -> dict[str, tuple[PrestaProduct, ...]]:
+    def find(self, references: Iterable[str], deadline: Deadline) -> dict[str, tuple[PrestaProduct, ...]]:
         """For each reference every product that has it; none: an empty tuple. Raises ShopUnavailable and Refusal."""
         wanted = list(dict.fromkeys(references))
-        known = {} if fresh else self._recent(wanted)
+        known = self._recent(wanted)
         missing = [one for one in wanted if one not in known and one.strip()]
         found: dict[str, tuple[PrestaProduct, ...]] = dict.fromkeys(wanted, ()) | known
         for chunk in _chunks(missing):
@@ -66,6 +65,10 @@ class Products:
             found |= self._by("ean13", chunk, deadline)
         self._keep({one: found[one] for one in missing})
         return found
+
+    def forget(self) -> None:
+        with self._lock:
+            self._kept.clear()
 
     def _by(self, field: str, values: Sequence[str], deadline: Deadline) -> dict[str, tuple[PrestaProduct, ...]]:
         wanted = values[0] if len(values) == 1 else any_of(values)
@@ -114,7 +117,12 @@ class Products:
         with self._lock:
             if len(self._kept) + len(found) > MOST_KEPT:
                 self._kept.clear()
-            self._kept.update({one: (now, products) for one, products in found.items() if products})
+            sure = {one: products for one, products in found.items() if _is_sure(products)}
+            self._kept.update({one: (now, products) for one, products in sure.items()})
+
+
+def _is_sure(products: Sequence[PrestaProduct]) -> bool:
+    return len(products) == 1 and not products[0].has_combinations
 
 
 def _chunks(values: Sequence[str]) -> Iterator[list[str]]:

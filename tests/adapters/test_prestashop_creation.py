@@ -79,6 +79,51 @@ def test_requests_an_order_in_steady_state(
     adapter.close()
 
 
+def test_products_are_looked_up_for_a_batch_and_kept(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
+    """As the core asks: first whether the products are known, then for the orders."""
+    skus = [f"SKU-{number}" for number in range(5)]
+    for sku in skus:
+        shop.standin.add_product(sku)
+    created(adapter, order_of("V-0", shop))
+    for cold in (4, 0):
+        before = Counter(shop.standin.ledger().requests)
+        assert len(adapter.find_products(skus)) == 5
+        orders = [new_order(f"V-{cold}-{sku}", [(sku, 1, "5.00")]) for sku in skus]
+        assert {type(one) for one in adapter.create_orders(orders)} == {Created}
+        spent = Counter(shop.standin.ledger().requests) - before
+        assert spent.total() == cold + 5 * 7, spent
+
+
+def test_a_product_that_was_deleted_meanwhile(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
+    """PrestaShop takes it into the cart, and dies over the order (captures 151, 152)."""
+    id_ = shop.standin.add_product("GONE")
+    created(adapter, new_order("V-1", [("GONE", 1, "5.00")]))
+    del shop.standin.data.tables["products"][id_]
+    assert rejected(adapter, new_order("V-2", [("GONE", 1, "5.00")])).retry
+    again = rejected(adapter, new_order("V-2", [("GONE", 1, "5.00")]))
+    assert (again.field, again.retry) == ("sku", False)
+    nothing_is_left(shop)
+
+
+def test_a_shop_that_goes_down_in_a_batch(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
+    answer, seen = shop.standin.answer, [0]
+
+    def closing(request: object, killed_at: str) -> object:
+        given = answer(request, killed_at)  # type: ignore[arg-type]
+        seen[0] += (request.method, request.path) == ("POST", "/api/orders")  # type: ignore[attr-defined]
+        if seen[0] == 1 and request.method == "GET" and request.path == "/api/orders":  # type: ignore[attr-defined]
+            threading.Thread(target=shop.standin.server.down).start()
+            time.sleep(0.2)
+        return given
+
+    shop.standin.server._platform.answer = closing  # type: ignore[method-assign, assignment]
+    outcomes = adapter.create_orders([new_order(f"V-3-{number}", [(shop.simple, 1, "5.00")]) for number in range(4)])
+    assert [type(one) for one in outcomes[1:]] == [Rejected] * 3
+    assert all(isinstance(one, Rejected) and one.retry for one in outcomes[1:])
+    shop.mend()
+    assert len(shop.standin.rows("orders")) == 1
+
+
 def test_orders_are_made_one_at_a_time(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
     """Parallel orders gained nothing there, and lost a piece of stock (FINDINGS)."""
     running, most = 0, 0
