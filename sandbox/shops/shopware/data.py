@@ -87,8 +87,8 @@ class Data:
         payment = self.insert(
             "payment_method", {"name": "Marketplace", "technicalName": "payment_marketplace", "active": False}
         )
-        row: Row = {"name": "Marketplace delivery", "technicalName": "shipping_marketplace", "active": False}
-        shipping = self.insert("shipping_method", row)
+        method: Row = {"name": "Marketplace delivery", "technicalName": "shipping_marketplace", "active": False}
+        shipping = self.insert("shipping_method", method)
         self.insert(
             "sales_channel",
             {

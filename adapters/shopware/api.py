@@ -1,0 +1,290 @@
+"""Calls to the Admin API: one token a shop, pooled connections, a time-out for all of it, outcomes that tell (§4.1)."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import msgspec
+import requests
+from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
+
+from lengow.adapters.shopware.facts import FOREIGN_KEY_BROKEN, PAGE, TOKEN_PAUSE_SECONDS, TOKEN_SHARE
+from lengow.connector.client.deadline import DeadlineAdapter
+from lengow.connector.errors import ShopUnavailable
+from lengow.connector.secret import Secret
+
+CONNECT_SECONDS = 5.0
+LONGEST_WORDS = 500
+"""Of the shop's own words in a reason."""
+ENCODER = msgspec.json.Encoder(decimal_format="number")
+TOKEN = "oauth/token"  # noqa: S105
+
+Row = dict[str, Any]
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """One of the errors in a refusal."""
+
+    code: str
+    detail: str
+    pointer: str
+    """Such as `/orders/3/addresses/0/city`; empty where Shopware names no place."""
+
+
+class Refusal(Exception):
+    """The shop says no, and did nothing."""
+
+    def __init__(self, status: int, violations: Sequence[Violation]) -> None:
+        super().__init__("; ".join(one.detail for one in violations)[:LONGEST_WORDS])
+        self.status, self.violations = status, tuple(violations)
+
+    @property
+    def code(self) -> str:
+        return self.violations[0].code if self.violations else ""
+
+
+class Busy(Exception):
+    """429: a limit. Nothing was done."""
+
+
+class Lost(Exception):
+    """The request was sent, and what became of it is not known."""
+
+    def __init__(self, sentence: str, *, by_shop: bool = False) -> None:
+        super().__init__(sentence)
+        self.by_shop = by_shop
+        """Whether Shopware itself answered, with a failure: it is not at work on it any more."""
+
+
+class Deadline:
+    """When a call of the connector's has to be over."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        return self._end - time.monotonic()
+
+    @property
+    def late(self) -> bool:
+        """Whether it is too late to begin something that must be waited for."""
+        return self.left < self._seconds / 2
+
+
+class Answer(msgspec.Struct, frozen=True):
+    value: Any
+    at: datetime
+    """When it was answered, by the shop's clock; UTC."""
+
+
+class Api:
+    """The Admin API of one shop. Safe to share between threads.
+
+    Every call raises ShopUnavailable when nothing was done and none was refused; changes raise Refusal, Busy and Lost
+    too, and reads Refusal.
+    """
+
+    def __init__(self, url: str, access_key: str, secret_key: Secret, name: str) -> None:
+        self._name = name
+        self._base = f"{url.rstrip('/')}/api/"
+        self._credentials = (access_key, secret_key)
+        self._lock = threading.Lock()
+        self._token: tuple[str, float] | None = None
+        self._refused: tuple[Refusal, float] | None = None
+        self._session = session = requests.Session()
+        session.proxies.update(requests.utils.get_environ_proxies(url))
+        session.trust_env = False
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.headers.update({"User-Agent": "lengow-connector", "Accept": "application/json"})
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, DeadlineAdapter(pool_maxsize=6))
+
+    def get(self, path: str, deadline: Deadline) -> Answer:
+        return self._read("GET", path, None, deadline)
+
+    def search(self, entity: str, criteria: Mapping[str, Any], deadline: Deadline, **headers: str) -> list[Row]:
+        """One page; `entity` as in the database, such as `order_delivery`."""
+        given = {"limit": PAGE, "total-count-mode": 0, **criteria}
+        value = self._read("POST", f"search/{entity.replace('_', '-')}", given, deadline, headers).value
+        found = value.get("data") if isinstance(value, dict) else None
+        if not isinstance(found, list):
+            raise self._unavailable(f"its answer to a search for {entity} is none")
+        return [row for row in found if isinstance(row, dict)]
+
+    def search_all(self, entity: str, criteria: Mapping[str, Any], deadline: Deadline, **headers: str) -> Iterator[Row]:
+        """All pages."""
+        page, more = 1, True
+        while more:
+            rows = self.search(entity, {"sort": [{"field": "id"}], **criteria, "page": page}, deadline, **headers)
+            yield from rows
+            page, more = page + 1, len(rows) == PAGE
+
+    def sync(
+        self, operations: Mapping[str, tuple[str, Sequence[Row]]], deadline: Deadline, action: str = "upsert"
+    ) -> Answer:
+        """Entities and rows by a key that refusals name: all of them, or none.
+
+        Shopware has no part of a sync call (§4.9): an error in one row keeps the others out.
+        """
+        body = {
+            key: {"entity": entity, "action": action, "payload": rows}
+            for key, (entity, rows) in operations.items()
+            if rows
+        }
+        return self._call("POST", "_action/sync", body, deadline, {"indexing-behavior": "use-queue-indexing"})
+
+    def move(self, entity: str, id_: str, action: str, deadline: Deadline, *, mail: bool) -> Answer:
+        """A transition of a state machine. Asking for the state that it is in does nothing."""
+        return self._call("POST", f"_action/{entity}/{id_}/state/{action}", {"sendMail": mail}, deadline)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _read(
+        self, method: str, path: str, body: Any, deadline: Deadline, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        try:
+            return self._call(method, path, body, deadline, headers)
+        except (Lost, Busy) as error:
+            raise self._unavailable(str(error)) from error
+
+    def _call(
+        self, method: str, path: str, body: Any, deadline: Deadline, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """With a token that is taken anew once, when the shop does not know the kept one any more."""
+        for again in (False, True):
+            token = self._token_for(deadline)
+            try:
+                return self._send(method, path, body, deadline, {**(headers or {}), "Authorization": f"Bearer {token}"})
+            except Refusal as refusal:
+                if refusal.status != 401 or again:
+                    raise
+                self._forget(token)
+        raise AssertionError("unreachable")
+
+    def _token_for(self, deadline: Deadline) -> str:
+        with self._lock:
+            now = time.monotonic()
+            if self._refused is not None and now < self._refused[1]:
+                raise self._refused[0]
+            if self._token is None or now >= self._token[1]:
+                self._token = self._new_token(deadline)
+            return self._token[0]
+
+    def _new_token(self, deadline: Deadline) -> tuple[str, float]:
+        body = {
+            "grant_type": "client_credentials",
+            "client_id": self._credentials[0],
+            "client_secret": self._credentials[1].reveal(),
+        }
+        try:
+            value = self._send("POST", TOKEN, body, deadline, {}).value
+        except Refusal as refusal:
+            self._refused = (refusal, time.monotonic() + TOKEN_PAUSE_SECONDS)
+            raise
+        except (Lost, Busy) as error:
+            raise self._unavailable(str(error)) from error
+        token = value.get("access_token") if isinstance(value, dict) else None
+        seconds = value.get("expires_in") if isinstance(value, dict) else None
+        if not isinstance(token, str) or not isinstance(seconds, int):
+            raise self._unavailable("it gave no token")
+        return token, time.monotonic() + seconds * TOKEN_SHARE
+
+    def _forget(self, token: str) -> None:
+        with self._lock:
+            if self._token is not None and self._token[0] == token:
+                self._token = None
+
+    def _send(self, method: str, path: str, body: Any, deadline: Deadline, headers: Mapping[str, str]) -> Answer:
+        left = deadline.left
+        if left <= 0:
+            raise self._unavailable("there was no time left to ask it")
+        own = {"Content-Type": "application/json"} if body is not None else {}
+        try:
+            response = self._session.request(
+                method,
+                self._base + path,
+                data=None if body is None else ENCODER.encode(body),
+                headers={**own, **headers},
+                timeout=(min(CONNECT_SECONDS, left), left),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            if not_sent(error):
+                raise self._unavailable(_plain(error)) from error
+            raise Lost(f"no answer to {method} {path}: {_plain(error)}") from error
+        return _answer(method, path, response)
+
+    def _unavailable(self, reason: str) -> ShopUnavailable:
+        return ShopUnavailable(f"The shop {self._name} cannot be reached: {reason}.", shop=self._name)
+
+
+def not_sent(error: requests.RequestException) -> bool:
+    """Whether the request surely did not reach the shop. A lost connection may mean either, so it does not count."""
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.InvalidURL):
+        return True
+    reason = error.args[0] if error.args else None
+    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
+    return isinstance(reason, NewConnectionError | NameResolutionError)
+
+
+def _answer(method: str, path: str, response: requests.Response) -> Answer:
+    """Raises Refusal, Busy, Lost."""
+    status, value = response.status_code, _json(response)
+    violations = _violations(value)
+    words = "; ".join(one.detail for one in violations)[:LONGEST_WORDS] or _words(response)
+    if status == 429:
+        raise Busy(f"HTTP 429 to {method} {path}: {words}")
+    if status >= 500 and not any(FOREIGN_KEY_BROKEN in one.detail for one in violations):
+        raise Lost(f"HTTP {status} to {method} {path}: {words}", by_shop=bool(violations))
+    if status >= 400:
+        raise Refusal(status, violations or [Violation("", f"the host answers HTTP {status}: {words}", "")])
+    if status == 204:
+        return Answer(None, _date(response))
+    if value is None or status >= 300:
+        raise Lost(f"HTTP {status} to {method} {path} without the JSON of the API: {words}")
+    return Answer(value, _date(response))
+
+
+def _violations(value: Any) -> list[Violation]:
+    errors = value.get("errors") if isinstance(value, dict) else None
+    found = []
+    for one in errors if isinstance(errors, list) else ():
+        if isinstance(one, dict):
+            source = one.get("source")
+            pointer = source.get("pointer") if isinstance(source, dict) else ""
+            words = str(one.get("detail") or one.get("title") or "")
+            found.append(Violation(str(one.get("code") or ""), words[:LONGEST_WORDS], str(pointer or "")))
+    return found
+
+
+def _json(response: requests.Response) -> Any:
+    try:
+        return msgspec.json.decode(response.content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _words(response: requests.Response) -> str:
+    return response.text[:100].strip().replace("\r\n", " ").replace("\n", " ")
+
+
+def _plain(error: requests.RequestException) -> str:
+    """What went wrong, without the URL."""
+    reason = error.args[0] if error.args else None
+    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
+    kind = type(reason).__name__ if isinstance(reason, Exception) else type(error).__name__
+    return kind if isinstance(error, requests.Timeout) else f"{type(error).__name__}, {kind}"
+
+
+def _date(response: requests.Response) -> datetime:
+    try:
+        return parsedate_to_datetime(response.headers.get("Date") or "").astimezone(UTC)
+    except (TypeError, ValueError):
+        return datetime.now(UTC)

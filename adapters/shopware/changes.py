@@ -1,0 +1,169 @@
+"""Changes at the marketplace, brought to a shop order. Each is safe to repeat, and sends only what is not there yet."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from lengow.adapters.shopware.addresses import address_of
+from lengow.adapters.shopware.api import Api, Busy, Deadline, Lost, Refusal, Row
+from lengow.adapters.shopware.body import CANCELLED, LINE_ID, REFUNDS, SHIPPED
+from lengow.adapters.shopware.comparison import address_difference
+from lengow.adapters.shopware.facts import MOVES
+from lengow.adapters.shopware.profile import Problem, Profiles, decimal
+from lengow.adapters.shopware.reading import WHOLE, Orders, custom, rows, state_of, text
+from lengow.adapters.shopware.refusals import rejected
+from lengow.adapters.shopware.settings import ShopwareSettings
+from lengow.connector.adapter import (
+    Cancel,
+    Change,
+    CorrectAddress,
+    MarkShipped,
+    Refund,
+    Rejected,
+    ShopOrder,
+    Unknown,
+    Updated,
+    UpdateOutcome,
+)
+
+
+class Changer:
+    def __init__(self, api: Api, settings: ShopwareSettings, profiles: Profiles, orders: Orders) -> None:
+        self._api, self._settings, self._profiles, self._orders = api, settings, profiles, orders
+
+    def update(self, shop_order: ShopOrder, change: Change, deadline: Deadline) -> UpdateOutcome:
+        """Raises ShopUnavailable."""
+        try:
+            self._bring(shop_order.id, change, deadline)
+        except Refusal as refusal:
+            return rejected(shop_order.reference, refusal)
+        except Problem as problem:
+            return Rejected(shop_order.reference, str(problem), retry=problem.retry, field=problem.field)
+        except Busy as busy:
+            return Rejected(shop_order.reference, str(busy), retry=True)
+        except Lost as lost:
+            return Unknown(shop_order.reference, str(lost))
+        return Updated(shop_order.reference)
+
+    def _bring(self, order_id: str, change: Change, deadline: Deadline) -> None:
+        view = self._orders.views([order_id], WHOLE, deadline).get(order_id)
+        if view is None:
+            raise Problem("id", f"The shop has no order {order_id} any more: dismiss the change.")
+        if isinstance(change, Cancel):
+            self._cancel(view, change, deadline)
+        elif isinstance(change, MarkShipped):
+            self._mark_shipped(view, change, deadline)
+        elif isinstance(change, CorrectAddress):
+            self._correct_address(view, change, deadline)
+        else:
+            self._refund(view, change, deadline)
+
+    def _cancel(self, view: Row, change: Cancel, deadline: Deadline) -> None:
+        """The order's own machine gives the stock back, once; delivery and payment follow where they can (§4.5)."""
+        self._note(view, {CANCELLED: change.reason or "yes"}, deadline)
+        self._move("order", view, "cancelled", deadline)
+        for delivery in rows(view.get("deliveries")):
+            self._move("order_delivery", delivery, "cancelled", deadline, needed=False)
+        for transaction in rows(view.get("transactions")):
+            self._move("order_transaction", transaction, "refunded", deadline, needed=False)
+
+    def _mark_shipped(self, view: Row, change: MarkShipped, deadline: Deadline) -> None:
+        tracking = change.tracking
+        told = {
+            SHIPPED: "yes",
+            "lengow_carrier": tracking.carrier_name or tracking.carrier_code,
+            "lengow_tracking_url": tracking.url,
+        }
+        deliveries = rows(view.get("deliveries"))
+        coded = []
+        for delivery in deliveries:
+            codes = delivery.get("trackingCodes") or []
+            if tracking.number and tracking.number not in codes:
+                coded.append({"id": delivery["id"], "trackingCodes": [*codes, tracking.number]})
+        fields = {key: value for key, value in told.items() if value}
+        operations = {
+            "order": ("order", [{"id": view["id"], "customFields": fields}]),
+            "deliveries": ("order_delivery", coded),
+        }
+        self._api.sync(operations, deadline)
+        for delivery in deliveries:
+            self._move("order_delivery", delivery, "shipped", deadline)
+        self._move("order", view, "completed", deadline, needed=False)
+
+    def _correct_address(self, view: Row, change: CorrectAddress, deadline: Deadline) -> None:
+        """Shopware calculates nothing anew by the API, so that the amounts stay."""
+        profile = self._profiles.get(deadline)
+        sent: dict[str, dict[str, Any]] = {}
+        if change.billing is not None:
+            sent[str(view["billingAddressId"])] = address_of(change.billing, profile, "billing", [])
+        if change.delivery is not None:
+            address = address_of(change.delivery, profile, "shipping", [])
+            sent |= {str(one["shippingOrderAddressId"]): address for one in rows(view.get("deliveries"))}
+        if not sent:
+            return
+        self._api.sync({"addresses": ("order_address", [{"id": id_, **one} for id_, one in sent.items()])}, deadline)
+        after = self._orders.views([str(view["id"])], {"addresses": {}}, deadline).get(str(view["id"]), {})
+        held = {row.get("id"): row for row in rows(after.get("addresses"))}
+        for id_, address in sent.items():
+            differs = address_difference(address, held.get(id_, {}), "addresses")
+            if differs is not None:
+                raise Problem(differs.field, f"{differs.sentence}. Correct the order in the shop by hand.")
+
+    def _refund(self, view: Row, refund: Refund, deadline: Deadline) -> None:
+        """Booked in a custom field, in one transaction with the stock; the payment's state tells the merchant.
+
+        Shopware writes a product's stock as a whole: a sale between reading and writing it would be lost (§4.5).
+        """
+        booked = rows(custom(view).get(REFUNDS))
+        if refund.id not in [text(one.get("id")) for one in booked]:
+            booked = [*booked, {"id": refund.id, "amount": f"{refund.amount:f}", "reason": refund.reason}]
+            returned = _returned(view, refund) if refund.line_ids else {}
+            operations = {
+                "order": ("order", [{"id": view["id"], "customFields": {REFUNDS: booked}}]),
+                "stock": ("product", self._restocked(returned, deadline) if refund.restock else []),
+            }
+            self._api.sync(operations, deadline)
+        total = sum((decimal(one["amount"]) for one in booked), Decimal(0))
+        state = "refunded" if total >= decimal(view["amountTotal"]) else "refunded_partially"
+        for transaction in rows(view.get("transactions")):
+            self._move("order_transaction", transaction, state, deadline, needed=False)
+
+    def _restocked(self, returned: Mapping[str, int], deadline: Deadline) -> list[Row]:
+        if not returned:
+            return []
+        criteria = {"ids": list(returned), "includes": {"product": ["id", "stock"]}}
+        products = self._api.search("product", criteria, deadline)
+        return [{"id": row["id"], "stock": row["stock"] + returned[row["id"]]} for row in products]
+
+    def _note(self, view: Row, fields: Mapping[str, Any], deadline: Deadline) -> None:
+        """Custom fields of the order, before a transition, so that its webhook is known for ours."""
+        if any(custom(view).get(key) != value for key, value in fields.items()):
+            self._api.sync({"order": ("order", [{"id": view["id"], "customFields": dict(fields)}])}, deadline)
+
+    def _move(self, entity: str, row: Row, target: str, deadline: Deadline, *, needed: bool = True) -> None:
+        """Raises Problem where it is `needed` and there is no way."""
+        state = state_of(row)
+        if state == target:
+            return
+        way = MOVES[entity, target].get(state)
+        if way is None and needed:
+            sentence = f"The {entity} is {state!r} in the shop, and no way leads to {target!r}: move it by hand."
+            raise Problem("state", sentence)
+        for action in way or ():
+            self._api.move(entity, str(row["id"]), action, deadline, mail=self._settings.mail_buyer)
+
+
+def _returned(view: Row, refund: Refund) -> dict[str, int]:
+    """Pieces by product, of the lines that took stock. Raises Problem."""
+    lines = {
+        text((row.get("payload") or {}).get(LINE_ID)): row for row in rows(view.get("lineItems")) if row.get("payload")
+    }
+    found: dict[str, int] = {}
+    for line_id in refund.line_ids:
+        line = lines.get(line_id)
+        if line is None:
+            raise Problem("lineItems", f"The shop order has no line {line_id!r}: book the refund by hand.")
+        if line.get("type") == "product":
+            product = str(line["productId"])
+            found[product] = found.get(product, 0) + int(line["quantity"])
+    return found

@@ -1,0 +1,110 @@
+"""Products in bulk, by id, product number or EAN (§4.2). The database does not look at case; the choice here does."""
+
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from lengow.adapters.shopware.api import Api, Deadline, Row
+from lengow.adapters.shopware.ids import is_id
+
+AT_ONCE = 150
+"""References in one query, of three values each: the API takes 500 rows a page."""
+KEPT_SECONDS = 60.0
+"""Long enough for one batch of creations, short enough for a merchant who mends a number."""
+MOST_KEPT = 10_000
+FIELDS = ["id", "parentId", "childCount", "productNumber", "ean", "stock", "availableStock", "taxId"]
+
+
+class ShopwareProduct(msgspec.Struct, frozen=True):
+    id: str
+    number: str
+    ean: str
+    variants: int
+    """More than none: it cannot be sold itself."""
+    stock: int | None
+    tax_id: str
+
+
+class Products:
+    """Looks products up, and keeps for a minute what was found and is unambiguous."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[float, tuple[ShopwareProduct, ...]]] = {}
+
+    def find(self, references: Iterable[str], deadline: Deadline) -> Mapping[str, tuple[ShopwareProduct, ...]]:
+        """For each reference the products that it means; none: an empty tuple. Raises ShopUnavailable and Refusal."""
+        wanted = list(dict.fromkeys(references))
+        known = self._recent(wanted)
+        missing = [one for one in wanted if one not in known and one.strip()]
+        found = dict.fromkeys(wanted, ()) | known
+        for start in range(0, len(missing), AT_ONCE):
+            found |= self._ask(missing[start : start + AT_ONCE], deadline)
+        self._keep({one: found[one] for one in missing})
+        return found
+
+    def forget(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+    def _ask(self, references: Sequence[str], deadline: Deadline) -> dict[str, tuple[ShopwareProduct, ...]]:
+        queries = [
+            {"type": "equalsAny", "field": field, "value": list(references)} for field in ("productNumber", "ean")
+        ]
+        ids = [given for given in map(_own_id, references) if is_id(given)]
+        if ids:
+            queries.append({"type": "equalsAny", "field": "id", "value": ids})
+        criteria = {
+            "filter": [{"type": "multi", "operator": "or", "queries": queries}],
+            "includes": {"product": FIELDS},
+        }
+        rows = self._api.search_all("product", criteria, deadline, **{"sw-inheritance": "1"})
+        products = [_product(row) for row in rows]
+        return {one: _meant(one, products) for one in references}
+
+    def _recent(self, references: Iterable[str]) -> dict[str, tuple[ShopwareProduct, ...]]:
+        now = time.monotonic()
+        with self._lock:
+            kept = ((one, self._kept.get(one)) for one in references)
+            return {one: entry[1] for one, entry in kept if entry is not None and now - entry[0] < KEPT_SECONDS}
+
+    def _keep(self, found: Mapping[str, tuple[ShopwareProduct, ...]]) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if len(self._kept) + len(found) > MOST_KEPT:
+                self._kept.clear()
+            self._kept.update({one: (now, products) for one, products in found.items() if len(products) == 1})
+
+
+def _own_id(reference: str) -> str:
+    """Of `PARENT_VARIANT`, as Lengow's own plugin names variants, the variant's."""
+    return reference.rpartition("_")[2]
+
+
+def _meant(reference: str, products: Sequence[ShopwareProduct]) -> tuple[ShopwareProduct, ...]:
+    """The id counts before the number, and that before the EAN; a parent only where nothing else has it."""
+    by_id = [one for one in products if one.id == _own_id(reference)]
+    folded = reference.strip().casefold()
+    by_number = [one for one in products if one.number.strip().casefold() == folded]
+    same_case = [one for one in by_number if one.number == reference]
+    by_ean = [one for one in products if one.ean == reference]
+    for found in (by_id, same_case, by_number, by_ean):
+        if found:
+            return tuple([one for one in found if not one.variants] or found)
+    return ()
+
+
+def _product(row: Row) -> ShopwareProduct:
+    available = row.get("availableStock")
+    stock = available if isinstance(available, int) else row.get("stock")
+    return ShopwareProduct(
+        id=str(row["id"]),
+        number=str(row.get("productNumber") or ""),
+        ean=str(row.get("ean") or ""),
+        variants=int(row.get("childCount") or 0),
+        stock=stock if isinstance(stock, int) else None,
+        tax_id=str(row.get("taxId") or ""),
+    )
