@@ -30,11 +30,11 @@ def queue_action(
     action: str,
     arguments: Mapping[str, str],
     *,
-    line_ids: Sequence[str] = (),
+    line_ids: Sequence[str] | None = None,
     who: str = CONNECTOR,
     dry_run: bool = False,
 ) -> list[ActionRow]:
-    """Queue an action for the whole order, or for `line_ids`; returns one row a message to Lengow.
+    """Queue an action for `line_ids`, or for the whole order (None); returns one row a message to Lengow.
 
     The same action told twice is one: the row that is under way or confirmed is returned. With `dry_run` the rows are
     what would be queued, with id 0. Raises OrderUnknown, OrderUndecodable and ActionInvalid, and then nothing at all is
@@ -56,22 +56,32 @@ def retry_action(context: Context, action_id: int, *, who: str) -> list[ActionRo
     if row.state in (ActionState.REFUSED, ActionState.FAILED):
         key = OrderKey(row.account, row.marketplace, row.marketplace_order_id)
         arguments = {name: value for name, value in row.arguments.items() if name != "line"}
-        lines = [row.arguments["line"]] if row.arguments.get("line") else []
+        lines = [row.arguments["line"]] if row.arguments.get("line") else None
         return queue_action(context, key, row.action_type, arguments, line_ids=lines, who=who)
     if row.state in (ActionState.QUEUED, ActionState.SENDING):
-        return [_go_on(context, row, who)]
+        return [_go_on(context, row, row.state, who)]
     if row.state is ActionState.STUCK and not _held_by_lengow(context, row):
-        return [_go_on(context, msgspec.structs.replace(row, state=ActionState.QUEUED, lengow_id=None), who)]
-    raise ActionInvalid(
+        return [_go_on(context, row, ActionState.QUEUED, who)]
+    raise _under_way(row)
+
+
+def _under_way(row: ActionRow) -> ActionInvalid:
+    return ActionInvalid(
         "action_under_way",
-        f"The action {action_id} is {row.state}; there is nothing to try again.",
+        f"The action {row.id} is {row.state}; there is nothing to try again.",
         what_to_do="Wait for the marketplace's answer, or look at the action at Lengow.",
     )
 
 
-def _go_on(context: Context, row: ActionRow, who: str) -> ActionRow:
+def _go_on(context: Context, seen: ActionRow, state: ActionState, who: str) -> ActionRow:
+    """Have it sent, if it is still as it was seen; a runner may have sent it in between."""
     with context.store.transaction() as tx:
-        tx.save_action(row)
+        row = tx.action(seen.id)
+        if row is None or row.state is not seen.state:
+            raise _under_way(row or seen)
+        if state is not row.state:
+            row = msgspec.structs.replace(row, state=state, lengow_id=None, changed_at=context.now())
+            tx.save_action(row)
         tx.add_steps([NewStep(StepKind.SEND, str(row.id), context.now(), account=row.account)])
         tx.note([context.entry(row.order_id, "retried", f"{row.action_type}: action {row.id}", who=who)])
     return row
@@ -82,7 +92,9 @@ def _held_by_lengow(context: Context, row: ActionRow) -> bool:
     return any(one.id == row.lengow_id for one in listed)
 
 
-def _plan(context: Context, key: OrderKey, action: str, arguments: Mapping[str, str], line_ids: Sequence[str]) -> Plan:
+def _plan(
+    context: Context, key: OrderKey, action: str, arguments: Mapping[str, str], line_ids: Sequence[str] | None
+) -> Plan:
     stored = context.store.orders_named(key.account, [(key.marketplace, key.marketplace_order_id)])
     if not stored:
         raise OrderUnknown(f"There is no order {key}.", order=str(key))
@@ -91,7 +103,9 @@ def _plan(context: Context, key: OrderKey, action: str, arguments: Mapping[str, 
     if order is None:
         raise OrderUndecodable(f"The order {key} cannot be read.", order=str(key))
     description = described(context, key.account, key.marketplace)
-    given = {name: value for name, value in arguments.items() if value}
+    if line_ids is not None and not line_ids:
+        raise ActionInvalid("line_unknown", f"No line was chosen to {action}.", field="line")
+    given = {name: value.strip() for name, value in arguments.items() if value.strip()}
     messages = _by_line(description, action, order, given, line_ids)
     rows = tuple(_row(context, one, action, message) for message in messages)
     taken = _already_taken(context, one, rows)
@@ -103,23 +117,23 @@ def _plan(context: Context, key: OrderKey, action: str, arguments: Mapping[str, 
 
 
 def _by_line(
-    description: Marketplace, action: str, order: Order, arguments: Mapping[str, str], line_ids: Sequence[str]
+    description: Marketplace, action: str, order: Order, arguments: Mapping[str, str], line_ids: Sequence[str] | None
 ) -> list[dict[str, str]]:
     """One set of arguments a message: the whole order, or each line where lines are chosen or demanded."""
     rule = description.actions.get(action)
     open_lines = [line.id for line in order.lines if line.open]
-    whole = not line_ids or set(line_ids) >= set(open_lines)
+    whole = line_ids is None or set(line_ids) >= set(open_lines)
     if rule is None or (whole and "line" not in rule.required):
         return [dict(arguments)]
     if not rule.takes("line"):
         raise ActionInvalid(
             "line_not_supported",
-            f"{description.name} takes {action} only for the whole order, and {len(line_ids)} of its "
+            f"{description.name} takes {action} only for the whole order, and {len(line_ids or ())} of its "
             f"{len(open_lines)} lines were chosen.",
             field="line",
             what_to_do=f"Send {action} once for the whole order, when all of it is ready.",
         )
-    return [{**arguments, "line": line} for line in (open_lines if whole else line_ids)]
+    return [{**arguments, "line": line} for line in (open_lines if whole else line_ids or ())]
 
 
 def _row(context: Context, stored: StoredOrder, action: str, arguments: Mapping[str, str]) -> ActionRow:

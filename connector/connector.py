@@ -1,16 +1,18 @@
 """The public door: one Connector serves all configured accounts and shops."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from lengow.connector.actions import queue_action, retry_action
 from lengow.connector.adapter import Finding, Request, adapter_class
 from lengow.connector.context import Context, utc_now
-from lengow.connector.errors import ApiError, OrderUnknown, SettingsError
+from lengow.connector.errors import ApiError, LengowError, OrderUnknown, SettingsError, StepUnknown, StoreError
 from lengow.connector.events import Receipt, receive, retry_event
 from lengow.connector.importer import Imported, Progress, preview_orders
 from lengow.connector.marketplaces import marketplace as described
@@ -32,13 +34,20 @@ from lengow.connector.steps import (
     schedule,
 )
 from lengow.connector.store import Store, open_store
-from lengow.connector.store.rows import ActionRow, EventRow, NewStep, OrderKey, StoredOrder, ToggleRow
+from lengow.connector.store.rows import ActionRow, EventRow, NewStep, OrderKey, Step, StoredOrder, ToggleRow
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
     from lengow.connector.runner import Runner
+
+log = logging.getLogger("lengow.connector")
+
+T = TypeVar("T")
+
+BY_NUMBER = (StepKind.CREATE, StepKind.REPORT, StepKind.EVENT, StepKind.SEND)
+"""Steps whose subject is the number of a row."""
 
 OPERATOR = "operator"
 """Who is named in the journal for what was done by hand without a name."""
@@ -56,6 +65,8 @@ class AccountRound(msgspec.Struct, frozen=True):
     sent: int
     reported: int
     settled: int
+    errors: tuple[str, ...] = ()
+    """What failed as a whole, such as a shop whose settings are wrong; each with its code."""
 
 
 class DryRun(msgspec.Struct, frozen=True):
@@ -83,6 +94,7 @@ class Connector:
         self.signals = Signals()
         self.store = store or open_store(settings.store.url)
         self._context = Context(settings, self.store, self.signals, self, clock)
+        self._rounds = ThreadPoolExecutor(max(len(settings.accounts), 1), "lengow-sync")
         self._runner: Runner | None = None
 
     def sync(
@@ -91,13 +103,12 @@ class Connector:
         """One round now, to its end: import, create, work off events, send, report, ask for outcomes.
 
         `account`: only this one. `report=False` leaves the merchant ids for later. What fails is in the answer and the
-        store, and is tried again by the next round; only settings and store errors are raised.
+        store, and is tried again by the next round; only StoreError is raised, and SettingsError for an unknown account.
         """
         accounts = [self._account(account)] if account else list(self.settings.accounts)
         if len(accounts) == 1:
             return [self._round(accounts[0], progress, report=report)]
-        with ThreadPoolExecutor(len(accounts), "lengow-sync") as pool:
-            return list(pool.map(lambda name: self._round(name, progress, report=report), accounts))
+        return list(self._rounds.map(lambda name: self._round(name, progress, report=report), accounts))
 
     def preview(self, account: str) -> DryRun:
         """What the next `sync` of an account would do; Lengow is read, the shop is not called, nothing is written.
@@ -124,6 +135,7 @@ class Connector:
 
     def close(self) -> None:
         self.stop()
+        self._rounds.shutdown()
         self._context.close()
         self.store.close()
 
@@ -137,12 +149,12 @@ class Connector:
         carrier_name: str = "",
         tracking_number: str = "",
         tracking_url: str = "",
-        line_ids: Sequence[str] = (),
+        line_ids: Sequence[str] | None = None,
         who: str = "host",
         dry_run: bool = False,
         **others: str,
     ) -> list[ActionRow]:
-        """Confirm the shipment of an order, or of some of its lines, to the marketplace.
+        """Confirm the shipment of `line_ids`, or of the whole order (None), to the marketplace.
 
         `carrier` is the marketplace's code; `others` are further arguments that the marketplace takes. Checked against
         its rules, then queued; the same shipment told twice is one. Raises OrderUnknown and ActionInvalid.
@@ -182,11 +194,11 @@ class Connector:
         marketplace_order_id: str,
         arguments: Mapping[str, str] | None = None,
         *,
-        line_ids: Sequence[str] = (),
+        line_ids: Sequence[str] | None = None,
         who: str = "host",
         dry_run: bool = False,
     ) -> list[ActionRow]:
-        """Tell the marketplace of an order, or of some of its lines: accept, refuse, ship, cancel, refund.
+        """Tell the marketplace of `line_ids`, or of the whole order (None): accept, refuse, ship, cancel, refund.
 
         Checked against its rules, then queued; returns one row a message. The same action told twice is one. With
         `dry_run` nothing is queued, and the rows are what would be. Raises OrderUnknown and ActionInvalid.
@@ -222,8 +234,29 @@ class Connector:
         return self._context.adapter(self._shop(shop)).greets(request)
 
     def run_step(self, kind: str, subject: str) -> bool:
-        """Run one step, for a host with its own job engine; False when it is not due. Idempotent."""
+        """Run one step, for a host with its own job engine; False when it is not due. Idempotent.
+
+        Kind and subject are those of `due_steps`. Raises StepUnknown for what no step can be.
+        """
+        if kind not in {one.value for one in StepKind} or (kind in BY_NUMBER and not subject.isdecimal()):
+            raise StepUnknown(f"There is no step {kind!r} of {subject!r}.")
         return run_one(self._context, StepKind(kind), subject)
+
+    def due_steps(self, *, limit: int = 100) -> list[Step]:
+        """What is due now, for a host with its own job engine: hand kind and subject of each to `run_step`."""
+        now = self._context.now()
+        return [step for step in self.store.steps(held=False, limit=limit) if step.due_at <= now]
+
+    def retry_step(self, step_id: int, *, who: str = OPERATOR) -> Step:
+        """Have a step that waits for a person run again with the next round. Raises StepUnknown."""
+        step = self.store.step(step_id)
+        if step is None:
+            raise StepUnknown(f"There is no step {step_id}.")
+        with self.store.transaction() as tx:
+            again = NewStep(step.kind, step.subject, self._context.now(), account=step.account, shop=step.shop)
+            tx.add_steps([again])
+            tx.note([self._context.entry(None, "retried", f"step {step.kind} of {step.subject}", who=who)])
+        return self.store.step(step_id) or step
 
     def retry(self, account: str, marketplace: str, marketplace_order_id: str, *, who: str = OPERATOR) -> StoredOrder:
         """Read the order anew from Lengow, decide again, and try again at once what had failed.
@@ -239,11 +272,16 @@ class Connector:
             raws = []
         with self.store.transaction() as tx:
             tx.note([self._context.entry(stored.order.id, "retried", who=who)])
-        record = self.store.records([stored.order.id])[stored.order.id]
-        Recorder(self._context, account).record(raws or [record.unreadable or record.raw], anew=True)
+        recorder = Recorder(self._context, account)
+        if raws:
+            recorder.record(raws, anew=True)
+        else:
+            recorder.decide_again([stored.order.id], of_any_age=True)
         for package in stored.packages:
             self._context.circuit.note(package.shop, self._context.now(), answered=True)
         with self.store.transaction() as tx:
+            if any(package.shop_order_id for package in stored.packages):
+                tx.add_steps([NewStep(StepKind.REPORT, str(stored.order.id), self._context.now(), account=account)])
             for package in stored.packages:
                 if package.state is OrderState.CREATING:
                     tx.add_steps(
@@ -299,26 +337,33 @@ class Connector:
 
     def work(self, account: str) -> AccountRound:
         """What is due now, without an import."""
-        return self._work(self._account(account), None, report=True)
+        return self._work(self._account(account), None, _Errors(), report=True)
 
     def _round(self, account: str, progress: Progress | None, *, report: bool) -> AccountRound:
-        schedule(self._context, account)
-        imported = run_import(self._context, account, StepKind.IMPORT, force=True, progress=progress)
-        run_import(self._context, account, StepKind.IMPORT_DAILY, progress=progress)
-        return self._work(account, imported, report=report)
+        context, errors = self._context, _Errors()
+        errors.of("schedule", lambda: schedule(context, account))
+        imported = errors.of(
+            "import", lambda: run_import(context, account, StepKind.IMPORT, force=True, progress=progress)
+        )
+        errors.of("import", lambda: run_import(context, account, StepKind.IMPORT_DAILY, progress=progress))
+        for shop in self.settings.shops_of(account):
+            errors.of(shop, partial(run_poll, context, shop, force=True))
+        return self._work(account, imported, errors, report=report)
 
-    def _work(self, account: str, imported: Imported | None, *, report: bool) -> AccountRound:
+    def _work(self, account: str, imported: Imported | None, errors: "_Errors", *, report: bool) -> AccountRound:
+        """Each shop and each kind of work for itself: what fails in one holds up no other."""
         context, shops = self._context, self.settings.shops_of(account)
-        for shop in shops:
-            run_poll(context, shop, force=imported is not None)
+        worked_on = [errors.of(shop, partial(run_creations, context, shop)) or 0 for shop in shops]
+        events = [errors.of(shop, partial(run_events, context, shop)) or 0 for shop in shops]
         return AccountRound(
             account=account,
             imported=imported,
-            worked_on=sum(run_creations(context, shop) for shop in shops),
-            events=sum(run_events(context, shop) for shop in shops),
-            sent=run_sends(context, account),
-            reported=run_reports(context, account) if report else 0,
-            settled=run_outcomes(context, account, force=True),
+            worked_on=sum(worked_on),
+            events=sum(events),
+            sent=errors.of("send", lambda: run_sends(context, account)) or 0,
+            reported=(errors.of("report", lambda: run_reports(context, account)) or 0) if report else 0,
+            settled=errors.of("outcomes", lambda: run_outcomes(context, account, force=True)) or 0,
+            errors=tuple(errors.texts),
         )
 
     def _stored(self, key: OrderKey) -> StoredOrder:
@@ -332,6 +377,25 @@ class Connector:
 
     def _shop(self, name: str) -> str:
         return _known(name, self.settings.shops, "shop")
+
+
+class _Errors:
+    """Collects what fails, so that the rest goes on."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def of(self, what: str, work: Callable[[], T]) -> T | None:
+        """What `work` gives, or None when it failed. A store that fails stops everything."""
+        try:
+            return work()
+        except StoreError:
+            raise
+        except Exception as error:
+            code = error.code if isinstance(error, LengowError) else type(error).__name__
+            log.exception("part of a round failed", extra={"what": what})
+            self.texts.append(f"{what}: {code}: {error}")
+            return None
 
 
 def _known(name: str, among: Any, what: str) -> str:

@@ -3,11 +3,13 @@
 import random
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lengow.connector.adapter import Adapter, AdapterContext, Capabilities, adapter_class
 from lengow.connector.circuit import Circuit
+from lengow.connector.errors import ApiUnavailable
 from lengow.connector.policy import ShopPolicy
 from lengow.connector.settings import (
     DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED,
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
     from blinker import Signal
 
     from lengow.connector.client.api import LengowClient
+
+PARALLEL_CALLS = 4
+"""How many calls to Lengow an account makes at once; its quota bounds them all the same."""
+
+MOST_CALLS = 32
 
 CONNECTOR = "connector"
 """Who is named in the journal when nobody did it by hand."""
@@ -43,6 +50,11 @@ class Context:
         self.signals = signals
         self.now = clock
         self.circuit = Circuit()
+        self.stopping = threading.Event()
+        """Set while the connector is to come to an end: what waits gives up, what loops ends."""
+        workers = PARALLEL_CALLS * max(len(settings.accounts), 1)
+        self.calls = ThreadPoolExecutor(min(workers, MOST_CALLS), "lengow-calls")
+        """For calls side by side. One for good: each of its threads keeps a connection to the store."""
         self._sender = sender
         self._lock = threading.Lock()
         self._clients: dict[str, LengowClient] = {}
@@ -60,6 +72,7 @@ class Context:
                     access_token=chosen.access_token,
                     secret=chosen.secret,
                     requests_per_minute=chosen.requests_per_minute,
+                    sleep=self._sleep,
                 )
             return self._clients[account]
 
@@ -105,6 +118,11 @@ class Context:
             starts_at=chosen.starts_at,
         )
 
+    def _sleep(self, seconds: float) -> None:
+        """Raises ApiUnavailable when the connector is to come to an end meanwhile."""
+        if self.stopping.wait(seconds):
+            raise ApiUnavailable("The connector is stopping, and nothing was sent.")
+
     def lease_end(self) -> datetime:
         return self.now() + timedelta(seconds=self.settings.store.lease_seconds)
 
@@ -120,6 +138,7 @@ class Context:
         send(signal, self._sender, **facts)
 
     def close(self) -> None:
+        self.calls.shutdown()
         with self._lock:
             for client in self._clients.values():
                 client.close()

@@ -13,6 +13,7 @@ LengowError
 │   └── ApiRefused              lengow_refused
 ├── OrderUndecodable            order_undecodable
 ├── OrderUnknown                order_unknown
+├── StepUnknown             step_unknown
 ├── ActionInvalid               its own code per rule (see connector/rules.py)
 ├── ShopUnavailable             shop_unavailable
 ├── WebhookError
@@ -132,6 +133,13 @@ class OrderUnknown(LengowError):
 
     code = "order_unknown"
     what_to_do = "Check account, marketplace and order number; `lengow-connector sync` fetches what is new."
+
+
+class StepUnknown(LengowError):
+    """There is no such step."""
+
+    code = "step_unknown"
+    what_to_do = "lengow-connector steps list shows what there is."
 
 
 class ActionInvalid(LengowError):

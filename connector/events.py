@@ -15,7 +15,7 @@ from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace
 from lengow.connector.model import EventState, StepKind, Tracking
 from lengow.connector.profiles import profile_of
-from lengow.connector.retry import retry_after
+from lengow.connector.retry import steady_pause
 from lengow.connector.rules import carrier_of, carriers_of, suggest_carriers
 from lengow.connector.settings import Shop
 from lengow.connector.store.contract import Transaction
@@ -239,11 +239,14 @@ def _lines_of(context: Context, package: PackageRow, event: Event) -> tuple[str,
         raise ActionInvalid("line_unknown", f"The shop order has no line {unknown[0]!r}.", field="line")
     order = context.store.models([package.order_id]).get(package.order_id)
     closed = {line.id for line in order.lines if not line.open} if order else set()
-    return event.line_ids or tuple(line for line in package.line_ids if line not in closed)
+    lines = event.line_ids or tuple(line for line in package.line_ids if line not in closed)
+    if not lines:
+        raise ActionInvalid("line_closed", "Every line of the shop order is cancelled or refused.", field="line")
+    return lines
 
 
 def _look_again(context: Context, step: Step, error: LengowError) -> None:
-    pause = retry_after(step.attempts, jitter=context.jitter()) or 0
+    pause = steady_pause(step.attempts, jitter=context.jitter())
     with context.store.transaction() as tx:
         tx.postpone(step, context.now() + timedelta(seconds=pause), f"{error.code}: {error}")
 

@@ -17,10 +17,18 @@ import msgspec
 
 from lengow.connector.client.answers import PAGE_SIZE, OrdersPage
 from lengow.connector.context import Context
-from lengow.connector.errors import ApiError, ApiRefused, ApiUnavailable, LengowError, MalformedAnswer, NotFound
+from lengow.connector.errors import (
+    ApiError,
+    ApiRefused,
+    ApiUnavailable,
+    LengowError,
+    MalformedAnswer,
+    NotFound,
+    StoreError,
+)
 from lengow.connector.model import StepKind
 from lengow.connector.recorder import Preview, Recorder
-from lengow.connector.retry import retry_after
+from lengow.connector.retry import steady_pause
 from lengow.connector.store.rows import Step
 
 if TYPE_CHECKING:
@@ -73,6 +81,11 @@ def import_orders(
         imported = _read(context, client, step, start, end, progress)
     except ApiError as error:
         imported = Imported(step.account, start, end, error=error)
+    except StoreError:
+        raise
+    except Exception as error:  # a fault of ours must show where the operator looks
+        log.exception("an import raised", extra={"account": step.account})
+        imported = Imported(step.account, start, end, error=LengowError(repr(error), account=step.account))
     _close(context, step, imported, moves_cursor=step.kind is StepKind.IMPORT and since is None)
     return imported
 
@@ -218,7 +231,7 @@ def _close(context: Context, step: Step, imported: Imported, *, moves_cursor: bo
             if moves_cursor:
                 tx.set_value(step.account, COMPLETE_UNTIL, imported.until.isoformat())
         else:
-            pause = retry_after(min(step.attempts, 5), jitter=context.jitter()) or 0
+            pause = steady_pause(step.attempts, jitter=context.jitter())
             tx.postpone(step, context.now() + timedelta(seconds=pause), f"{error.code}: {error}")
             tx.set_value(step.account, LAST_ERROR, f"{error.code}: {error}")
     if error is not None:

@@ -1,5 +1,6 @@
 """Keeps the leases of a batch while it is worked on: the fence is checked again right before each call outside."""
 
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -13,16 +14,18 @@ class Leases:
     def __init__(self, context: Context, steps: Sequence[Step]) -> None:
         self._context = context
         self._steps = {step.id: step for step in steps}
+        self._lock = threading.Lock()
 
     def hold(self, step: Step) -> bool:
         """Whether the step is still ours, and for at least half a lease from now."""
-        kept = self._steps.get(step.id)
-        if kept is None or kept.lease_until is None:
-            return False
         half = timedelta(seconds=self._context.settings.store.lease_seconds / 2)
-        if kept.lease_until - self._context.now() < half:
-            self._renew()
-        return step.id in self._steps
+        with self._lock:
+            kept = self._steps.get(step.id)
+            if kept is None or kept.lease_until is None:
+                return False
+            if kept.lease_until - self._context.now() < half:
+                self._renew()
+            return step.id in self._steps
 
     def _renew(self) -> None:
         lease_until = self._context.lease_end()

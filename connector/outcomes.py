@@ -14,6 +14,9 @@ from lengow.connector.model import UNDER_WAY, ActionState
 from lengow.connector.store.rows import ActionRow, Step
 
 OVERLAP = timedelta(hours=2)
+LISTED_DAYS = timedelta(days=3)
+"""How far back the one listing goes; what is open for longer is asked for by its order."""
+
 ASKED_ONE_BY_ONE = 20
 """How many of the stuck actions are asked for by their order in one round."""
 
@@ -52,9 +55,11 @@ def _settled(context: Context, account: str, waiting: dict[int | None, ActionRow
     """What of the waiting actions is answered: from one listing, and for those long open by their order."""
     client = context.client(account)
     oldest = min(row.sent_at or row.changed_at for row in waiting.values())
-    listed = {one.id: one for one in client.actions_updated(oldest - OVERLAP, client.now() + AHEAD)}
-    stuck = [row for row in waiting.values() if row.state is ActionState.STUCK and row.lengow_id not in listed]
-    for row in stuck[:ASKED_ONE_BY_ONE]:
+    since = max(oldest - OVERLAP, client.now() - LISTED_DAYS)
+    listed = {one.id: one for one in client.actions_updated(since, client.now() + AHEAD)}
+    unlisted = [row for row in waiting.values() if row.lengow_id not in listed]
+    long_open = [row for row in unlisted if row.state is ActionState.STUCK or (row.sent_at or row.changed_at) < since]
+    for row in long_open[:ASKED_ONE_BY_ONE]:
         listed |= {one.id: one for one in client.actions_of(row.marketplace, row.marketplace_order_id)}
     settled = []
     for action in listed.values():

@@ -95,8 +95,11 @@ class Recorder:
         new = sum(record.is_new for record in records)
         return Recorded(frozenset(incoming), new, len(records) - new)
 
-    def decide_again(self, order_ids: Sequence[int]) -> None:
-        """Decide stored orders anew, by their records as they stand in this very transaction."""
+    def decide_again(self, order_ids: Sequence[int], *, of_any_age: bool = False) -> None:
+        """Decide stored orders anew, by their records as they stand in this very transaction.
+
+        Only those within the catch-up window of their shop, unless they may be `of_any_age`.
+        """
         with self._context.store.transaction() as tx:
             stored, kept = tx.orders(order_ids), tx.records(order_ids)
             records = [
@@ -112,7 +115,7 @@ class Recorder:
                 for order_id, one in stored.items()
                 if kept[order_id].unreadable is None
             ]
-            records = [record for record in records if record.is_catching_up()]
+            records = [record for record in records if of_any_age or record.is_catching_up()]
             self._write(tx, records)
         for record in records:
             record.tell()

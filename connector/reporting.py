@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from lengow.connector.context import Context
 from lengow.connector.errors import ApiError, ApiUnavailable, RateLimited, Unauthorized
-from lengow.connector.retry import retry_after
+from lengow.connector.retry import retry_after, steady_pause
 from lengow.connector.store.contract import Reading
 from lengow.connector.store.rows import Step
 
@@ -27,7 +27,9 @@ def report_order(context: Context, step: Step) -> bool:
     with context.store.transaction() as tx:
         if error is not None:
             asked = error.retry_after if isinstance(error, RateLimited) else None
-            pause = retry_after(step.attempts, jitter=context.jitter(), asked=asked)
+            silent = isinstance(error, ApiUnavailable | RateLimited | Unauthorized)
+            patience = steady_pause if silent else retry_after
+            pause = patience(step.attempts, jitter=context.jitter(), asked=asked)
             if pause is None:
                 tx.hold(step, str(error))
             else:

@@ -1,7 +1,8 @@
-"""The built-in runner: one thread an account and one a shop, so that a slow shop holds up no other."""
+"""The built-in runner: a thread a kind of work for each account and each shop, so that none holds up another."""
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -30,28 +31,38 @@ class Runner:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._stopping = threading.Event()
+        self._stopping = context.stopping
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        for account in self._context.settings.accounts:
-            schedule(self._context, account)
-            self._spawn(f"lengow-account-{account}", partial(self._account_round, account))
-        for shop in self._context.settings.shops:
-            self._spawn(f"lengow-shop-{shop}", partial(self._shop_round, shop))
+        context = self._context
+        context.stopping.clear()
+        for account in context.settings.accounts:
+            schedule(context, account)
+            self._spawn(f"lengow-import-{account}", partial(self._import_round, account))
+            self._spawn(f"lengow-send-{account}", partial(run_sends, context, account))
+            self._spawn(f"lengow-report-{account}", partial(run_reports, context, account))
+        for shop in context.settings.shops:
+            self._spawn(f"lengow-create-{shop}", partial(run_creations, context, shop))
+            self._spawn(f"lengow-events-{shop}", partial(self._events_round, shop))
 
     def stop(self, timeout: float | None) -> bool:
+        """End what is under way, in `timeout` seconds for all of it; whether it did."""
         self._stopping.set()
+        ends = None if timeout is None else time.monotonic() + timeout
         for thread in self._threads:
-            thread.join(timeout)
-        return not any(thread.is_alive() for thread in self._threads)
+            thread.join(None if ends is None else max(ends - time.monotonic(), 0))
+        ended = not any(thread.is_alive() for thread in self._threads)
+        if ended:
+            self._stopping.clear()
+        return ended
 
-    def _spawn(self, name: str, work: Callable[[], None]) -> None:
+    def _spawn(self, name: str, work: Callable[[], object]) -> None:
         thread = threading.Thread(target=self._loop, args=(name, work), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _loop(self, name: str, work: Callable[[], None]) -> None:
+    def _loop(self, name: str, work: Callable[[], object]) -> None:
         while not self._stopping.is_set():
             try:
                 work()
@@ -61,15 +72,11 @@ class Runner:
                 log.exception("round raised", extra={"thread": name})
             self._stopping.wait(IDLE_SECONDS)
 
-    def _account_round(self, account: str) -> None:
-        context = self._context
-        run_sends(context, account)
-        run_import(context, account, StepKind.IMPORT)
-        run_import(context, account, StepKind.IMPORT_DAILY)
-        run_outcomes(context, account)
-        run_reports(context, account)
+    def _import_round(self, account: str) -> None:
+        run_import(self._context, account, StepKind.IMPORT)
+        run_import(self._context, account, StepKind.IMPORT_DAILY)
+        run_outcomes(self._context, account)
 
-    def _shop_round(self, shop: str) -> None:
-        run_creations(self._context, shop)
+    def _events_round(self, shop: str) -> None:
         run_poll(self._context, shop)
         run_events(self._context, shop)

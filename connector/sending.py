@@ -23,8 +23,9 @@ from lengow.connector.errors import (
     RateLimited,
     Unauthorized,
 )
+from lengow.connector.leases import Leases
 from lengow.connector.model import ActionState, StepKind
-from lengow.connector.retry import retry_after
+from lengow.connector.retry import retry_after, steady_pause
 from lengow.connector.store.contract import Transaction
 from lengow.connector.store.rows import ActionRow, NewStep, Step
 
@@ -36,8 +37,12 @@ log = logging.getLogger("lengow.connector.sending")
 BATCH = 32
 """How many actions are claimed, and their outcomes written, in one transaction."""
 
-PART_OF_LEASE = 0.6
-"""Of its lease, how much a post may wait for its quota: past it, another worker may be about to take the step over."""
+SILENT = (ApiUnavailable, RateLimited, Unauthorized)
+"""Lengow did not take the question at all: tried again for as long as it takes."""
+
+PART_OF_LEASE = 0.25
+"""Of its lease, how much a post may wait for token and quota. It begins with at least half a lease before it, and the
+rest is for the call itself."""
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -71,15 +76,24 @@ class _Effect(msgspec.Struct, frozen=True):
     """Its step waits for a person."""
 
 
-def send_due(context: Context, account: str, pool: Executor, *, subject: str | None = None) -> Batch:
+class _Lost(msgspec.Struct, frozen=True):
+    """Another worker has taken the step over: nothing was sent, and nothing is written."""
+
+
+Result = _Sent | _Lost | ApiError
+
+
+def send_due(
+    context: Context, account: str, pool: Executor, *, limit: int = BATCH, subject: str | None = None
+) -> Batch:
     """Send one batch of what is due for an account, the calls side by side in `pool`."""
-    tasks = _claim(context, account, subject)
+    tasks = _claim(context, account, min(limit, BATCH), subject)
     if not tasks:
         return Batch(0, answered=True)
-    results = list(pool.map(lambda task: _result(context, task), tasks))
+    leases = Leases(context, [task.step for task in tasks])
+    results = list(pool.map(lambda task: _result(context, leases, task), tasks))
     _write_outcomes(context, tasks, results)
-    silent = (ApiUnavailable, RateLimited, Unauthorized)
-    return Batch(len(tasks), answered=any(not isinstance(result, silent) for result in results))
+    return Batch(len(tasks), answered=any(not isinstance(result, SILENT) for result in results))
 
 
 def matching(listed: Iterable[Action], action: ActionRow, known_ids: Collection[int | None]) -> Action | None:
@@ -98,12 +112,12 @@ def matching(listed: Iterable[Action], action: ActionRow, known_ids: Collection[
     return max(same, key=lambda one: one.id, default=None)
 
 
-def _claim(context: Context, account: str, subject: str | None) -> list[_Task]:
+def _claim(context: Context, account: str, limit: int, subject: str | None) -> list[_Task]:
     """Lease a batch and commit the intent to send it."""
     tasks = []
     with context.store.transaction() as tx:
         steps = tx.claim(
-            StepKind.SEND, context.now(), context.lease_end(), limit=BATCH, account=account, subject=subject
+            StepKind.SEND, context.now(), context.lease_end(), limit=limit, account=account, subject=subject
         )
         for step in steps:
             action = tx.action(int(step.subject))
@@ -116,10 +130,13 @@ def _claim(context: Context, account: str, subject: str | None) -> list[_Task]:
     return tasks
 
 
-def _result(context: Context, task: _Task) -> _Sent | ApiError:
+def _result(context: Context, leases: Leases, task: _Task) -> Result:
     client = context.client(task.action.account)
     try:
-        return (_found(context, client, task.action) if task.in_doubt else None) or _post(context, client, task.action)
+        found = _found(context, client, task.action) if task.in_doubt and leases.hold(task.step) else None
+        if found is not None:
+            return found
+        return _post(context, client, task.action) if leases.hold(task.step) else _Lost()
     except ApiError as error:
         return error
     except Exception as error:
@@ -145,13 +162,17 @@ def _post(context: Context, client: "LengowClient", action: ActionRow) -> _Sent:
     return _Sent(lengow_id, found=False)
 
 
-def _write_outcomes(context: Context, tasks: Sequence[_Task], results: Sequence[_Sent | ApiError]) -> None:
+def _write_outcomes(context: Context, tasks: Sequence[_Task], results: Sequence[Result]) -> None:
     """Commit what became of the batch. What another worker took over meanwhile is left to it."""
     now = context.now()
     lengow_now = context.client(tasks[0].action.account).now()
     with context.store.transaction() as tx:
         mine = tx.mine([task.step for task in tasks])
-        kept = [(task, result) for task, result in zip(tasks, results, strict=True) if task.step.id in mine]
+        kept = [
+            (task, result)
+            for task, result in zip(tasks, results, strict=True)
+            if task.step.id in mine and not isinstance(result, _Lost)
+        ]
         effects = [_effect(task, result, now, lengow_now, context.jitter()) for task, result in kept]
         for (task, _), effect in zip(kept, effects, strict=True):
             _write(tx, task.step, effect)
@@ -199,7 +220,10 @@ def _again(task: _Task, error: ApiError, now: datetime, jitter: float) -> _Effec
     state = ActionState.SENDING if doubtful else ActionState.QUEUED
     action = _changed(task.action, now, state, f"{error.code}: {error}")
     asked = error.retry_after if isinstance(error, RateLimited) else None
-    pause = retry_after(task.step.attempts, jitter=jitter, asked=asked)
+    if isinstance(error, SILENT):
+        pause: float | None = steady_pause(task.step.attempts, jitter=jitter, asked=asked)
+    else:
+        pause = retry_after(task.step.attempts, jitter=jitter)
     detail = f"{action.action_type}: {action.error}"
     if pause is None:
         return _Effect(action, "gave_up", detail, held=True)

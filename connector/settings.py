@@ -107,6 +107,12 @@ class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """How often the shop is asked for shipments that no webhook told, where the platform can be asked."""
     options: Mapping[str, Any] = {}
 
+    def __repr__(self) -> str:
+        """Without the values of `options`, which may be secrets of the platform."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        fields["options"] = dict.fromkeys(self.options, "…")
+        return f"Shop({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+
     def carriers_for(self, marketplace: str) -> dict[str, str]:
         """The shop's carrier codes that are mapped to this marketplace's."""
         general = {code: mapped for code, mapped in self.carriers.items() if isinstance(mapped, str)}
@@ -198,9 +204,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f"shops.{name}.account names {shop.account!r}, which is not among the accounts: {known}.",
                 field=f"shops.{name}.account",
             )
-        if shop.call_timeout >= self.store.lease_seconds:
+        if shop.call_timeout > self.store.lease_seconds / 2:
             raise SettingsError(
-                f"shops.{name}.call_timeout must be shorter than store.lease_seconds ({self.store.lease_seconds:g}).",
+                f"shops.{name}.call_timeout must be at most half of store.lease_seconds"
+                f" ({self.store.lease_seconds:g}).",
                 field=f"shops.{name}.call_timeout",
             )
         adapter = _adapter(name, shop.platform)
@@ -344,9 +351,13 @@ def _convert(table: Mapping[str, Any], kind: type[T], where: str) -> T:
 
 def _overlap(one: Shop, two: Shop) -> bool:
     def meet(left: tuple[Any, ...] | None, right: tuple[Any, ...] | None) -> bool:
-        return left is None or right is None or bool(set(left) & set(right))
+        return left is None or right is None or bool(set(map(_folded, left)) & set(map(_folded, right)))
 
     return meet(one.marketplaces, two.marketplaces) and meet(one.catalogues, two.catalogues)
+
+
+def _folded(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _anchored(url: str, base: Path | None) -> str:

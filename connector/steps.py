@@ -2,29 +2,34 @@
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from lengow.connector.context import Context
+from lengow.connector.client.answers import ACTIONS
+from lengow.connector.context import PARALLEL_CALLS, Context
 from lengow.connector.creation import create_due
 from lengow.connector.deadlines import tell_deadlines
 from lengow.connector.errors import LeaseLost, LengowError
 from lengow.connector.events import handle_event, poll_shop
 from lengow.connector.importer import Imported, Progress, decide_again, import_orders
-from lengow.connector.marketplaces import refresh_marketplaces
-from lengow.connector.model import StepKind
+from lengow.connector.marketplaces import REFRESH_AFTER, refresh_marketplaces
+from lengow.connector.model import OrderState, StepKind
 from lengow.connector.outcomes import poll_outcomes
 from lengow.connector.reporting import report_order
-from lengow.connector.retry import retry_after
+from lengow.connector.retry import retry_after, steady_pause
 from lengow.connector.sending import send_due
 from lengow.connector.store.rows import NewStep, Step
 
 log = logging.getLogger("lengow.connector.steps")
 
-PARALLEL_CALLS = 4
-"""How many calls to Lengow an account makes at once; its quota bounds them all the same."""
+LONGEST_NAP = 0.25
+"""Seconds to wait at once for the quota."""
+
+SOON = timedelta(minutes=15)
+"""How old the marketplaces' descriptions may be while an order waits for a new one."""
 
 SCHEDULED = (StepKind.IMPORT, StepKind.IMPORT_DAILY)
+RECURRING = (*SCHEDULED, StepKind.POLL, StepKind.OUTCOMES)
+"""Never held: they come round again whatever happens."""
 
 
 def schedule(context: Context, account: str) -> None:
@@ -44,7 +49,8 @@ def run_import(
     step = _claim_one(context, kind, account=account, force=force)
     if step is None:
         return None
-    refresh_marketplaces(context, account)
+    waits = (OrderState.WAITING, "unknown_marketplace") in context.store.count_orders(account)
+    refresh_marketplaces(context, account, older_than=SOON if waits else REFRESH_AFTER)
     decide_again(context, account)
     imported = import_orders(context, step, progress=progress)
     tell_deadlines(context, account)
@@ -54,13 +60,13 @@ def run_import(
 def run_creations(context: Context, shop: str) -> int:
     """Create everything that is due in a shop; returns how many packages were worked on."""
     total = 0
-    while done := create_due(context, shop):
+    while not context.stopping.is_set() and (done := create_due(context, shop)):
         total += done
     return total
 
 
 def run_events(context: Context, shop: str) -> int:
-    return _drain(context, StepKind.EVENT, handle_event, parallel=1, shop=shop)
+    return _drain(context, StepKind.EVENT, handle_event, shop=shop)
 
 
 def run_poll(context: Context, shop: str, *, force: bool = False) -> bool:
@@ -70,24 +76,41 @@ def run_poll(context: Context, shop: str, *, force: bool = False) -> bool:
 
 
 def run_sends(context: Context, account: str) -> int:
-    """Send what is due; ends early when Lengow answers nothing, and what is left is due still."""
+    """Send what is due, as fast as the quota lets; ends early when Lengow answers nothing.
+
+    The quota is waited for before anything is claimed, so that no lease runs meanwhile.
+    """
     total = 0
-    with ThreadPoolExecutor(PARALLEL_CALLS, "lengow-send") as pool:
-        while (batch := send_due(context, account, pool)).claimed:
-            total += batch.claimed
-            if not batch.answered:
+    while context.store.is_due(StepKind.SEND, context.now(), account=account):
+        room, seconds = context.client(account).room(ACTIONS)
+        if not room:
+            if context.stopping.wait(min(seconds, LONGEST_NAP)):
                 break
+            continue
+        batch = send_due(context, account, context.calls, limit=room)
+        total += batch.claimed
+        if not batch.claimed or not batch.answered or context.stopping.is_set():
+            break
     return total
 
 
 def run_reports(context: Context, account: str) -> int:
-    return _drain(context, StepKind.REPORT, report_order, parallel=PARALLEL_CALLS, account=account)
+    return _drain(context, StepKind.REPORT, report_order, account=account)
 
 
 def run_outcomes(context: Context, account: str, *, force: bool = False) -> int:
     """Ask what became of sent actions, if it is due (with `force`: now); returns how many were settled."""
     step = _claim_one(context, StepKind.OUTCOMES, account=account, force=force)
-    return poll_outcomes(context, step) if step is not None else 0
+    settled = 0
+
+    def poll(context: Context, step: Step) -> bool:
+        nonlocal settled
+        settled = poll_outcomes(context, step)
+        return True
+
+    if step is not None:
+        _run(context, poll, step)
+    return settled
 
 
 def run_one(context: Context, kind: StepKind, subject: str) -> bool:
@@ -95,14 +118,13 @@ def run_one(context: Context, kind: StepKind, subject: str) -> bool:
     if kind in SCHEDULED:
         return run_import(context, subject, kind) is not None
     if kind is StepKind.OUTCOMES:
-        return run_outcomes(context, subject) > 0
+        return run_outcomes(context, subject) >= 0
     if kind is StepKind.CREATE:
         package = context.store.packages([int(subject)]).get(int(subject))
         return package is not None and create_due(context, package.shop, subject=subject) > 0
     if kind is StepKind.SEND:
         action = context.store.action(int(subject))
-        with ThreadPoolExecutor(1, "lengow-send") as pool:
-            return action is not None and send_due(context, action.account, pool, subject=subject).claimed > 0
+        return action is not None and send_due(context, action.account, context.calls, subject=subject).claimed > 0
     handlers = {
         StepKind.EVENT: handle_event,
         StepKind.POLL: poll_shop,
@@ -120,21 +142,22 @@ def _drain(
     kind: StepKind,
     handler: Callable[[Context, Step], bool],
     *,
-    parallel: int,
     account: str | None = None,
     shop: str | None = None,
 ) -> int:
     """Work off what is due, a few at a time: each waits for its quota within its lease.
 
-    Ends early when the other side answered none of a few; what is left is due still.
+    Ends early when the other side answered none of a few, or the connector is to stop; what is left is due still.
     """
     total = 0
-    with ThreadPoolExecutor(parallel, f"lengow-{kind}") as pool:
-        while steps := _claim(context, kind, parallel, account=account, shop=shop):
-            answered = list(pool.map(lambda step: _run(context, handler, step), steps))
-            total += len(steps)
-            if not any(answered):
-                break
+    while not context.stopping.is_set():
+        steps = _claim(context, kind, PARALLEL_CALLS, account=account, shop=shop)
+        if not steps:
+            break
+        answered = list(context.calls.map(lambda step: _run(context, handler, step), steps))
+        total += len(steps)
+        if not any(answered):
+            break
     return total
 
 
@@ -153,7 +176,8 @@ def _run(context: Context, handler: Callable[[Context, Step], bool], step: Step)
 def _try_again(context: Context, step: Step, error: Exception) -> None:
     code = error.code if isinstance(error, LengowError) else type(error).__name__
     text = f"{code}: {error}"
-    pause = retry_after(step.attempts, jitter=context.jitter())
+    recurring = step.kind in RECURRING
+    pause = (steady_pause if recurring else retry_after)(step.attempts, jitter=context.jitter())
     with context.store.transaction() as tx:
         if pause is None:
             tx.hold(step, text)

@@ -4,7 +4,9 @@ Exit codes: 0 done; 2 usage or settings are wrong; 3 done, but something failed 
 by Ctrl-C. Anything else is a fault of ours.
 """
 
+import os
 import sys
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,13 +17,58 @@ if TYPE_CHECKING:
 FAILURES_LEFT = 3
 USAGE = 2
 
+ENDING = "Ending what is under way; a second signal ends it at once."
+
+
+def one_of(words: Callable[[], Iterable[str]]) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """Refuse an option's value that is none of `words`, which are asked for only then: `--help` need not import them."""
+
+    def check(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+        known = [str(word) for word in words()] if value is not None else []
+        if value is not None and value not in known:
+            text = f"{value!r} is none of: {', '.join(known)}. {_nearest(value, known)}".rstrip()
+            raise click.BadParameter(text, context, option)
+        return value
+
+    return check
+
+
+def _order_states() -> Iterable[str]:
+    from lengow.connector.model import OrderState
+
+    return OrderState
+
+
+def _action_states() -> Iterable[str]:
+    from lengow.connector.model import ActionState
+
+    return ActionState
+
+
+def _event_states() -> Iterable[str]:
+    from lengow.connector.model import EventState
+
+    return EventState
+
+
+def _step_kinds() -> Iterable[str]:
+    from lengow.connector.model import StepKind
+
+    return StepKind
+
+
+def _reasons() -> Iterable[str]:
+    from lengow.connector.reasons import REASONS
+
+    return REASONS
+
+
+limited = click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 def main() -> None:
     """Run the command line; a user's mistake ends in a sentence, never in a traceback."""
-    from lengow.connector.errors import LengowError, SettingsError
-
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -29,28 +76,30 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(USAGE)
-    except LengowError as error:
-        click.echo(f"{error.code}: {error}\n{error.what_to_do}", err=True)
-        sys.exit(USAGE if isinstance(error, SettingsError) else FAILURES_LEFT)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except Exception as error:
+        from lengow.connector.errors import LengowError, SettingsError
+
+        if not isinstance(error, LengowError):
+            raise
+        click.echo(f"{error.code}: {error}\n{error.what_to_do}", err=True)
+        sys.exit(USAGE if isinstance(error, SettingsError) else FAILURES_LEFT)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", metavar="FILE", help="Settings file; else $LENGOW_CONFIG, else ./lengow.toml.")
-@click.option("-v", "--verbose", count=True, help="Log to standard error; twice for more.")
+@click.option("-v", "--verbose", count=True, help="Log more than warnings to standard error; twice for all.")
 @click.version_option(package_name="lengow-connector")
 @click.pass_context
 def cli(context: click.Context, config: str | None, verbose: int) -> None:
     """Bring Lengow's marketplace orders into shops exactly once, and their shipments back."""
-    context.obj = config
-    if verbose:
-        import logging
+    from lengow.console.logs import set_up_logs
 
-        level = logging.DEBUG if verbose > 1 else logging.INFO
-        logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    context.obj = config
+    set_up_logs(verbose)
 
 
 @cli.command()
@@ -69,33 +118,40 @@ def init(path: str) -> None:
 @as_json
 @click.pass_obj
 def sync(config: str | None, account: str | None, dry_run: bool, as_json: bool) -> int:
-    """One round now, to its end: import, create, events, send, report, outcomes."""
+    """One round now, to its end: import, create, events, send, report, outcomes.
+
+    Exit code 3 when a round had an error or was not run, or when an order, event, action or step waits for a person.
+    """
     from lengow.console import output
 
     if dry_run:
         with _connector(config) as connector:
+            _known(connector, account=account)
             accounts = [account] if account else list(connector.settings.accounts)
             output.show_dry_runs([connector.preview(name) for name in accounts], as_json=as_json)
         return 0
-    with _connector(config) as connector, output.progress(quiet=as_json) as progress:
-        rounds = connector.sync(account, progress=progress)
-    output.show_rounds(rounds, as_json=as_json)
+    with _connector(config) as connector:
+        _known(connector, account=account)
+        with output.progress(quiet=as_json) as progress:
+            rounds = connector.sync(account, progress=progress)
+        waiting = [output.waiting_for_a_person(connector, one.account) for one in rounds]
+    output.show_rounds(rounds, waiting, as_json=as_json)
     failed = any(one.imported is None or one.imported.error is not None for one in rounds)
-    return FAILURES_LEFT if failed else 0
+    return FAILURES_LEFT if failed or any(waiting) else 0
 
 
 @cli.command()
 @click.pass_obj
 def run(config: str | None) -> None:
     """Run the schedule: changed orders every 15 minutes, the last 3 days once a day. SIGTERM ends it cleanly."""
-    from lengow.console.serving import wait_for_signal
+    from lengow.console.serving import ended_by_signal
 
-    with _connector(config) as connector:
+    with ended_by_signal() as wait, _connector(config) as connector:
         connector.start()
         click.echo("Running; SIGTERM or Ctrl-C ends it.", err=True)
-        wait_for_signal()
-        click.echo("Ending what is under way.", err=True)
-        connector.stop()
+        wait()
+        click.echo(ENDING, err=True)
+        _stop(connector)
 
 
 @cli.command()
@@ -106,14 +162,16 @@ def run(config: str | None) -> None:
 @click.pass_obj
 def serve(config: str | None, host: str, port: int, threads: int, with_schedule: bool) -> None:
     """Serve the webhook receiver under waitress: POST /webhooks/SHOP."""
-    from lengow.console.serving import wait_for_signal, webhook_server
+    from lengow.console.serving import ended_by_signal, webhook_server
 
-    with _connector(config) as connector, webhook_server(connector, host, port, threads) as url:
-        if with_schedule:
-            connector.start()
-        click.echo(f"Serving {url}SHOP; SIGTERM or Ctrl-C ends it.", err=True)
-        wait_for_signal()
-        click.echo("Ending what is under way.", err=True)
+    with ended_by_signal() as wait, _connector(config) as connector:
+        with webhook_server(connector, host, port, threads) as url:
+            if with_schedule:
+                connector.start()
+            click.echo(f"Serving {url}SHOP; SIGTERM or Ctrl-C ends it.", err=True)
+            wait()
+            click.echo(ENDING, err=True)
+        _stop(connector)
 
 
 @cli.group()
@@ -125,9 +183,11 @@ def orders() -> None:
 @click.option("--account")
 @click.option("--shop")
 @click.option("--marketplace")
-@click.option("--state", help="waiting, skipped, ready, creating, created, failed.")
-@click.option("--reason", help="A reason code, such as delivered_by_marketplace_disabled.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@click.option(
+    "--state", metavar="STATE", callback=one_of(_order_states), help="Such as waiting, skipped, created, failed."
+)
+@click.option("--reason", metavar="CODE", callback=one_of(_reasons), help="Such as delivered_by_marketplace_disabled.")
+@limited
 @as_json
 @click.pass_obj
 def orders_list(config: str | None, /, limit: int, as_json: bool, **wanted: Any) -> None:
@@ -136,6 +196,7 @@ def orders_list(config: str | None, /, limit: int, as_json: bool, **wanted: Any)
     from lengow.console import output
 
     with _connector(config) as connector:
+        _known(connector, **{name: wanted[name] for name in ("account", "shop", "marketplace")})
         found = connector.store.list_orders(OrderFilter(limit=limit, **wanted))
     output.show_orders(found, as_json=as_json)
 
@@ -150,6 +211,7 @@ def orders_late(config: str | None, hours: float, account: str | None, as_json: 
     from lengow.console import output
 
     with _connector(config) as connector:
+        _known(connector, account=account)
         found = connector.late_orders(within_hours=hours, account=account)
     output.show_orders(found, as_json=as_json)
     return FAILURES_LEFT if found else 0
@@ -198,8 +260,13 @@ def actions() -> None:
 
 @actions.command("list")
 @click.option("--account")
-@click.option("--state", help="queued, sending, sent, stuck, confirmed, refused, failed.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@click.option(
+    "--state",
+    metavar="STATE",
+    callback=one_of(_action_states),
+    help="Such as queued, sent, confirmed, refused, failed.",
+)
+@limited
 @as_json
 @click.pass_obj
 def actions_list(config: str | None, account: str | None, state: str | None, limit: int, as_json: bool) -> None:
@@ -207,8 +274,9 @@ def actions_list(config: str | None, account: str | None, state: str | None, lim
     from lengow.connector.model import ActionState
     from lengow.console import output
 
-    states = [_choice(ActionState, state)] if state else []
+    states = [ActionState(state)] if state else []
     with _connector(config) as connector:
+        _known(connector, account=account)
         found = connector.store.list_actions(account=account, states=states, limit=limit)
     output.show_actions(found, as_json=as_json)
 
@@ -241,7 +309,7 @@ def actions_send(
             key.marketplace,
             key.marketplace_order_id,
             _arguments(pairs),
-            line_ids=line_ids,
+            line_ids=line_ids or None,
             who=_who(),
             dry_run=dry_run,
         )
@@ -277,6 +345,7 @@ def carriers_suggest(config: str | None, account: str, marketplace: str, names: 
     from lengow.console import output
 
     with _connector(config) as connector:
+        _known(connector, account=account)
         rows = [(name, connector.suggest_carriers(account, marketplace, name)) for name in names]
     output.show_suggestions(rows, as_json=as_json)
 
@@ -288,8 +357,8 @@ def events() -> None:
 
 @events.command("list")
 @click.option("--shop")
-@click.option("--state", help="received, done, ignored, failed.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@click.option("--state", metavar="STATE", callback=one_of(_event_states), help="received, done, ignored, failed.")
+@limited
 @as_json
 @click.pass_obj
 def events_list(config: str | None, shop: str | None, state: str | None, limit: int, as_json: bool) -> None:
@@ -297,8 +366,9 @@ def events_list(config: str | None, shop: str | None, state: str | None, limit: 
     from lengow.connector.model import EventState
     from lengow.console import output
 
-    chosen = _choice(EventState, state) if state else None
+    chosen = EventState(state) if state else None
     with _connector(config) as connector:
+        _known(connector, shop=shop)
         found = connector.store.list_events(shop=shop, state=chosen, limit=limit)
     output.show_events(found, as_json=as_json)
 
@@ -311,6 +381,39 @@ def events_retry(config: str | None, event_id: int) -> None:
     with _connector(config) as connector:
         connector.retry_event(event_id, who=_who())
     click.echo(f"Event {event_id} is worked off with the next round.")
+
+
+@cli.group()
+def steps() -> None:
+    """Look at the work that is due, and at what is held for a person."""
+
+
+@steps.command("list")
+@click.option("--held", is_flag=True, help="Only what failed for good and waits for a person.")
+@click.option(
+    "--kind", metavar="KIND", callback=one_of(_step_kinds), help="Such as import, create, report, event, send."
+)
+@limited
+@as_json
+@click.pass_obj
+def steps_list(config: str | None, held: bool, kind: str | None, limit: int, as_json: bool) -> None:
+    """List steps, in the order in which they are due."""
+    from lengow.connector.model import StepKind
+    from lengow.console import output
+
+    with _connector(config) as connector:
+        found = connector.store.steps(kind=StepKind(kind) if kind else None, held=True if held else None, limit=limit)
+    output.show_steps(found, as_json=as_json)
+
+
+@steps.command("retry")
+@click.argument("step_id", type=int, metavar="ID")
+@click.pass_obj
+def steps_retry(config: str | None, step_id: int) -> None:
+    """Take up the held step ID again with the next round, after what stopped it was mended."""
+    with _connector(config) as connector:
+        connector.retry_step(step_id, who=_who())
+    click.echo(f"Step {step_id} is taken up again with the next round.")
 
 
 @cli.group()
@@ -338,6 +441,7 @@ def shop_list(config: str | None, as_json: bool) -> None:
 def shop_set(config: str | None, name: str, toggle: str, value: bool) -> None:
     """Switch TOGGLE of shop NAME to VALUE (true or false). Orders skipped for it are decided again at the next sync."""
     with _connector(config) as connector:
+        _known(connector, shop=name)
         connector.set_toggle(name, toggle, value, who=_who())
     click.echo(f"{name}: {toggle} = {str(value).lower()}")
 
@@ -352,6 +456,7 @@ def shop_connect(config: str | None, name: str, url: str, as_json: bool) -> int:
     from lengow.console import output
 
     with _connector(config) as connector:
+        _known(connector, shop=name)
         findings = connector.connect(name, url)
     output.show_findings(findings, as_json=as_json)
     return 0 if all(one.ok for one in findings) else FAILURES_LEFT
@@ -366,6 +471,7 @@ def shop_check(config: str | None, name: str, as_json: bool) -> int:
     from lengow.console import output
 
     with _connector(config) as connector:
+        _known(connector, shop=name)
         findings = connector.check(name)
     output.show_findings(findings, as_json=as_json)
     return 0 if all(one.ok for one in findings) else FAILURES_LEFT
@@ -397,6 +503,45 @@ def _connector(config: str | None) -> "Connector":
     return Connector(Settings.load(config))
 
 
+def _stop(connector: "Connector") -> None:
+    """End the schedule; where a thread does not end, end the process, which would wait for that thread for ever."""
+    if not connector.stop():
+        click.echo("Not all ended in time. Nothing is lost: the next start takes up what was under way.", err=True)
+        sys.stdout.flush()
+        os._exit(FAILURES_LEFT)
+
+
+def _known(
+    connector: "Connector", *, account: str | None = None, shop: str | None = None, marketplace: str | None = None
+) -> None:
+    """Refuse a name that is not in the settings, or a marketplace that Lengow does not describe and has no order."""
+    from lengow.connector.store.rows import OrderFilter
+
+    _refuse_unknown(account, connector.settings.accounts, "account")
+    _refuse_unknown(shop, connector.settings.shops, "shop")
+    if marketplace and not connector.store.list_orders(OrderFilter(marketplace=marketplace, limit=1)):
+        described = {name for one in connector.settings.accounts for name in connector.store.marketplaces(one)}
+        if described:  # else nothing was imported yet
+            _refuse_unknown(marketplace, sorted(described), "marketplace")
+
+
+def _refuse_unknown(name: str | None, among: Collection[str], what: str) -> None:
+    from lengow.connector.errors import SettingsError
+
+    if name is not None and name not in among:
+        raise SettingsError(
+            f"There is no {what} {name!r}; there are: {', '.join(among)}.",
+            what_to_do=_nearest(name, among) or f"Name one of these for the {what}.",
+        )
+
+
+def _nearest(name: str, among: Collection[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, among, 1)
+    return f"Did you mean {near[0]}?" if near else ""
+
+
 def _found(connector: "Connector", name: str) -> Any:
     """The one order of this number, or of account/marketplace/number."""
     from lengow.connector.errors import OrderUnknown
@@ -422,13 +567,6 @@ def _arguments(pairs: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f"--arg {pair!r} is not NAME=VALUE")
         arguments[name] = value
     return arguments
-
-
-def _choice(kind: Any, value: str) -> Any:
-    try:
-        return kind(value)
-    except ValueError:
-        raise click.UsageError(f"{value!r} is none of: {', '.join(kind)}") from None
 
 
 def _who() -> str:

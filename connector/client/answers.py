@@ -5,6 +5,10 @@ from typing import Any
 
 import msgspec
 
+ACTIONS = "/v3.0/orders/actions/"
+ORDERS = "/v3.0/orders/"
+"""Routes whose quota callers look at before they begin."""
+
 PAGE_SIZE = 100
 """The most that Lengow gives at once (reference lengow.md §2.1)."""
 

@@ -1,5 +1,6 @@
 """Lengow's calls by name. Facts: reference lengow.md §1-5."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -7,15 +8,15 @@ from typing import Any
 
 import msgspec
 
-from lengow.connector.client.answers import PAGE_SIZE, Action, ActionsPage, OrdersPage, action_of
+from lengow.connector.client.answers import ACTIONS, ORDERS, PAGE_SIZE, Action, ActionsPage, OrdersPage, action_of
 from lengow.connector.client.limiter import Limiter
 from lengow.connector.client.transport import TIMEOUTS, Timeouts, Transport
 from lengow.connector.errors import MalformedAnswer
 from lengow.connector.secret import Secret
 
-ORDERS = "/v3.0/orders/"
+log = logging.getLogger("lengow.connector.client")
+
 MERCHANT_ORDER_ID = "/v3.0/orders/moi/"
-ACTIONS = "/v3.0/orders/actions/"
 MARKETPLACES = "/v3.0/marketplaces/"
 
 SEND_WITHIN = 75.0
@@ -53,6 +54,10 @@ class LengowClient:
 
     def close(self) -> None:
         self._transport.close()
+
+    def room(self, route: str) -> tuple[int, float]:
+        """How many calls to this route fit the quota now, and in how many seconds the next one does."""
+        return self._transport.room(route)
 
     def now(self) -> datetime:
         """Lengow's time, as its last answer told it."""
@@ -128,23 +133,28 @@ class LengowClient:
         }
         return self._transport.post_once(ACTIONS, form, _Posted, within=within).id
 
-    def actions(self, filters: Mapping[str, str]) -> Iterator[Action]:
-        """Every action that matches, through all pages."""
+    def actions_of(self, marketplace: str, marketplace_order_id: str) -> list[Action]:
+        """Every action of one order. Raises MalformedAnswer if one of them cannot be read: it might be the one."""
+        filters = {"marketplace": marketplace, "marketplace_order_id": marketplace_order_id}
+        return [_listed(entry) for entry in self._action_entries(filters)]
+
+    def actions_updated(self, since: datetime, until: datetime) -> Iterator[Action]:
+        """Every action that changed in the window. One that cannot be read is logged and left out."""
+        for entry in self._action_entries({"updated_from": since.isoformat(), "updated_to": until.isoformat()}):
+            try:
+                yield _listed(entry)
+            except MalformedAnswer as error:
+                log.warning("an action cannot be read", extra={"action": entry.get("id"), "error": str(error)})
+
+    def _action_entries(self, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         page = 1
         while True:
             params = {**filters, "page": str(page), "page_size": str(PAGE_SIZE)}
             answer = self._transport.get(ACTIONS, ActionsPage, params)
-            for entry in answer.results:
-                yield _listed(entry)
+            yield from answer.results
             if not answer.next or not answer.results:
                 return
             page += 1
-
-    def actions_of(self, marketplace: str, marketplace_order_id: str) -> list[Action]:
-        return list(self.actions({"marketplace": marketplace, "marketplace_order_id": marketplace_order_id}))
-
-    def actions_updated(self, since: datetime, until: datetime) -> Iterator[Action]:
-        return self.actions({"updated_from": since.isoformat(), "updated_to": until.isoformat()})
 
     def marketplaces(self) -> dict[str, msgspec.Raw]:
         """Each marketplace's description by its key, as bytes (§5)."""

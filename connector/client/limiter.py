@@ -10,6 +10,8 @@ from lengow.connector.errors import RateLimited
 WINDOW_SECONDS = 60.5
 """Lengow counts per minute (reference lengow.md §1.4); half a second more keeps jitter on the way from crowding two."""
 
+UNLIMITED = 1_000_000
+
 LONGEST_WAIT = 61.0
 """Seconds that a call waits in place: a whole window. A longer one is left to the step, whose lease it would outlast."""
 
@@ -47,6 +49,21 @@ class Limiter:
             self._sleep(delay)
             waited += delay
         return waited
+
+    def room(self, route: str) -> tuple[int, float]:
+        """How many calls to this route may be sent at once, and in how many seconds the next one may."""
+        with self._lock:
+            now = self._now()
+            pause = max(self._paused_until[route] - now, 0.0)
+            if not self._quota:
+                return (0 if pause else UNLIMITED), pause
+            calls = self._calls[route]
+            while calls and calls[0] + WINDOW_SECONDS <= now:
+                calls.popleft()
+            left = self._quota - len(calls)
+            if left <= 0:
+                pause = max(pause, (calls[0] + WINDOW_SECONDS) - now)
+            return (0 if pause else left), pause
 
     def pause(self, route: str, seconds: float) -> None:
         """Send nothing to this route for so long: Lengow said so (`Retry-After`)."""

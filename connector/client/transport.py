@@ -126,6 +126,10 @@ class Transport:
         """Lengow's time: this machine's clock, corrected by the `Date` of the last answer."""
         return datetime.now(UTC) + self._clock_offset
 
+    def room(self, route: str) -> tuple[int, float]:
+        """How many calls to this route fit the quota now, and in how many seconds the next one does."""
+        return self._limiter.room(_quota_route(route))
+
     def account_id(self) -> int:
         self._valid_token()
         return self._account_id

@@ -98,6 +98,9 @@ class Reading(Protocol):
 
     def steps(self, *, kind: StepKind | None = None, held: bool | None = None, limit: int = 50) -> list[Step]: ...
 
+    def is_due(self, kind: StepKind, now: datetime, *, account: str) -> bool:
+        """Whether the account has a step of this kind to claim."""
+
     def step(self, step_id: int) -> Step | None: ...
 
 

@@ -272,6 +272,13 @@ class SqliteReading:
         )
         return [_step(row) for row in rows]
 
+    def is_due(self, kind: StepKind, now: datetime, *, account: str) -> bool:
+        found = self._db.execute(
+            "SELECT 1 FROM steps WHERE kind = ? AND held = 0 AND account = ? AND due_at <= ? LIMIT 1",
+            [kind, account, _text(now)],
+        ).fetchone()
+        return found is not None
+
     def step(self, step_id: int) -> Step | None:
         row = self._db.execute(f"SELECT {STEP_COLUMNS} FROM steps WHERE id = ?", [step_id]).fetchone()
         return _step(row) if row else None

@@ -1,11 +1,14 @@
 """All five actions: checked before anything is queued, followed until the marketplace has answered."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from lengow.connector import ActionInvalid, LengowError
+from lengow.connector import ActionInvalid, Connector, LengowError
+from lengow.connector.actions import _go_on
 from lengow.connector.adapter import Event
 from lengow.connector.events import _row
 from lengow.connector.model import ActionState, StepKind, Tracking
@@ -91,7 +94,7 @@ WRONG = [
     ("ship", "ready", {**SHIP, "tracking_number": ""}, None, "argument_missing"),
     ("ship", "ready", {**SHIP, "carrier": "dpd"}, None, "value_not_allowed"),
     ("ship", "ready", {**SHIP, "carrier": "UPS"}, None, "value_not_allowed"),
-    ("ship", "ready", {**SHIP, "carrier": "COLISSIMO "}, None, "value_not_allowed"),
+    ("ship", "ready", {**SHIP, "carrier": "COLIS SIMO"}, None, "value_not_allowed"),
     ("ship", "ready", {**SHIP, "carrier": "x" * 10_000}, None, "value_not_allowed"),
     ("ship", "ready", {**SHIP, "carrier": "Other"}, None, "argument_missing"),
     ("ship", "ready", {**OTHER, "carrier_name": ""}, None, "argument_missing"),
@@ -200,7 +203,7 @@ def test_a_wrong_action_is_stopped_with_its_code_before_anything_is_queued(
     }.get(line or "", lambda: line)()
     before = len(merchant.connector.store.list_actions())
     with pytest.raises(LengowError) as stopped:
-        merchant.connector.act(action, "main", marketplace, number, arguments, line_ids=[chosen] if chosen else [])
+        merchant.connector.act(action, "main", marketplace, number, arguments, line_ids=[chosen] if chosen else None)
     assert stopped.value.code == code
     assert stopped.value.what_to_do
     assert len(merchant.connector.store.list_actions()) == before
@@ -245,7 +248,7 @@ class TestLife:
         _settle(merchant)
         assert _told(merchant) == [("ship", "confirmed")]
 
-    def test_one_that_was_given_up_goes_on(self, merchant: Any) -> None:
+    def test_lengow_down_for_a_week_costs_no_confirmation(self, merchant: Any) -> None:
         [order_id] = merchant.sells()
         merchant.sync()
         [action] = merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
@@ -255,12 +258,45 @@ class TestLife:
         for _ in range(16):
             merchant.sandbox.advance(hours=13)
             merchant.connector.work("main")
-        assert [step.kind for step in merchant.connector.store.steps(held=True)] == [StepKind.SEND]
+        assert merchant.connector.store.steps(held=True) == []
         merchant.sandbox.clear_faults()
-        merchant.connector.retry_action(action.id)
+        merchant.sandbox.advance(hours=1)
         _settle(merchant)
         assert _told(merchant) == [("ship", "confirmed")]
         assert merchant.connector.store.action(action.id).state is ActionState.CONFIRMED
+
+    def test_a_retry_of_what_was_sent_meanwhile_sends_nothing(self, merchant: Any) -> None:
+        [order_id] = merchant.sells()
+        merchant.sync()
+        [action] = merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        merchant.connector.work("main")
+        with pytest.raises(ActionInvalid) as stopped:
+            _go_on(merchant.connector._context, action, ActionState.QUEUED, "anna")
+        assert stopped.value.code == "action_under_way"
+        _settle(merchant)
+        assert _told(merchant) == [("ship", "confirmed")]
+
+    def test_more_than_a_lease_takes_is_told_once(self, make_merchant: Callable[..., Any]) -> None:
+        """Two workers, slow answers, a short lease: it is renewed while its batch is worked on."""
+        merchant = make_merchant(lease_seconds=0.8)
+        ids = merchant.sells(24)
+        merchant.sync()
+        for order_id in ids:
+            merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        merchant.sandbox.fault(Fault("latency", method="POST", path=ACTIONS, times=None, seconds=0.25))
+        workers = [Connector(merchant.settings(), clock=merchant.sandbox.now) for _ in range(2)]
+
+        def work(worker: Connector) -> None:
+            ends = time.monotonic() + 3
+            while time.monotonic() < ends:
+                worker.work("main")
+                time.sleep(0.02)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(work, workers))
+        for worker in workers:
+            worker.close()
+        assert sorted(one.order_id for one in merchant.sandbox.ledger().told) == sorted(ids)
 
     def test_one_refused_action_never_holds_up_the_next(self, merchant: Any) -> None:
         ids = merchant.sells(6)
@@ -338,6 +374,18 @@ class TestCarriers:
 
 
 class TestFromTheShop:
+    def test_a_package_whose_lines_are_all_cancelled_confirms_nothing(self, merchant: Any) -> None:
+        merchant.sells(kind="multi_package")
+        merchant.sync()
+        [sold] = merchant.sandbox.ledger().sold
+        merchant.sandbox.cancel(sold.order_id, line_ids=sold.packages[0])
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        _tell(merchant, Event("e1", "shipment", shop_order_id="1", tracking=Tracking(carrier_code="DPD", number="T1")))
+        merchant.sync()
+        [event] = merchant.connector.store.list_events()
+        assert (event.state, event.reason, _told(merchant)) == ("failed", "line_closed", [])
+
     def test_a_refund_goes_with_the_arguments_of_the_settings(self, make_merchant: Callable[..., Any]) -> None:
         merchant = make_merchant(action_arguments={"refund": REFUND})
         [order_id] = merchant.sells()
