@@ -66,7 +66,7 @@ def event_of(body: bytes) -> Event:
         raise PayloadInvalid("data.order has neither id nor external_reference.", field="data.order.id")
     if envelope.type in CLOSINGS:
         return Event(
-            id=envelope.type,
+            id=f"{envelope.type} {order_id or reference}",
             kind=CLOSINGS[envelope.type],
             shop_order_id=order_id,
             reference=reference,

@@ -25,6 +25,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     """Whether orders shipped by the marketplace can be imported at all."""
     batch_size: int = 1
     """How many orders `create_orders` takes at once."""
+    one_at_a_time: bool = False
+    """Whether the shop must not be given orders by two workers at once, however many there are."""
     settle_seconds: float = 30
     """How long after an unknown outcome `find_order` can be trusted to see the order."""
     delivered_by_marketplace_reason: str = ""

@@ -96,6 +96,8 @@ def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -
     """Lease a batch and commit the intent to create it."""
     now = context.now()
     with context.store.transaction() as tx:
+        if adapter.capabilities.one_at_a_time and tx.is_leased(StepKind.CREATE, now, shop=shop):
+            return []
         steps = tx.claim(
             StepKind.CREATE,
             now,

@@ -43,6 +43,7 @@ class PrestaShopAdapter:
     capabilities: ClassVar[Capabilities] = Capabilities(
         imports_delivered_by_marketplace=True,
         batch_size=BATCH_SIZE,
+        one_at_a_time=True,
         settle_seconds=SETTLE_SECONDS,
         updates=("cancel", "ship", "address", "refund"),
         polling=True,

@@ -101,6 +101,9 @@ class Reading(Protocol):
     def is_due(self, kind: StepKind, now: datetime, *, account: str) -> bool:
         """Whether the account has a step of this kind to claim."""
 
+    def is_leased(self, kind: StepKind, now: datetime, *, shop: str) -> bool:
+        """Whether some worker holds a step of this kind of the shop."""
+
     def step(self, step_id: int) -> Step | None: ...
 
 

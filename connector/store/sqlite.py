@@ -279,6 +279,13 @@ class SqliteReading:
         ).fetchone()
         return found is not None
 
+    def is_leased(self, kind: StepKind, now: datetime, *, shop: str) -> bool:
+        found = self._db.execute(
+            "SELECT 1 FROM steps WHERE kind = ? AND held = 0 AND shop = ? AND lease_until > ? LIMIT 1",
+            [kind, shop, _text(now)],
+        ).fetchone()
+        return found is not None
+
     def step(self, step_id: int) -> Step | None:
         row = self._db.execute(f"SELECT {STEP_COLUMNS} FROM steps WHERE id = ?", [step_id]).fetchone()
         return _step(row) if row else None

@@ -277,3 +277,22 @@ def test_two_workers_and_a_slow_shop_make_each_order_once(make_merchant: Any, mo
     for worker in workers:
         worker.close()
     assert sorted(SlowShop.created) == sorted({one.reference for one in packages})
+
+
+def test_a_shop_that_takes_one_worker_at_a_time_gets_one(make_merchant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = msgspec.structs.replace(GenericAdapter.capabilities, batch_size=1, one_at_a_time=True)
+    monkeypatch.setattr(GenericAdapter, "capabilities", alone)
+    merchant = make_merchant()
+    merchant.sells(2)
+    store, context = merchant.connector.store, merchant.connector._context
+    context.circuit.note("b2c", merchant.sandbox.now(), answered=False)
+    merchant.sync()
+    merchant.sandbox.advance(minutes=1)
+    with store.transaction() as tx:
+        [step] = tx.claim(StepKind.CREATE, context.now(), context.lease_end(), limit=1, shop="b2c")
+    merchant.connector.work("main")
+    assert merchant.in_shop() == []
+    with store.transaction() as tx:
+        tx.postpone(step, context.now())
+    merchant.connector.work("main")
+    assert len(merchant.in_shop()) == 2

@@ -181,6 +181,19 @@ class StoreContract:
             tx.finish([new])
         assert store.steps() == []
 
+    def test_whether_something_is_due_or_leased(self, store: Store) -> None:
+        with store.transaction() as tx:
+            tx.add_steps([NewStep(StepKind.CREATE, "1", NOW, account="main", shop="b2c")])
+        facts = [store.is_due(StepKind.CREATE, NOW, account="main"), store.is_leased(StepKind.CREATE, NOW, shop="b2c")]
+        with store.transaction() as tx:
+            tx.claim(StepKind.CREATE, NOW, LATER, limit=1, shop="b2c")
+        facts += [store.is_due(StepKind.CREATE, NOW, account="main"), store.is_leased(StepKind.CREATE, NOW, shop="b2c")]
+        facts += [
+            store.is_leased(StepKind.CREATE, LATER, shop="b2c"),
+            store.is_leased(StepKind.CREATE, NOW, shop="b2b"),
+        ]
+        assert facts == [True, False, False, True, False, False]
+
     def test_a_held_step_waits_until_it_is_renewed(self, store: Store) -> None:
         [step] = self._claimed(store)
         with store.transaction() as tx:
