@@ -50,6 +50,8 @@ PLACE = re.compile(r"/(?:[^/]+/)?(\d+)(?:/(.*))?")
 
 def remedy_of(refusal: Refusal) -> Remedy:
     known = REMEDIES.get(refusal.code)
+    if refusal.status == 404 and refusal.code == "0":
+        return HOST  # no such route: not the address of a Shopware
     if known is not None:
         return known
     if not any(one.code or one.pointer for one in refusal.violations):
