@@ -120,7 +120,7 @@ def init(path: str) -> None:
 def sync(config: str | None, account: str | None, dry_run: bool, as_json: bool) -> int:
     """One round now, to its end: import, create, events, send, report, outcomes.
 
-    Exit code 3 when a round had an error or was not run, or when an order, event, action or step waits for a person.
+    Exit code 3 when a round had an error or was not run, an order is failed, or a step is held for a person.
     """
     from lengow.console import output
 

@@ -1,37 +1,64 @@
 """Long-running commands: the webhook server, and waiting for the signal to end."""
 
+import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 from lengow.connector import Connector
+from lengow.connector.errors import SettingsError
+
+STOPPED_BY_CTRL_C = 130
 
 
-def wait_for_signal() -> None:
-    """Return upon SIGTERM or Ctrl-C."""
-    ended = threading.Event()
+@contextmanager
+def ended_by_signal() -> Iterator[Callable[[], object]]:
+    """Gives what waits for SIGTERM or Ctrl-C. A second one, while the block ends, ends the process at once.
 
-    def end(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        ended.set()
+    That loses nothing: the next start takes up what was under way, as after a crash. A thread of its own watches, as
+    Python runs a signal's handler only once the main thread comes back from what it is at.
+    """
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    asked = threading.Event()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    ended.wait()
+    def watch() -> None:
+        if ours.recv(1):
+            asked.set()
+        if ours.recv(1):
+            os._exit(STOPPED_BY_CTRL_C)
+
+    threading.Thread(target=watch, name="lengow-signals", daemon=True).start()
+    handlers = {number: signal.signal(number, _ignore) for number in (signal.SIGTERM, signal.SIGINT)}
+    wakeup = signal.set_wakeup_fd(theirs.fileno())
+    try:
+        yield asked.wait
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        theirs.close()
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """With a handler, Python tells the wakeup socket."""
 
 
 @contextmanager
 def webhook_server(connector: Connector, host: str, port: int, threads: int) -> Iterator[str]:
-    """The webhook receiver under waitress while the block runs; gives its URL. What is under way is answered."""
+    """The webhook receiver under waitress while the block runs; gives its URL. What is under way is answered.
+
+    Raises SettingsError where nothing can be served.
+    """
     from waitress.server import create_server
 
     from lengow.webhooks import LARGEST_BODY, create_app
 
-    listener = socket.create_server((host, port))
+    listener = _listen(host, port)
     server: Any = create_server(  # its stubs know neither channels nor trigger
         create_app(connector),
         sockets=[listener],
@@ -49,8 +76,24 @@ def webhook_server(connector: Connector, host: str, port: int, threads: int) -> 
         server.close()
 
     try:
-        yield f"http://{host}:{listener.getsockname()[1]}/webhooks/"
+        yield f"http://{_in_url(host)}:{listener.getsockname()[1]}/webhooks/"
     finally:
         server.task_dispatcher.shutdown(cancel_pending=False, timeout=10)
         server.trigger.pull_trigger(hang_up)
         worker.join(10)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, TypeError, UnicodeError) as error:  # the latter two: what can be no host's name
+        reason = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
+        raise SettingsError(
+            f"Cannot serve on {_in_url(host)}:{port}: {reason}.",
+            what_to_do="Name an address of this machine by --host and a free port by --port.",
+        ) from error
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
