@@ -4,13 +4,13 @@ import textwrap
 import unicodedata
 from typing import Any
 
-from lengow.adapters.shopware.facts import LONGEST_FIRST_NAME, LONGEST_LAST_NAME, LONGEST_TEXT
+from lengow.adapters.shopware.facts import LONGEST_FIRST_NAME, LONGEST_LAST_NAME, LONGEST_TEXT, TAGS
 from lengow.adapters.shopware.profile import NOT_SPECIFIED, Problem, Profile
 from lengow.connector.model import Address
 
 STREET_LINES = 3
-NO_NAME = "-"
-"""Shopware takes no blank name."""
+NO_NAME = UNTOLD = "-"
+"""Shopware takes no blank name, street or city."""
 SALUTATIONS = {
     **dict.fromkeys(("m", "mr", "monsieur", "herr", "sr", "sig", "male"), "mr"),
     **dict.fromkeys(("mme", "mlle", "mrs", "ms", "miss", "madame", "mademoiselle", "frau", "sra", "female"), "mrs"),
@@ -18,9 +18,18 @@ SALUTATIONS = {
 
 
 def address_of(
-    address: Address, profile: Profile, field: str, shortened: list[str], relay_id: str = ""
+    address: Address,
+    profile: Profile,
+    field: str,
+    shortened: list[str],
+    *,
+    relay_id: str = "",
+    shipped: bool = False,
 ) -> dict[str, Any]:
-    """Without its id. Names that are too long are cut, and named in `shortened`. Raises Problem."""
+    """Without its id. Names that are too long are cut, and named in `shortened`. Raises Problem.
+
+    `shipped`: nobody sends anything there any more, so that what the marketplace keeps to itself is filled in.
+    """
     country_id = profile.countries.get(address.country)
     if country_id is None:
         raise Problem(
@@ -30,24 +39,28 @@ def address_of(
         )
     first, last = names(address)
     street, *more = _street(address, relay_id)
+    filler = UNTOLD if shipped else ""
     found = {
         "salutationId": profile.salutation(SALUTATIONS.get(address.civility.strip(". ").casefold(), NOT_SPECIFIED)),
         "firstName": _cut(first, LONGEST_FIRST_NAME, f"{field}.firstName", shortened),
         "lastName": _cut(last, LONGEST_LAST_NAME, f"{field}.lastName", shortened),
         "company": address.company or None,
-        "street": street,
+        "street": street or filler,
         "additionalAddressLine1": more[0] if more else None,
         "additionalAddressLine2": more[1] if len(more) > 1 else None,
         "zipcode": address.zipcode or None,
-        "city": address.city,
+        "city": address.city or filler,
         "countryId": country_id,
         "countryStateId": profile.country_states.get(f"{address.country}-{address.region}"),
         "phoneNumber": address.phone or None,
         "vatId": address.vat_number or None,
     }
-    return {
-        key: unicodedata.normalize("NFC", value) if isinstance(value, str) else value for key, value in found.items()
-    }
+    return {key: plain(value) if isinstance(value, str) else value for key, value in found.items()}
+
+
+def plain(text: str) -> str:
+    """As Shopware keeps it whole."""
+    return unicodedata.normalize("NFC", text).translate(TAGS)
 
 
 def names(address: Address) -> tuple[str, str]:

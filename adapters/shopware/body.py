@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from lengow.adapters.shopware.addresses import address_of
+from lengow.adapters.shopware.addresses import address_of, plain
 from lengow.adapters.shopware.api import Row
 from lengow.adapters.shopware.facts import LONGEST_ORDER_NUMBER, LONGEST_TEXT
 from lengow.adapters.shopware.ids import id_of
@@ -79,8 +79,9 @@ def compose(
         raise Problem("addresses", "The order has no address: complete it on the marketplace or at Lengow.")
     ids = {part: id_of(order.reference, part) for part in ("order", "billing", "shipping", "delivery", "transaction")}
     shortened: list[str] = []
-    shipping = address_of(delivery, profile, "shipping", shortened, order.package.relay_id)
-    billing = address_of(order.order.billing or delivery, profile, "billing", shortened)
+    shipped = order.delivered_by_marketplace or order.order.status in ALREADY_SHIPPED
+    shipping = address_of(delivery, profile, "shipping", shortened, relay_id=order.package.relay_id, shipped=shipped)
+    billing = address_of(order.order.billing or delivery, profile, "billing", shortened, shipped=shipped)
     where = Where(shipping["countryId"], shipping["countryStateId"] or "", delivery.zipcode, f"{now:%Y-%m-%d}")
     money = _Money(order, chosen, profile, where, currency, exempt=settings.taxes == "exempt")
     lines = [
@@ -89,7 +90,6 @@ def compose(
     ]
     if order.processing_fee:
         lines.append(_fee(order, len(lines) + 1, money))
-    shipped = order.delivered_by_marketplace or order.order.status in ALREADY_SHIPPED
     email = _email(order)
     row = {
         "id": ids["order"],
@@ -105,9 +105,9 @@ def compose(
         "billingAddressId": ids["billing"],
         "deepLinkCode": id_of(order.reference, "deep link"),
         "affiliateCode": SOURCE,
-        "campaignCode": order.order.marketplace[:LONGEST_TEXT],
+        "campaignCode": plain(order.order.marketplace)[:LONGEST_TEXT],
         "source": SOURCE,
-        "customerComment": order.order.comment[:LONGEST_COMMENT] or None,
+        "customerComment": plain(order.order.comment)[:LONGEST_COMMENT] or None,
         "price": money.cart,
         "shippingCosts": money.shipping,
         "orderCustomer": {
@@ -214,7 +214,7 @@ def _number(order: NewOrder) -> str:
     packages = [one.line_ids for one in order.order.packages]
     place = packages.index(order.package.line_ids) if order.package.line_ids in packages else 0
     suffix = f"-{place + 1}" if place else ""
-    return order.order.marketplace_order_id[: LONGEST_ORDER_NUMBER - len(suffix)] + suffix
+    return plain(order.order.marketplace_order_id)[: LONGEST_ORDER_NUMBER - len(suffix)] + suffix
 
 
 def _check(order: NewOrder, currency: Currency) -> None:
@@ -268,7 +268,7 @@ def _line(order: NewOrder, number: int, line: Line, product: ShopwareProduct | N
     """A `product` line takes stock when it is written; a `custom` one never does (§4.3)."""
     price = money.of_line(number, line)
     takes_stock = product is not None and order.decrease_stock
-    label = (line.title or line.sku)[:LONGEST_TEXT]
+    label = plain(line.title or line.sku)[:LONGEST_TEXT]
     row = _position(order, number, label, line.quantity, price)
     row["payload"] = {
         "productNumber": product.number if product else line.sku,

@@ -14,7 +14,7 @@ from lengow.adapters.shopware.facts import CANCELLED, FOREIGN_KEY_BROKEN, STATE_
 from lengow.adapters.shopware.ids import id_of
 from lengow.adapters.shopware.products import Products
 from lengow.adapters.shopware.profile import Problem, Profiles
-from lengow.adapters.shopware.reading import WRITTEN, Orders, reference_of
+from lengow.adapters.shopware.reading import WRITTEN, Orders
 from lengow.adapters.shopware.refusals import by_row, rejected
 from lengow.adapters.shopware.settings import ShopwareSettings
 from lengow.connector.adapter import Created, Outcome, Rejected, ShopOrder, Unknown
@@ -72,8 +72,7 @@ class Creator:
         if not reference:
             return None
         id_ = id_of(reference)
-        view = self._orders.views([id_], {}, deadline).get(id_)
-        return ShopOrder(id_, reference) if view is not None and reference_of(view) == reference else None
+        return ShopOrder(id_, reference) if self._orders.held([id_], deadline) else None
 
     def _composed(self, orders: Sequence[NewOrder], deadline: Deadline) -> tuple[list[Composed], Found]:
         """The rows to write, and the outcomes of those that cannot be. Raises as the look-ups do."""

@@ -38,6 +38,9 @@ LONGEST_FIRST_NAME, LONGEST_LAST_NAME, LONGEST_TEXT = 50, 60, 255
 LONGEST_ORDER_NUMBER = 64
 """*Memory.*"""
 
+TAGS = str.maketrans({"<": "‹", ">": "›"})
+"""Shopware strips what looks like a tag from every text, to the end of it where it is not closed (*memory*)."""
+
 TOKEN_SHARE = 0.8
 """Of a token's life, after which it is renewed."""
 TOKEN_PAUSE_SECONDS = 60.0

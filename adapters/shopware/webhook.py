@@ -56,7 +56,7 @@ def events(request: Request, settings: ShopwareSettings) -> Sequence[Event]:
 
 
 def _cancelled(view: Mapping[str, Any]) -> Sequence[Event]:
-    if not reference_of(view) or custom(view).get(CANCELLED):
+    if not is_news(view) or custom(view).get(CANCELLED):
         return ()
     id_ = text(view["id"])
     return (

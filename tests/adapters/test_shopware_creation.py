@@ -132,6 +132,19 @@ def test_lines_that_keep_their_stock_are_no_product_lines(shop: ContractShopware
     assert list(adapter.shipments_of(made.id)) == []
 
 
+def test_what_the_marketplace_keeps_to_itself_is_filled_in_where_nothing_is_sent(
+    shop: ContractShopware, adapter: ShopwareAdapter
+) -> None:
+    hidden = {"first_name": "", "last_name": "", "first_line": "", "zipcode": "", "city": ""}
+    made = created(adapter, order("A-1", delivered_by_marketplace=True, **hidden))
+    assert {(one["lastName"], one["street"], one["city"]) for one in rows(shop, "order_address", orderId=made.id)} == {
+        ("-", "-", "-")
+    }
+    [outcome] = adapter.create_orders([order("A-2", **hidden)])
+    assert isinstance(outcome, Rejected)
+    assert outcome.field == "addresses.0.street"
+
+
 def test_the_settings_choose_state_methods_and_mail(shop: ContractShopware) -> None:
     adapter = shop.adapter(order_state="in_progress", shipping_method="Colissimo", mail_buyer=True)
     made = created(adapter, order())
@@ -183,6 +196,15 @@ def test_long_names_are_cut_and_long_streets_go_on(shop: ContractShopware, adapt
     assert kept == f"{street.strip()} étage 3"
     salutations = shop.standin.data.tables["salutation"]
     assert salutations[address["salutationId"]]["salutationKey"] == "mrs"
+
+
+def test_nothing_is_lost_to_what_looks_like_a_tag(shop: ContractShopware, adapter: ShopwareAdapter) -> None:
+    sold = order(first_line="Bâtiment <3 rue A>", last_name="Martin <b")
+    titled = msgspec.structs.replace(sold.lines[0], title="Vis <5 mm, lot de 10")
+    made = created(adapter, msgspec.structs.replace(sold, lines=(titled, *sold.lines[1:])))
+    [address] = [one for one in rows(shop, "order_address", orderId=made.id) if one["id"] == id_of("A-1", "shipping")]
+    assert (address["street"], address["lastName"]) == ("Bâtiment ‹3 rue A›", "Martin ‹b")
+    assert shop.standin.data.one("order_line_item", orderId=made.id, position=1)["label"] == "Vis ‹5 mm, lot de 10"
 
 
 # Products

@@ -172,6 +172,12 @@ def test_unknown_fields_are_passed_over_and_custom_fields_are_merged(call: Call,
     assert (held["mine"], held["lengow_reference"]) == (1, "A-1")
 
 
+def test_tags_are_stripped_to_the_end_where_they_are_not_closed(call: Call, shop: ContractShopware) -> None:
+    row = {"id": id_of("A-1", "shipping"), "street": "a<b>c</b> < d <e", "city": "Lyon"}
+    assert call("POST", "_action/sync", upsert("order_address", row)).status_code == 200
+    assert shop.standin.data.tables["order_address"][row["id"]]["street"] == "ac < d "
+
+
 def test_a_second_post_of_one_id_is_refused(call: Call) -> None:
     answer = call("POST", "order", {"id": ORDER})
     assert (answer.status_code, codes(answer)[0][0]) == (400, "FRAMEWORK__WRITE_TYPE_INTEND_ERROR")

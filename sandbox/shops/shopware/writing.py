@@ -32,6 +32,7 @@ JSON_KEYS = {
     "calculated": (CALCULATED, CALCULATED_ALSO),
     "rounding": (ROUNDING, ROUNDING_ALSO),
 }
+TAG = re.compile(r"<(?![\s<])[^>]*>?")
 LISTS = ("calculatedTaxes", "taxRules")
 WRITTEN, COMMITTED = "written", "committed"
 """Stages at which a worker can be killed: before the commit, and between it and the stock."""
@@ -179,7 +180,7 @@ class Writer:
     def _store(self, commands: Sequence[Command]) -> None:
         for command in commands:
             table = self._data.tables[command.entity]
-            values = copy.deepcopy(command.values)
+            values = _stripped(command)
             if command.is_new and command.id not in table:
                 values = {key: value for key, value in values.items() if key in ENTITIES[command.entity].fields}
                 self._data.insert(command.entity, {"type": "product", **values, "id": command.id} if "type" in
@@ -211,6 +212,17 @@ class Writer:
             self._data.alter_stock(before[0], before[1])
         if after is not None:
             self._data.alter_stock(after[0], -after[1])
+
+
+def _stripped(command: Command) -> Row:
+    """Texts without what looks like a tag, to the end where it is not closed: PHP's strip_tags."""
+    fields = ENTITIES[command.entity].fields
+    return {
+        name: TAG.sub("", value)
+        if isinstance(value, str) and name in fields and fields[name].kind in ("string", "text")
+        else copy.deepcopy(value)
+        for name, value in command.values.items()
+    }
 
 
 _NAMES = {"int": "int", "float": "float", "bool": "bool", "list": "list", "json": "array", "custom": "array"}
