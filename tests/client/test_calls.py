@@ -148,7 +148,7 @@ class TestActions:
                 reply({"results": [{"id": 1}], "next": "more"}),
                 reply({"results": [], "next": "more"}),
             )
-            assert [action.id for action in make_client(lengow.url).actions({})] == [1]
+            assert [action.id for action in make_client(lengow.url).actions_of("manomano_fr", "M1")] == [1]
 
     def test_that_the_marketplace_cannot_take_are_refused_with_the_field(self, client, sandbox, account):
         [name] = sandbox.sell(account.account_id, 1)
@@ -171,7 +171,7 @@ class TestActions:
             lengow.answers(
                 "GET", "/v3.0/orders/actions/", reply({"results": [{"id": 1, "errors": errors}], "next": None})
             )
-            [action] = make_client(lengow.url).actions({})
+            [action] = make_client(lengow.url).actions_of("manomano_fr", "M1")
         assert action.error_text == text
 
     def test_keep_what_else_lengow_tells_as_texts(self, make_client):
@@ -187,7 +187,7 @@ class TestActions:
         }
         with serving() as lengow:
             lengow.answers("GET", "/v3.0/orders/actions/", reply({"results": [entry], "next": None}))
-            [action] = make_client(lengow.url).actions({})
+            [action] = make_client(lengow.url).actions_of("manomano_fr", "M1")
         assert action == Action(1, arguments={"carrier": "DPD", "weight": "2.5"})
 
     @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ class TestActions:
         with serving() as lengow:
             lengow.answers("GET", "/v3.0/orders/actions/", reply({"results": [entry], "next": None}))
             with pytest.raises(MalformedAnswer):
-                list(make_client(lengow.url).actions({}))
+                list(make_client(lengow.url).actions_of("manomano_fr", "M1"))
 
 
 def test_marketplaces_come_by_their_keys_each_as_bytes(client):

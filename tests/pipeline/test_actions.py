@@ -255,8 +255,8 @@ class TestLife:
         merchant.sandbox.fault(Fault("lost_after", method="POST", path=ACTIONS))
         merchant.sandbox.fault(Fault("status", method="GET", path=ACTIONS, times=None))
         merchant.sync()
-        for _ in range(16):
-            merchant.sandbox.advance(hours=13)
+        for _ in range(2):
+            merchant.sandbox.advance(days=4)
             merchant.connector.work("main")
         assert merchant.connector.store.steps(held=True) == []
         merchant.sandbox.clear_faults()

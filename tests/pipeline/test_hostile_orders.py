@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lengow.connector.decode import decode_order
 from lengow.connector.recorder import Recorder
 
 
@@ -96,6 +97,39 @@ def test_two_lines_of_one_id_are_a_failed_order(merchant: Any) -> None:
     bad = merchant.sells_raw({"packages": [{"cart": [line, line]}]})
     merchant.sync()
     assert merchant.state(bad) == ("failed", "duplicate_line")
+
+
+def test_mended_to_what_it_was_before_it_is_decided_again(make_merchant: Any) -> None:
+    merchant = make_merchant(options={"products_table": "products"})
+    merchant.run("CREATE TABLE products (sku TEXT, stock INTEGER)")
+    [order_id] = merchant.sells()
+    merchant.sync()
+    recorder, good = Recorder(merchant.connector._context, "main"), merchant.record(order_id).raw
+    recorder.record([json.dumps(json.loads(good) | {"total_order": None}).encode()])
+    assert merchant.state(order_id) == ("failed", "order_undecodable")
+    recorder.record([good])
+    assert merchant.state(order_id)[0] == "ready"
+
+
+def test_a_fault_of_ours_on_one_order_stops_no_other(merchant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good = merchant.sells(2)
+
+    def decode(raw: bytes) -> Any:
+        if bad.encode() in raw:
+            raise ZeroDivisionError("a fault of ours")
+        return decode_order(raw)
+
+    monkeypatch.setattr("lengow.connector.recorder.decode_order", decode)
+    merchant.sync()
+    assert merchant.in_shop() == [good]
+    assert merchant.state(bad) == ("failed", "order_undecodable")
+
+
+def test_a_record_without_a_name_is_one_order_however_often_it_is_read(merchant: Any) -> None:
+    merchant.sells_raw(remove=["marketplace_order_id"])
+    for _ in range(3):
+        merchant.sync()
+    assert len([one for one in merchant.orders() if one.order.state == "failed"]) == 1
 
 
 def test_nesting_beyond_reading_leaves_the_window_open_and_says_so(merchant: Any) -> None:

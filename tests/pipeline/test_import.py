@@ -4,8 +4,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
+from lengow.connector.client.api import LengowClient
 from lengow.sandbox import Fault
 
 ORDERS = "/v3.0/orders/"
@@ -225,6 +227,29 @@ class TestPolicy:
         [one] = merchant.orders()
         assert (one.order.state, one.order.reason, one.order.about) == ("waiting", "unknown_marketplace", "nowhere_fr")
 
+    def test_a_marketplace_that_lengow_describes_later_lets_its_orders_in_soon(self, merchant: Any) -> None:
+        descriptions = merchant.sandbox._marketplaces.descriptions
+        spanish = descriptions.pop("manomano_es")
+        merchant.sells()
+        merchant.sync()
+        descriptions["manomano_es"] = spanish
+        [order_id] = merchant.sells(marketplace="manomano_es")
+        merchant.sync()
+        assert merchant.state(order_id) == ("waiting", "unknown_marketplace")
+        merchant.sandbox.advance(minutes=20)
+        merchant.sync()
+        assert merchant.state(order_id) == ("created", "")
+
+    def test_a_start_date_that_is_moved_lets_in_what_it_kept_out(self, make_merchant: Callable[..., Any]) -> None:
+        merchant = make_merchant()
+        day = merchant.sandbox.now().date()
+        merchant.restart(start_date=day.replace(year=day.year + 1))
+        [order_id] = merchant.sells()
+        merchant.sync()
+        merchant.restart(start_date=day.replace(year=day.year - 1))
+        merchant.sync()
+        assert merchant.in_shop() == [order_id]
+
     def test_a_cancelled_line_is_left_out(self, merchant: Any) -> None:
         [order_id] = merchant.sells(kind="multi_line")
         [sold] = merchant.sandbox.ledger().sold
@@ -286,6 +311,30 @@ class TestTheWindow:
         merchant.sandbox.fault(Fault("malformed", path=ORDERS, exact=True, after=1))
         assert merchant.sync().imported.error is None
         assert len(merchant.in_shop()) == 5
+
+    def test_a_404_is_no_empty_window(self, merchant: Any) -> None:
+        """A wrong base_url, or a gateway's page, must not pass for "no orders"."""
+        merchant.sells(3)
+        merchant.sandbox.fault(Fault("status", path=ORDERS, status=404, body="<h1>404</h1>", times=None))
+        assert merchant.sync().imported.error.code == "lengow_not_found"
+        merchant.sandbox.clear_faults()
+        merchant.sandbox.advance(hours=5)
+        merchant.sync()
+        assert len(merchant.in_shop()) == 3
+
+    def test_a_double_that_lengow_counts_too_does_not_keep_the_window_open(
+        self, merchant: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        merchant.sells(3)
+        orders_page = LengowClient.orders_page
+
+        def doubled(self: LengowClient, *arguments: Any, **options: Any) -> Any:
+            page = orders_page(self, *arguments, **options)
+            return msgspec.structs.replace(page, count=page.count + 1, results=page.results + page.results[:1])
+
+        monkeypatch.setattr(LengowClient, "orders_page", doubled)
+        assert merchant.sync().imported.error is None
+        assert len(merchant.in_shop()) == 3
 
     def test_a_token_that_ends_in_the_middle_is_renewed(self, merchant: Any) -> None:
         merchant.sells(350)

@@ -3,8 +3,13 @@
 import time
 from typing import Any
 
-from lengow.connector import Connector
+import msgspec
+import pytest
+
+from lengow.connector import Connector, Settings
+from lengow.connector.errors import StepUnknown
 from lengow.connector.model import StepKind
+from lengow.connector.secret import Secret
 
 
 def test_in_the_background_orders_arrive_and_shipments_leave(merchant: Any) -> None:
@@ -39,6 +44,69 @@ def test_of_two_processes_on_one_store_only_one_imports_an_account(merchant: Any
     with Connector(merchant.settings(), clock=merchant.sandbox.now) as second:
         [round_] = second.sync()
     assert round_.imported is not None
+
+
+def test_stop_ends_at_once_though_the_quota_is_waited_for(make_merchant: Any) -> None:
+    merchant = make_merchant(account={"requests_per_minute": 30})
+    merchant.sells(60)
+    merchant.connector.sync(report=False)
+    merchant.connector.start()
+    _wait_until(lambda: sum(bool(one.merchant_order_ids) for one in merchant.sandbox.ledger().sold) > 5)
+    assert merchant.connector.stop(timeout=5)
+    [order_id, *_] = [one.order.marketplace_order_id for one in merchant.orders()]
+    assert merchant.connector.ship("main", "manomano_fr", order_id, carrier="DPD", tracking_number="1")
+
+
+def test_reports_hold_up_no_confirmation(make_merchant: Any) -> None:
+    merchant = make_merchant(account={"requests_per_minute": 40})
+    merchant.sells(80)
+    merchant.connector.sync(report=False)
+    merchant.connector.start()
+    [order_id, *_] = merchant.in_shop()
+    merchant.connector.ship("main", "manomano_fr", order_id, carrier="DPD", tracking_number="1")
+    _wait_until(lambda: merchant.sandbox.ledger().told, seconds=5)
+    merchant.connector.stop()
+
+
+def test_a_shop_whose_settings_are_wrong_holds_up_no_other(merchant: Any) -> None:
+    merchant.connector.close()
+    settings = merchant.settings()
+    broken = msgspec.structs.replace(
+        settings.shops["b2c"], marketplaces=("manomano_es",), webhook_secrets=(Secret("whsec_short"),)
+    )
+    healthy = msgspec.structs.replace(settings.shops["b2c"], marketplaces=("manomano_fr",))
+    settings = Settings(accounts=settings.accounts, shops={"aside": broken, "b2c": healthy}, store=settings.store)
+    [order_id] = merchant.sells()
+    with Connector(settings, clock=merchant.sandbox.now) as connector:
+        [round_] = connector.sync()
+        assert [text.split(":")[0] for text in round_.errors] == ["aside"] * len(round_.errors) != []
+        assert connector.order("main", "manomano_fr", order_id).order.state == "created"
+
+
+def test_many_rounds_leave_no_connections_behind(merchant: Any) -> None:
+    merchant.sync()
+    merchant.sells(2)
+    merchant.sync()
+    kept = len(merchant.connector.store._connections._all)
+    for _ in range(10):
+        merchant.sells()
+        merchant.sync()
+    assert len(merchant.connector.store._connections._all) <= kept + 4
+
+
+@pytest.mark.parametrize(("kind", "subject"), [("fly", "1"), ("create", "x"), ("send", "")])
+def test_a_step_that_cannot_be_is_a_clear_error(merchant: Any, kind: str, subject: str) -> None:
+    with pytest.raises(StepUnknown):
+        merchant.connector.run_step(kind, subject)
+
+
+def test_due_steps_are_what_a_hosts_engine_runs(merchant: Any) -> None:
+    merchant.sells(3)
+    merchant.connector.sync(report=False)
+    due = merchant.connector.due_steps()
+    assert [step.kind for step in due] == [StepKind.REPORT] * 3
+    assert all(merchant.connector.run_step(step.kind, step.subject) for step in due)
+    assert merchant.connector.due_steps() == []
 
 
 def test_stop_without_start_and_close_twice_are_harmless(merchant: Any) -> None:
