@@ -17,8 +17,8 @@ MOVES: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = {
     ("order", "completed"): {"open": ("process", "complete"), "in_progress": ("complete",)},
     ("order_delivery", "shipped"): {"open": ("ship",), "shipped_partially": ("ship",)},
     ("order_delivery", "cancelled"): {"open": ("cancel",), "shipped": ("cancel",), "shipped_partially": ("cancel",)},
-    ("order_transaction", "refunded"): {"paid": ("refund",), "refunded_partially": ("refund",)},
-    ("order_transaction", "refunded_partially"): {"paid": ("refund_partially",)},
+    ("order_transaction", "refunded"): dict.fromkeys(("paid", "paid_partially", "refunded_partially"), ("refund",)),
+    ("order_transaction", "refunded_partially"): dict.fromkeys(("paid", "paid_partially"), ("refund_partially",)),
 }
 """The transitions that lead from a state to another, by what moves and where to (§4.5; the set is *memory*)."""
 
@@ -39,7 +39,8 @@ LONGEST_ORDER_NUMBER = 64
 """*Memory.*"""
 
 TAGS = str.maketrans({"<": "‹", ">": "›"})
-"""Shopware strips what looks like a tag from every text, to the end of it where it is not closed (*memory*)."""
+"""Shopware strips what looks like a tag from every text, to the end of it where it is not closed (PHP's strip_tags, read in
+`StringFieldSerializer`)."""
 
 TOKEN_SHARE = 0.8
 """Of a token's life, after which it is renewed."""
@@ -61,7 +62,7 @@ ENTIRE_COUNTRY, ZIP_CODE, ZIP_RANGE, COUNTRY_STATES = (
     "individual_states",
 )
 TAX_RULE_ORDER = (ZIP_CODE, ZIP_RANGE, COUNTRY_STATES, ENTIRE_COUNTRY)
-"""Types of tax rules, the narrowest first (*memory*, as are the names within a rule's `data`)."""
+"""Types of tax rules, the narrowest first. The order is *memory*; the names in a rule's `data` were read in `TaxRuleType/`."""
 
 PRIVILEGES: Mapping[str, tuple[str, ...]] = {
     "order": ("read", "create", "update", "delete"),
