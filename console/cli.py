@@ -136,7 +136,7 @@ def sync(config: str | None, account: str | None, dry_run: bool, as_json: bool) 
             rounds = connector.sync(account, progress=progress)
         waiting = [output.waiting_for_a_person(connector, one.account) for one in rounds]
     output.show_rounds(rounds, waiting, as_json=as_json)
-    failed = any(one.imported is None or one.imported.error is not None for one in rounds)
+    failed = any(one.imported is None or one.imported.error is not None or one.errors for one in rounds)
     return FAILURES_LEFT if failed or any(waiting) else 0
 
 

@@ -330,9 +330,11 @@ def action_facts(row: ActionRow) -> dict[str, Any]:
 
 def _round(one: AccountRound) -> dict[str, Any]:
     imported = one.imported
-    error = "another process is importing" if imported is None else ""
+    failed = list(one.errors)
+    if imported is None and not failed:
+        failed.append("another process is importing")
     if imported and imported.error:
-        error = f"{imported.error.code}: {imported.error}"
+        failed.insert(0, f"{imported.error.code}: {imported.error}")
     return {
         "account": one.account,
         "read": imported.read if imported else None,
@@ -343,7 +345,7 @@ def _round(one: AccountRound) -> dict[str, Any]:
         "sent": one.sent,
         "reported": one.reported,
         "settled": one.settled,
-        "error": error,
+        "error": "; ".join(failed),
     }
 
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,16 @@ def _commands(group: click.Group, path: str = "lengow-connector") -> Iterator[st
 @pytest.mark.parametrize("command", list(_commands(cli)))
 def test_each_command_is_explained(command: str) -> None:
     assert f"`{command}" in _text("docs/command-line.md")
+
+
+PLATFORMS = [point.name for point in entry_points(group="lengow.adapters")]
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_the_readme_says_what_each_platform_can(platform: str) -> None:
+    [row] = [line for line in _text("README.md").splitlines() if line.startswith(f"| {platform} |")]
+    able = adapter_class(platform).capabilities.imports_delivered_by_marketplace
+    assert row.split("|")[2].strip() == ("toggle" if able else "no: refused with the reason")
 
 
 @pytest.fixture
