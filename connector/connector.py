@@ -98,17 +98,25 @@ class Connector:
         self._runner: Runner | None = None
 
     def sync(
-        self, account: str | None = None, *, progress: Progress | None = None, report: bool = True
+        self,
+        account: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        progress: Progress | None = None,
+        report: bool = True,
     ) -> list[AccountRound]:
         """One round now, to its end: import, create, work off events, send, report, ask for outcomes.
 
-        `account`: only this one. `report=False` leaves the merchant ids for later. What fails is in the answer and the
-        store, and is tried again by the next round; only StoreError is raised, and SettingsError for an unknown account.
+        `account`: only this one. `since`, `until` (aware): what changed at Lengow in this window, instead of since the
+        last one, whose end stays where it is. `report=False` leaves the merchant ids for later. What fails is in the
+        answer and the store, and is tried again by the next round; only StoreError is raised, and SettingsError for an
+        unknown account.
         """
         accounts = [self._account(account)] if account else list(self.settings.accounts)
         if len(accounts) == 1:
-            return [self._round(accounts[0], progress, report=report)]
-        return list(self._rounds.map(lambda name: self._round(name, progress, report=report), accounts))
+            return [self._round(accounts[0], progress, since, until, report=report)]
+        return list(self._rounds.map(lambda name: self._round(name, progress, since, until, report=report), accounts))
 
     def preview(self, account: str) -> DryRun:
         """What the next `sync` of an account would do; Lengow is read, the shop is not called, nothing is written.
@@ -339,12 +347,19 @@ class Connector:
         """What is due now, without an import."""
         return self._work(self._account(account), None, _Errors(), report=True)
 
-    def _round(self, account: str, progress: Progress | None, *, report: bool) -> AccountRound:
+    def _round(
+        self,
+        account: str,
+        progress: Progress | None,
+        since: datetime | None,
+        until: datetime | None,
+        *,
+        report: bool,
+    ) -> AccountRound:
         context, errors = self._context, _Errors()
         errors.of("schedule", lambda: schedule(context, account))
-        imported = errors.of(
-            "import", lambda: run_import(context, account, StepKind.IMPORT, force=True, progress=progress)
-        )
+        by_hand = partial(run_import, context, account, StepKind.IMPORT, force=True, since=since, until=until)
+        imported = errors.of("import", partial(by_hand, progress=progress))
         errors.of("import", lambda: run_import(context, account, StepKind.IMPORT_DAILY, progress=progress))
         for shop in self.settings.shops_of(account):
             errors.of(shop, partial(run_poll, context, shop, force=True))

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from lengow.connector.client.answers import ACTIONS
 from lengow.connector.context import PARALLEL_CALLS, Context
@@ -43,16 +43,26 @@ def schedule(context: Context, account: str) -> None:
 
 
 def run_import(
-    context: Context, account: str, kind: StepKind, *, force: bool = False, progress: Progress | None = None
+    context: Context,
+    account: str,
+    kind: StepKind,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Imported | None:
-    """Import if it is due (with `force`: if nobody else is at it); None when not."""
+    """Import if it is due (with `force`: if nobody else is at it); None when not.
+
+    A window given by hand does not move the cursor of the regular one.
+    """
     step = _claim_one(context, kind, account=account, force=force)
     if step is None:
         return None
     waits = (OrderState.WAITING, "unknown_marketplace") in context.store.count_orders(account)
     refresh_marketplaces(context, account, older_than=SOON if waits else REFRESH_AFTER)
     decide_again(context, account)
-    imported = import_orders(context, step, progress=progress)
+    imported = import_orders(context, step, progress=progress, since=since, until=until)
     tell_deadlines(context, account)
     return imported
 

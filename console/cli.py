@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from lengow.connector import Connector
 
 FAILURES_LEFT = 3
@@ -114,10 +116,21 @@ def init(path: str) -> None:
 
 @cli.command()
 @click.option("--account", help="Only this account.")
+@click.option(
+    "--since", type=click.DateTime(), help="UTC: what changed at Lengow from then on, not since the last sync."
+)
+@click.option("--until", type=click.DateTime(), help="UTC: up to then; together with --since.")
 @click.option("--dry-run", is_flag=True, help="Show what would be created and sent; write and send nothing.")
 @as_json
 @click.pass_obj
-def sync(config: str | None, account: str | None, dry_run: bool, as_json: bool) -> int:
+def sync(
+    config: str | None,
+    account: str | None,
+    since: "datetime | None",
+    until: "datetime | None",
+    dry_run: bool,
+    as_json: bool,
+) -> int:
     """One round now, to its end: import, create, events, send, report, outcomes.
 
     Exit code 3 when a round had an error or was not run, an order is failed, or a step is held for a person.
@@ -133,7 +146,7 @@ def sync(config: str | None, account: str | None, dry_run: bool, as_json: bool) 
     with _connector(config) as connector:
         _known(connector, account=account)
         with output.progress(quiet=as_json) as progress:
-            rounds = connector.sync(account, progress=progress)
+            rounds = connector.sync(account, since=_utc(since), until=_utc(until), progress=progress)
         waiting = [output.waiting_for_a_person(connector, one.account) for one in rounds]
     output.show_rounds(rounds, waiting, as_json=as_json)
     failed = any(one.imported is None or one.imported.error is not None or one.errors for one in rounds)
@@ -556,6 +569,12 @@ def _found(connector: "Connector", name: str) -> Any:
         keys = ", ".join(str(one.order.key) for one in found)
         raise click.UsageError(f"{name} is the number of several orders; name one of: {keys}")
     return found[0]
+
+
+def _utc(moment: "datetime | None") -> "datetime | None":
+    from datetime import UTC
+
+    return moment.replace(tzinfo=UTC) if moment else None
 
 
 def _arguments(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -25,7 +25,7 @@ class Connections:
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()
         with self._errors():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self.mine()
@@ -44,6 +44,10 @@ class Connections:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, durable at the end. Raises StoreBusy before anything was done, StoreError."""
         db = self.mine()
+        if db.in_transaction:
+            raise StoreError(
+                "A transaction of this thread is open already; end it before the connector begins its own."
+            )
         # Threads take turns here; SQLite would have them sleep and look again.
         with self._errors(), self._writing:
             db.execute("BEGIN IMMEDIATE")

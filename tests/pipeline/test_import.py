@@ -1,6 +1,7 @@
 """From Lengow into the shop: what is imported, what waits, what is skipped, and that nothing comes twice."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -311,6 +312,16 @@ class TestTheWindow:
         merchant.sandbox.fault(Fault("malformed", path=ORDERS, exact=True, after=1))
         assert merchant.sync().imported.error is None
         assert len(merchant.in_shop()) == 5
+
+    def test_a_window_by_hand_brings_what_was_missed_and_leaves_the_cursor(self, merchant: Any) -> None:
+        [late] = merchant.sells(kind="late")
+        merchant.sync()
+        merchant.sandbox.advance(days=10)
+        cursor = merchant.connector.store.get_value("main", "complete_until")
+        now = merchant.sandbox.now()
+        merchant.connector.sync(since=now - timedelta(days=11), until=now)
+        assert merchant.in_shop() == [late]
+        assert merchant.connector.store.get_value("main", "complete_until") == cursor
 
     def test_a_404_is_no_empty_window(self, merchant: Any) -> None:
         """A wrong base_url, or a gateway's page, must not pass for "no orders"."""

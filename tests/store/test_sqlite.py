@@ -113,3 +113,11 @@ def test_many_open_a_new_store_at_once(url: str) -> None:
             assert sum(one.result() for one in opened) == 8
         for path in Path(url.removeprefix("sqlite:///")).parent.glob("lengow.db*"):
             path.rename(f"{path}.{attempt}")
+
+
+def test_a_transaction_in_a_transaction_is_an_error_not_a_standstill(store: Store) -> None:
+    with store.transaction() as tx:
+        tx.set_value("main", "cursor", "1")
+        with pytest.raises(StoreError, match="open already"), store.transaction():
+            pass
+    assert store.get_value("main", "cursor") == "1"
