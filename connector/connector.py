@@ -12,6 +12,7 @@ import msgspec
 from lengow.connector.actions import queue_action, retry_action
 from lengow.connector.adapter import Finding, Request, adapter_class
 from lengow.connector.context import Context, utc_now
+from lengow.connector.doctor import Examined, examine
 from lengow.connector.errors import ApiError, LengowError, OrderUnknown, SettingsError, StepUnknown, StoreError
 from lengow.connector.events import Receipt, receive, retry_event
 from lengow.connector.importer import Imported, Progress, preview_orders
@@ -330,6 +331,10 @@ class Connector:
     def connect(self, shop: str, url: str) -> Sequence[Finding]:
         """Have the shop send its webhooks to `url` (of this connector's receiver). Safe to repeat."""
         return self._context.adapter(self._shop(shop)).connect(url)
+
+    def doctor(self) -> list[Examined]:
+        """Every account and shop looked at: credentials, rights, clocks, toggles, last sync, last heard."""
+        return list(examine(self._context))
 
     def check(self, shop: str) -> Sequence[Finding]:
         """What the shop's adapter finds about its reachability and rights."""

@@ -490,6 +490,19 @@ def shop_check(config: str | None, name: str, as_json: bool) -> int:
     return 0 if all(one.ok for one in findings) else FAILURES_LEFT
 
 
+@cli.command()
+@as_json
+@click.pass_obj
+def doctor(config: str | None, as_json: bool) -> int:
+    """Look at every account and shop: credentials, rights, clocks, toggles, last sync. Exit code 3 if one is not well."""
+    from lengow.console import output
+
+    with _connector(config) as connector:
+        examined = connector.doctor()
+    output.show_examined(examined, as_json=as_json)
+    return 0 if all(finding.ok for one in examined for finding in one.findings) else FAILURES_LEFT
+
+
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def sandbox(arguments: tuple[str, ...]) -> int:

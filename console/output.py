@@ -17,6 +17,7 @@ from rich.text import Text
 from lengow.connector import AccountRound, Connector, Shop
 from lengow.connector.adapter import Finding
 from lengow.connector.connector import DryRun
+from lengow.connector.doctor import Examined
 from lengow.connector.importer import Progress as Report
 from lengow.connector.model import OrderState
 from lengow.connector.reasons import REASONS
@@ -285,11 +286,22 @@ def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
     if as_json:
         _print_json([msgspec.to_builtins(one) for one in findings])
         return
-    rows = [
-        (one.what, Text("well", "green") if one.ok else Text("look", "red"), one.sentence, one.what_to_do)
-        for one in findings
-    ]
-    _show(("what", "", "finding", "what to do"), rows, folded=["what", "finding", "what to do"])
+    _show(FINDING_COLUMNS, [_finding(one) for one in findings], folded=FINDING_COLUMNS)
+
+
+def show_examined(examined: Sequence[Examined], *, as_json: bool) -> None:
+    if as_json:
+        _print_json([msgspec.to_builtins(one) for one in examined])
+        return
+    rows = [(f"{one.kind} {one.name}", *_finding(finding)) for one in examined for finding in one.findings]
+    _show(("of", *FINDING_COLUMNS), rows, folded=FINDING_COLUMNS)
+
+
+FINDING_COLUMNS = ("what", "", "finding", "what to do")
+
+
+def _finding(one: Finding) -> tuple[str, Text, str, str]:
+    return one.what, Text("well", "green") if one.ok else Text("look", "red"), one.sentence, one.what_to_do
 
 
 def order_facts(stored: StoredOrder) -> dict[str, Any]:

@@ -422,3 +422,23 @@ def test_help_is_quick(operator: Operator) -> None:
     ).stderr
     for heavy in ("msgspec", "requests", "rich", "flask", "logging", "waitress", "sqlite_utils"):
         assert not re.search(rf"\| +{heavy}$", imported, re.MULTILINE), heavy
+
+
+def test_the_doctor_tells_of_each_account_and_shop_what_is_well(operator: Operator) -> None:
+    operator.runs("sync")
+    examined = operator.reads("doctor", code=3)
+    found = {(one["kind"], one["name"]): {two["what"]: two for two in one["findings"]} for one in examined}
+    account, shop = found["account", "main"], found["shop", "b2c"]
+    assert all(account[what]["ok"] for what in ("credentials", "marketplaces", "clock", "last sync"))
+    assert (shop["webhook secrets"]["ok"], shop["tables"]["ok"]) == (False, True)
+    assert shop["toggle import_orders_shipped_by_marketplaces"]["sentence"] == "off."
+    assert "webhook_secrets" in shop["webhook secrets"]["what_to_do"]
+    assert "account main" in operator.runs("doctor", code=3)
+
+
+def test_the_doctor_names_wrong_keys(operator: Operator) -> None:
+    operator.environment["LENGOW_SECRET"] = "wrong-secret"
+    [account, *_] = operator.reads("doctor", code=3)
+    [finding] = account["findings"]
+    assert finding["sentence"].startswith("lengow_unauthorized")
+    assert "wrong-secret" not in json.dumps(account)

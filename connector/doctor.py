@@ -1,0 +1,91 @@
+"""Looks whether everything is set up: accounts at Lengow, shops, toggles, and when each was last heard of."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from lengow.connector.adapter import Finding
+from lengow.connector.context import Context
+from lengow.connector.errors import ApiError, LengowError
+from lengow.connector.importer import COMPLETE_UNTIL, LAST_ERROR
+
+MOST_SKEW = timedelta(minutes=2)
+"""Webhooks are refused at 5 minutes."""
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """What was found of one account or shop."""
+
+    kind: str
+    """`account` or `shop`."""
+    name: str
+    findings: tuple[Finding, ...]
+
+
+def examine(context: Context) -> Iterator[Examined]:
+    """Each account, then each shop. Never raises for what is wrong with one of them: that is a finding."""
+    for account in context.settings.accounts:
+        yield Examined("account", account, tuple(_account(context, account)))
+    for shop in context.settings.shops:
+        yield Examined("shop", shop, tuple(_shop(context, shop)))
+
+
+def _account(context: Context, account: str) -> Iterator[Finding]:
+    client = context.client(account)
+    try:
+        number = client.account_id()
+        described = client.marketplaces()
+    except ApiError as error:
+        yield Finding("credentials", False, f"{error.code}: {error}", error.what_to_do)
+        return
+    yield Finding("credentials", True, f"Lengow knows them as account {number}.")
+    wanted = {
+        marketplace.lower()
+        for shop in context.settings.shops_of(account)
+        for marketplace in context.settings.shops[shop].marketplaces or ()
+    }
+    missing = sorted(wanted - {key.lower() for key in described})
+    yield Finding(
+        "marketplaces",
+        not missing,
+        f"Lengow does not describe: {', '.join(missing)}." if missing else f"Lengow describes {len(described)}.",
+        "Check their names in the shops' `marketplaces`, or ask Lengow to connect them." if missing else "",
+    )
+    yield _skew(client.now() - datetime.now(UTC))
+    yield _last_sync(context, account)
+
+
+def _skew(skew: timedelta) -> Finding:
+    seconds = round(skew.total_seconds())
+    well = abs(skew) <= MOST_SKEW
+    advice = "" if well else "Set this machine's clock by NTP: signed deliveries are refused at 5 minutes."
+    return Finding("clock", well, f"This machine's clock differs from Lengow's by {seconds} s.", advice)
+
+
+def _last_sync(context: Context, account: str) -> Finding:
+    until, error = context.store.get_value(account, COMPLETE_UNTIL), context.store.get_value(account, LAST_ERROR)
+    if error:
+        return Finding("last sync", False, error, "It is tried again by itself; see the sentence.")
+    if until is None:
+        return Finding("last sync", False, "Never.", "Run lengow-connector sync, or run.")
+    every = timedelta(minutes=context.settings.accounts[account].sync_every_minutes)
+    late = context.client(account).now() - datetime.fromisoformat(until) > 3 * every
+    advice = "See that `lengow-connector run` or your cron job is running." if late else ""
+    return Finding("last sync", not late, f"Complete until {until}.", advice)
+
+
+def _shop(context: Context, shop: str) -> Iterator[Finding]:
+    try:
+        yield from context.adapter(shop).check()
+    except LengowError as error:
+        yield Finding("settings", False, f"{error.code}: {error}", error.what_to_do)
+        return
+    capabilities = context.capabilities(shop)
+    for name, value in context.toggles(shop).items():
+        able = capabilities.imports_delivered_by_marketplace
+        why = "" if able else f" {capabilities.delivered_by_marketplace_reason}"
+        yield Finding(f"toggle {name}", True, ("on." if value else "off.") + why)
+    heard = next(iter(context.store.list_events(shop=shop, limit=1)), None)
+    when = f"{heard.received_at:%Y-%m-%d %H:%M} UTC." if heard else "Never."
+    yield Finding("last heard of the shop", True, when)
