@@ -15,7 +15,7 @@ from lengow.adapters.shopware import ShopwareAdapter
 from lengow.adapters.shopware.addresses import names
 from lengow.adapters.shopware.ids import id_of
 from lengow.adapters.shopware.refusals import REMEDIES
-from lengow.adapters.shopware.taxes import Share, calculated, calculated_taxes, spread, tax_within
+from lengow.adapters.shopware.taxes import Rule, Share, Tax, Where, calculated, calculated_taxes, spread, tax_within
 from lengow.connector.adapter import Created, Rejected, Unknown
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.model import Address, NewOrder
@@ -112,6 +112,14 @@ def test_the_rate_is_that_of_the_address(shop: ContractShopware, taxes: str, cou
     adapter.close()
 
 
+def test_of_several_rules_the_one_that_began_last_counts() -> None:
+    rules = [Rule("entire_country", "fr", Decimal(rate), {}, f"20{rate}-01-01T00:00:00+00:00") for rate in (19, 25, 30)]
+    tax = Tax(Decimal(20), tuple(rules))
+    for today, rate in (("2018-12-31", 20), ("2019-01-01", 19), ("2026-11-24", 25), ("2030-01-01", 30)):
+        assert tax.rate_at(Where("fr", today=today)) == rate
+    assert tax.rate_at(Where("de", today="2026-11-24")) == 20
+
+
 def test_orders_without_vat_where_the_settings_say_so(shop: ContractShopware) -> None:
     adapter = shop.adapter(taxes="exempt")
     created(adapter, order())
@@ -183,6 +191,14 @@ def test_no_name_is_blank(given: dict[str, str], expected: tuple[str, str]) -> N
     assert names(Address(**given)) == expected
 
 
+def test_a_salutation_that_was_deleted_is_replaced(shop: ContractShopware, adapter: ShopwareAdapter) -> None:
+    data = shop.standin.data
+    wanted = data.one("salutation", salutationKey="not_specified")["id"]
+    del data.tables["salutation"][data.one("salutation", salutationKey="mrs")["id"]]
+    made = created(adapter, order(civility="Mme"))
+    assert {one["salutationId"] for one in rows(shop, "order_address", orderId=made.id)} == {wanted}
+
+
 def test_long_names_are_cut_and_long_streets_go_on(shop: ContractShopware, adapter: ShopwareAdapter) -> None:
     street = "rue " * 100
     made = created(
@@ -231,6 +247,13 @@ def test_the_ean_of_a_parent_means_its_only_variant_and_its_number_means_no_one(
     [outcome] = adapter.create_orders([new_order("A-1", [("SHIRT", 1, "5.00")])])
     assert isinstance(outcome, Rejected)
     assert "has variants" in outcome.reason
+
+
+def test_a_number_that_differs_in_case_only_is_another(shop: ContractShopware, adapter: ShopwareAdapter) -> None:
+    small = shop.standin.add_product("plate")
+    assert adapter.find_products(["plate"])["plate"].shop_product_id == small
+    assert adapter.find_products(["PLATE"])["PLATE"].shop_product_id != small
+    assert adapter.find_products(["Plate"])["Plate"].also, "neither is meant"
 
 
 def test_an_unknown_product_becomes_a_free_line_where_asked_for(shop: ContractShopware) -> None:
@@ -286,6 +309,25 @@ def test_a_token_that_ended_is_renewed(shop: ContractShopware, adapter: Shopware
     shop.standin.access.end_tokens()
     created(adapter, order("A-3"))
     assert shop.standin.server.requests["POST /api/oauth/token"] == 3
+
+
+@pytest.mark.parametrize("entity", ["currency", "sales_channel"])
+def test_an_order_that_went_elsewhere_is_removed(shop: ContractShopware, adapter: ShopwareAdapter, entity: str) -> None:
+    created(adapter, order())
+    writer = shop.standin._rest._writer
+    commit = writer.commit
+    field = {"currency": "currencyId", "sales_channel": "salesChannelId"}[entity]
+
+    def tampered(commands: Any, killed_at: str = "") -> Any:
+        done = commit(commands, killed_at)
+        shop.standin.data.tables["order"][id_of("A-2")][field] = "f" * 32
+        return done
+
+    writer.commit = tampered  # type: ignore[method-assign]
+    [outcome] = adapter.create_orders([order("A-2")])
+    assert isinstance(outcome, Rejected)
+    assert outcome.field == f"order.{field}"
+    assert shop.orders("A-2") == []
 
 
 def test_an_order_that_a_plugin_changed_is_removed_and_fails(shop: ContractShopware, adapter: ShopwareAdapter) -> None:
@@ -447,6 +489,14 @@ def test_a_firewalls_page_is_no_word_of_the_shop(shop: ContractShopware, adapter
     assert isinstance(outcome, Rejected)
     assert (outcome.field, outcome.retry) == ("url", True)
     assert "firewall" in outcome.reason
+
+
+def test_an_address_without_the_api_is_told_so(shop: ContractShopware) -> None:
+    adapter = shop.adapter(url=f"{shop.standin.url}/shop")
+    [outcome] = adapter.create_orders([order()])
+    assert isinstance(outcome, Rejected)
+    assert "check `url`" in outcome.reason
+    adapter.close()
 
 
 @pytest.mark.parametrize("status", [301, 302, 307])

@@ -121,6 +121,18 @@ def test_polling_that_the_shop_refuses_says_so(shop: ContractShopware, adapter: 
         adapter.shipments_since("")
 
 
+def test_polling_looks_back_ten_minutes_for_what_became_visible_late(
+    shop: ContractShopware, adapter: ShopwareAdapter
+) -> None:
+    first, late = sold(adapter, "A-1"), sold(adapter, "A-2")
+    shop.ship(first, SHIPPED)
+    shop.standin.delivery_of(first)["updatedAt"] = "2099-01-01T00:09:00.000+00:00"
+    cursor = adapter.shipments_since("").cursor
+    shop.ship(late, SHIPPED)
+    shop.standin.delivery_of(late)["updatedAt"] = "2099-01-01T00:00:00.000+00:00"
+    assert late in [one.shop_order_id for one in adapter.shipments_since(cursor).events]
+
+
 def test_polling_goes_on_where_many_changed_at_one_moment(
     shop: ContractShopware, adapter: ShopwareAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
