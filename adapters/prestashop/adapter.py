@@ -7,8 +7,9 @@ from typing import ClassVar
 import msgspec
 
 from lengow.adapters import standard_webhooks
+from lengow.adapters.calls import Deadline
 from lengow.adapters.prestashop import webhook
-from lengow.adapters.prestashop.api import Deadline, Refusal, Webservice
+from lengow.adapters.prestashop.api import Refusal, Webservice
 from lengow.adapters.prestashop.changes import Changer
 from lengow.adapters.prestashop.creation import Creator
 from lengow.adapters.prestashop.finding import SETTLE_SECONDS, Finder

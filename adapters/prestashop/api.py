@@ -2,19 +2,17 @@
 
 import html
 import re
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import msgspec
 import requests
-from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import MaxRetryError
 
+from lengow.adapters.calls import Busy, Deadline, Lost, not_sent, shop_session
 from lengow.adapters.prestashop.xml import Association, entity
-from lengow.connector.client.deadline import DeadlineAdapter
 from lengow.connector.errors import ShopUnavailable
 
 CONNECT_SECONDS = 5.0
@@ -51,37 +49,12 @@ class Refusal(Exception):
         self.status, self.code, self.message, self.field = status, code, message, field
 
 
-class Busy(Exception):
-    """429: the host's limit. Nothing was done."""
-
-
-class Lost(Exception):
-    """The request was sent, and what became of it is not known."""
-
-
 class Died(Lost):
     """PHP ended in the middle, and is not at work any more: a look will tell what it did."""
 
     def __init__(self, sentence: str, words: str) -> None:
         super().__init__(sentence)
         self.words = words
-
-
-class Deadline:
-    """When a call of the connector's has to be over."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    @property
-    def left(self) -> float:
-        return self._end - time.monotonic()
-
-    @property
-    def late(self) -> bool:
-        """Whether it is too late to begin something that must be waited for."""
-        return self.left < self._seconds / 2
 
 
 class Webservice:
@@ -95,15 +68,10 @@ class Webservice:
         self._base = f"{url.rstrip('/')}/api"
         self._name = name
         self._key = {"ws_key": key} if key_in_query else {}
-        self._session = requests.Session()
-        self._session.proxies.update(requests.utils.get_environ_proxies(url))
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session = shop_session(url, connections=4)
         self._session.headers.update({"User-Agent": user_agent, "Content-Type": "text/xml; charset=utf-8"})
         if not key_in_query:
             self._session.auth = (key, "")
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, DeadlineAdapter(pool_maxsize=4))
 
     def rows(self, resource: str, deadline: Deadline, display: str = "full", **arguments: str) -> list[Row]:
         """A list. Arguments are filters, but for those with a trailing underscore, such as `limit_`."""
@@ -188,7 +156,7 @@ class Webservice:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            if _not_sent(error):
+            if not_sent(error):
                 raise self._unavailable(_plain(error)) from error
             raise Lost(f"no answer to {method} {path}: {_plain(error)}") from error
         _check(method, path, response)
@@ -287,15 +255,6 @@ def when(response: requests.Response) -> datetime:
         return parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC)
     except (TypeError, ValueError):
         return datetime.now(UTC)
-
-
-def _not_sent(error: requests.RequestException) -> bool:
-    """Whether the request surely did not reach the shop. A lost connection may mean either, so it does not count."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.InvalidURL):
-        return True
-    reason = error.args[0] if error.args else None
-    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
-    return isinstance(reason, NewConnectionError | NameResolutionError)
 
 
 def _plain(error: requests.RequestException) -> str:

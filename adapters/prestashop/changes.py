@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from lengow.adapters.calls import Busy, Deadline, Lost
 from lengow.adapters.prestashop.addresses import address_fields, same
-from lengow.adapters.prestashop.api import Busy, Deadline, Lost, Refusal, Row, Webservice, associated, text
+from lengow.adapters.prestashop.api import Refusal, Row, Webservice, associated, text
 from lengow.adapters.prestashop.cleaning import Cleaner, cleaned_text
 from lengow.adapters.prestashop.finishing import Finisher
 from lengow.adapters.prestashop.plan import Mark, Plan, mark_in, order_note, plan_in, rest_of

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lengow.adapters.prestashop.api import Busy, Deadline, Died, Lost, Refusal, Row, Webservice, text
+from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.prestashop.api import Died, Refusal, Row, Webservice, text
 from lengow.adapters.prestashop.composing import Draft, compose
 from lengow.adapters.prestashop.finding import Finder
 from lengow.adapters.prestashop.finishing import Finisher, NotAsSold

@@ -8,7 +8,8 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from lengow.adapters.prestashop.api import Busy, Deadline, Lost, Refusal, Row, Webservice, text
+from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.prestashop.api import Refusal, Row, Webservice, text
 from lengow.adapters.prestashop.comparison import difference, rows_of
 from lengow.adapters.prestashop.finishing import Finisher, NotAsSold
 from lengow.adapters.prestashop.plan import Plan, email_of, is_aside, is_being_set_aside, mark_in, plan_in

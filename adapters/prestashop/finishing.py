@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from lengow.adapters.prestashop.api import Deadline, Lost, Row, Webservice, text
+from lengow.adapters.calls import Deadline, Lost
+from lengow.adapters.prestashop.api import Row, Webservice, text
 from lengow.adapters.prestashop.comparison import Difference, difference, off_of, rows_of
 from lengow.adapters.prestashop.plan import Mark, Plan, aside_note, is_aside, mark_in, order_note, rest_of
 from lengow.adapters.prestashop.profile import Profile, number

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from lengow.adapters.prestashop.api import Busy, Deadline, Lost, Refusal, Webservice, when
+from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.prestashop.api import Refusal, Webservice, when
 from lengow.adapters.prestashop.profile import Profile, Profiles
 from lengow.adapters.prestashop.refusals import RIGHTS, remedy_of
 from lengow.adapters.prestashop.settings import PrestaShopSettings

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from lengow.adapters.prestashop.api import Deadline, Refusal, Row, Webservice, any_of, text
+from lengow.adapters.calls import Deadline
+from lengow.adapters.prestashop.api import Refusal, Row, Webservice, any_of, text
 from lengow.adapters.prestashop.plan import MARK
 from lengow.adapters.prestashop.profile import Profile, Profiles, number
 from lengow.adapters.prestashop.shipments import shipments_in, told_of

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from lengow.adapters.prestashop.api import Deadline, Row, Webservice, any_of, text
+from lengow.adapters.calls import Deadline
+from lengow.adapters.prestashop.api import Row, Webservice, any_of, text
 from lengow.adapters.prestashop.profile import number
 
 AT_ONCE = 50

@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from lengow.adapters.prestashop.api import Deadline, Row, Webservice, any_of, text
+from lengow.adapters.calls import Deadline
+from lengow.adapters.prestashop.api import Row, Webservice, any_of, text
 from lengow.adapters.prestashop.xml import Unreadable, sizes
 from lengow.connector.errors import ShopUnavailable
 

@@ -5,8 +5,9 @@ from typing import ClassVar
 
 import msgspec
 
+from lengow.adapters.calls import Deadline
 from lengow.adapters.shopware import webhook
-from lengow.adapters.shopware.api import Api, Deadline, Refusal
+from lengow.adapters.shopware.api import Api, Refusal
 from lengow.adapters.shopware.changes import Changer
 from lengow.adapters.shopware.creation import Creator
 from lengow.adapters.shopware.health import Health

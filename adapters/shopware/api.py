@@ -5,15 +5,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import msgspec
 import requests
-from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import MaxRetryError
 
+from lengow.adapters.calls import Busy, Deadline, Lost, not_sent, shop_session
 from lengow.adapters.shopware.facts import FOREIGN_KEY_BROKEN, PAGE, TOKEN_PAUSE_SECONDS, TOKEN_SHARE
-from lengow.connector.client.deadline import DeadlineAdapter
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.secret import Secret
 
@@ -47,36 +46,6 @@ class Refusal(Exception):
         return self.violations[0].code if self.violations else ""
 
 
-class Busy(Exception):
-    """429: a limit. Nothing was done."""
-
-
-class Lost(Exception):
-    """The request was sent, and what became of it is not known."""
-
-    def __init__(self, sentence: str, *, by_shop: bool = False) -> None:
-        super().__init__(sentence)
-        self.by_shop = by_shop
-        """Whether Shopware itself answered, with a failure: it is not at work on it any more."""
-
-
-class Deadline:
-    """When a call of the connector's has to be over."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    @property
-    def left(self) -> float:
-        return self._end - time.monotonic()
-
-    @property
-    def late(self) -> bool:
-        """Whether it is too late to begin something that must be waited for."""
-        return self.left < self._seconds / 2
-
-
 class Answer(msgspec.Struct, frozen=True):
     value: Any
     at: datetime
@@ -97,13 +66,8 @@ class Api:
         self._lock = threading.Lock()
         self._token: tuple[str, float] | None = None
         self._refused: tuple[Refusal, float] | None = None
-        self._session = session = requests.Session()
-        session.proxies.update(requests.utils.get_environ_proxies(url))
-        session.trust_env = False
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session = session = shop_session(url, connections=6)
         session.headers.update({"User-Agent": "lengow-connector", "Accept": "application/json"})
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, DeadlineAdapter(pool_maxsize=6))
 
     def get(self, path: str, deadline: Deadline) -> Answer:
         return self._read("GET", path, None, deadline)
@@ -223,15 +187,6 @@ class Api:
 
     def _unavailable(self, reason: str) -> ShopUnavailable:
         return ShopUnavailable(f"The shop {self._name} cannot be reached: {reason}.", shop=self._name)
-
-
-def not_sent(error: requests.RequestException) -> bool:
-    """Whether the request surely did not reach the shop. A lost connection may mean either, so it does not count."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.InvalidURL):
-        return True
-    reason = error.args[0] if error.args else None
-    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
-    return isinstance(reason, NewConnectionError | NameResolutionError)
 
 
 def _answer(method: str, path: str, response: requests.Response) -> Answer:

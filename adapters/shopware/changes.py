@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from lengow.adapters.calls import Busy, Deadline, Lost
 from lengow.adapters.shopware.addresses import address_of
-from lengow.adapters.shopware.api import Api, Busy, Deadline, Lost, Refusal, Row
+from lengow.adapters.shopware.api import Api, Refusal, Row
 from lengow.adapters.shopware.body import CANCELLED, LINE_ID, REFUNDS, SHIPPED
 from lengow.adapters.shopware.comparison import address_difference
 from lengow.adapters.shopware.facts import MOVES

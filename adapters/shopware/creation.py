@@ -7,7 +7,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from lengow.adapters.shopware.api import Api, Busy, Deadline, Lost, Refusal
+from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.shopware.api import Api, Refusal
 from lengow.adapters.shopware.body import Composed, compose
 from lengow.adapters.shopware.comparison import difference
 from lengow.adapters.shopware.facts import CANCELLED, FOREIGN_KEY_BROKEN, STATE_NOT_WRITABLE

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from lengow.adapters.shopware.api import Api, Busy, Deadline, Lost, Refusal, Row
+from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.shopware.api import Api, Refusal, Row
 from lengow.adapters.shopware.body import SOURCE
 from lengow.adapters.shopware.facts import EVENTS, MACHINES, OLDEST_VERSION, PRIVILEGES
 from lengow.adapters.shopware.profile import Problem, Profile, Profiles

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lengow.adapters.shopware.api import Api, Deadline, Refusal, Row
+from lengow.adapters.calls import Deadline
+from lengow.adapters.shopware.api import Api, Refusal, Row
 from lengow.adapters.shopware.body import SOURCE, moment
 from lengow.adapters.shopware.facts import SHIPPED
 from lengow.adapters.shopware.reading import SHIPMENT, Orders

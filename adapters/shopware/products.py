@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from lengow.adapters.shopware.api import Api, Deadline, Row
+from lengow.adapters.calls import Deadline
+from lengow.adapters.shopware.api import Api, Row
 from lengow.adapters.shopware.ids import is_id
 
 AT_ONCE = 150

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from lengow.adapters.shopware.api import Api, Deadline, Row
+from lengow.adapters.calls import Deadline
+from lengow.adapters.shopware.api import Api, Row
 from lengow.adapters.shopware.facts import MACHINES
 from lengow.adapters.shopware.ids import is_id
 from lengow.adapters.shopware.settings import ShopwareSettings

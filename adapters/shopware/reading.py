@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lengow.adapters.shopware.api import Api, Deadline, Row
+from lengow.adapters.calls import Deadline
+from lengow.adapters.shopware.api import Api, Row
 from lengow.adapters.shopware.body import REFERENCE
 from lengow.connector.decode import clean
 

@@ -5,8 +5,9 @@ from typing import ClassVar
 
 import msgspec
 
+from lengow.adapters.calls import Deadline
 from lengow.adapters.woocommerce import webhook
-from lengow.adapters.woocommerce.api import Deadline, Lane, PooledApi, Refusal, Shop
+from lengow.adapters.woocommerce.api import Lane, PooledApi, Refusal, Shop
 from lengow.adapters.woocommerce.changes import Changer
 from lengow.adapters.woocommerce.creation import Creator
 from lengow.adapters.woocommerce.finding import SETTLE_SECONDS, Finder

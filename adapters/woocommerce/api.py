@@ -4,22 +4,20 @@ The package opens a connection for each call, so its verbs are carried out here,
 """
 
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import msgspec
 import requests
-from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import MaxRetryError
 from woocommerce import API
 from woocommerce.oauth import OAuth
 
-from lengow.connector.client.deadline import DeadlineAdapter
+from lengow.adapters.calls import Busy, Deadline, Lost, not_sent, shop_session
 from lengow.connector.errors import ShopUnavailable
 
 VERSION = "wc/v3"
@@ -39,31 +37,6 @@ class Refusal(Exception):
         self.status, self.code, self.message, self.field = status, code, message, field
         self.draft = draft
         """An order that the refusal left behind (FINDINGS (m))."""
-
-
-class Busy(Exception):
-    """429: the host's limit. Nothing was done."""
-
-
-class Lost(Exception):
-    """The request was sent, and what became of it is not known."""
-
-
-class Deadline:
-    """When a call of the connector's has to be over."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    @property
-    def left(self) -> float:
-        return self._end - time.monotonic()
-
-    @property
-    def late(self) -> bool:
-        """Whether it is too late to begin something that must be waited for."""
-        return self.left < self._seconds / 2
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -148,13 +121,8 @@ class PooledApi(API):
 
     def __init__(self, url: str, consumer_key: str, consumer_secret: str, *, pool: int, **options: Any) -> None:
         super().__init__(url.rstrip("/"), consumer_key, consumer_secret, version=VERSION, **options)
-        self._session = requests.Session()
-        self._session.proxies.update(requests.utils.get_environ_proxies(url))
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session = shop_session(url, connections=pool)
         self._session.headers.update({"User-Agent": self.user_agent, "Accept": "application/json"})
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, DeadlineAdapter(pool_maxsize=pool))
         self._base = f"{self.url}/wp-json/{self.version}/"
         if self.is_ssl and not self.query_string_auth:
             self._session.auth = (consumer_key, consumer_secret)
@@ -248,15 +216,6 @@ class _SignedUrl(OAuth):
 def rows(value: Any) -> list[dict[str, Any]]:
     """The rows of a list's answer; none when it is no list."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
-
-
-def not_sent(error: requests.RequestException) -> bool:
-    """Whether the request surely did not reach the shop. A lost connection may mean either, so it does not count."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.InvalidURL):
-        return True
-    reason = error.args[0] if error.args else None
-    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
-    return isinstance(reason, NewConnectionError | NameResolutionError)
 
 
 def _json(response: requests.Response) -> Any:

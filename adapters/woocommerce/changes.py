@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lengow.adapters.woocommerce.api import Busy, Deadline, Lost, Refusal, Shop
+from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.woocommerce.api import Refusal, Shop
 from lengow.adapters.woocommerce.body import LINE_ID, SHIPPED, Problem, address_of, meta, money
 from lengow.adapters.woocommerce.comparison import Difference, decimal, items, mended_amounts, meta_of, total_of
 from lengow.adapters.woocommerce.refusals import rejected

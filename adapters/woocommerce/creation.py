@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from lengow.adapters.woocommerce.api import Busy, Deadline, Lost, Refusal, Shop
+from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.woocommerce.api import Refusal, Shop
 from lengow.adapters.woocommerce.body import CREATED_VIA, Body, Problem, compose, note_of
 from lengow.adapters.woocommerce.comparison import difference, mended_amounts, total_of
 from lengow.adapters.woocommerce.finding import Finder

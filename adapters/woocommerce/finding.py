@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lengow.adapters.woocommerce.api import Busy, Deadline, Lost, Refusal, Shop, rows
+from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.woocommerce.api import Refusal, Shop, rows
 from lengow.adapters.woocommerce.body import CREATED_VIA, STATUS, STOCK, STOCK_TAKEN, TOTAL, meta
 from lengow.adapters.woocommerce.comparison import decimal, items, mended_amounts, meta_of, total_of
 from lengow.adapters.woocommerce.products import Products

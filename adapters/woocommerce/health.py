@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from lengow.adapters.woocommerce.api import Busy, Deadline, Lost, Refusal, Shop
+from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.woocommerce.api import Refusal, Shop
 from lengow.adapters.woocommerce.profile import Profile, Profiles
 from lengow.adapters.woocommerce.refusals import remedy_of
 from lengow.adapters.woocommerce.settings import WooCommerceSettings

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lengow.adapters.woocommerce.api import Deadline, Refusal, Shop, rows
+from lengow.adapters.calls import Deadline
+from lengow.adapters.woocommerce.api import Refusal, Shop, rows
 from lengow.adapters.woocommerce.body import CREATED_VIA
 from lengow.adapters.woocommerce.settings import WooCommerceSettings
 from lengow.adapters.woocommerce.shipments import has_fulfilments, reference_of, shipments_in

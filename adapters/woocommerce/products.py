@@ -8,7 +8,8 @@ from urllib.parse import quote_plus
 
 import msgspec
 
-from lengow.adapters.woocommerce.api import Deadline, Shop
+from lengow.adapters.calls import Deadline
+from lengow.adapters.woocommerce.api import Shop
 
 AT_ONCE = 100
 LONGEST_QUERY = 5000

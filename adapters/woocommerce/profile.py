@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from lengow.adapters.woocommerce.api import Deadline, Shop, rows
+from lengow.adapters.calls import Deadline
+from lengow.adapters.woocommerce.api import Shop, rows
 from lengow.adapters.woocommerce.taxes import Rate, TaxSettings
 
 KEPT_SECONDS = 3600.0
