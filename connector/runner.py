@@ -67,9 +67,9 @@ class Runner:
             try:
                 work()
             except LengowError as error:
-                log.warning("round failed", extra={"thread": name, "code": error.code, "error": str(error)})
+                log.warning("round failed", extra={"worker": name, "code": error.code, "error": str(error)})
             except Exception:
-                log.exception("round raised", extra={"thread": name})
+                log.exception("round raised", extra={"worker": name})
             self._stopping.wait(IDLE_SECONDS)
 
     def _import_round(self, account: str) -> None:

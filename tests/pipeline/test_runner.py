@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from lengow.connector import Connector, Settings
-from lengow.connector.errors import StepUnknown
+from lengow.connector.errors import StepUnknown, StoreError
 from lengow.connector.model import StepKind
 from lengow.connector.secret import Secret
 
@@ -130,3 +130,17 @@ def _wait_until(condition: Any, seconds: float = 15) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_round_that_fails_is_logged_and_the_next_one_runs(merchant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds: list[int] = []
+
+    def failing(context: Any, account: str) -> int:
+        rounds.append(1)
+        raise [StoreError("The disk is full."), ZeroDivisionError("a fault of ours")][len(rounds) % 2]
+
+    monkeypatch.setattr("lengow.connector.runner.run_sends", failing)
+    monkeypatch.setattr("lengow.connector.runner.IDLE_SECONDS", 0.05)
+    merchant.connector.start()
+    _wait_until(lambda: len(rounds) > 3)
+    merchant.connector.stop()
