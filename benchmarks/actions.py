@@ -12,6 +12,7 @@ from imports import marketplace_settings, sell
 from lengow.connector import Connector
 from lengow.connector.context import utc_now
 from lengow.connector.model import ActionState
+from lengow.connector.steps import run_sends
 from lengow.sandbox import Fault, SandboxControl, start_process
 
 CONFIRMATIONS = 10_000
@@ -36,7 +37,7 @@ def _speed() -> int:
     with start_process(quota_per_minute=0) as sandbox, tempfile.TemporaryDirectory() as folder:
         with _with_orders(sandbox, Path(folder), CONFIRMATIONS, quota=0) as connector:
             started = time.perf_counter()
-            connector.work("main")
+            run_sends(connector._context, "main")
             seconds = time.perf_counter() - started
             _expect(len(connector.store.list_actions(states=[ActionState.SENT])), CONFIRMATIONS)
         return round(CONFIRMATIONS / seconds)
@@ -46,7 +47,7 @@ def _quota_used() -> float:
     """How long Lengow's quota lets two full minutes of calls take, to how long they took, in percent."""
     with start_process(quota_per_minute=QUOTA) as sandbox, tempfile.TemporaryDirectory() as folder:
         with _with_orders(sandbox, Path(folder), QUOTA * QUOTA_MINUTES + 500, quota=QUOTA) as connector:
-            connector.work("main")
+            run_sends(connector._context, "main")
             refused = sum("rate_limited" in row.error for row in connector.store.list_actions())
         _expect(refused, 0)
         times = sorted(one.received_at for one in sandbox.ledger().told)
