@@ -278,16 +278,16 @@ class TestLife:
 
     def test_more_than_a_lease_takes_is_told_once(self, make_merchant: Callable[..., Any]) -> None:
         """Two workers, slow answers, a short lease: it is renewed while its batch is worked on."""
-        merchant = make_merchant(lease_seconds=0.8)
+        merchant = make_merchant(lease_seconds=1.6)
         ids = merchant.sells(24)
         merchant.sync()
         for order_id in ids:
             merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
-        merchant.sandbox.fault(Fault("latency", method="POST", path=ACTIONS, times=None, seconds=0.25))
+        merchant.sandbox.fault(Fault("latency", method="POST", path=ACTIONS, times=None, seconds=0.5))
         workers = [Connector(merchant.settings(), clock=merchant.sandbox.now) for _ in range(2)]
 
         def work(worker: Connector) -> None:
-            ends = time.monotonic() + 3
+            ends = time.monotonic() + 6
             while time.monotonic() < ends:
                 worker.work("main")
                 time.sleep(0.02)

@@ -243,7 +243,7 @@ class SlowShop(GenericAdapter):
     capabilities: ClassVar[Any] = msgspec.structs.replace(GenericAdapter.capabilities, batch_size=10)
 
     def find_order(self, reference: str) -> None:
-        time.sleep(0.1)
+        time.sleep(0.25)
 
     def create_orders(self, orders: Sequence[NewOrder]) -> Sequence[Outcome]:
         self.created.extend(order.reference for order in orders)
@@ -255,7 +255,7 @@ def test_two_workers_and_a_slow_shop_make_each_order_once(make_merchant: Any, mo
     entry_point = SimpleNamespace(name="slow", load=lambda: SlowShop)
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [entry_point])
     SlowShop.created.clear()
-    merchant = make_merchant(platform="slow", lease_seconds=0.5)
+    merchant = make_merchant(platform="slow", lease_seconds=1.2)
     merchant.sells(10)
     recorder = merchant.connector
     recorder._context.circuit.note("b2c", merchant.sandbox.now(), answered=False)
@@ -267,7 +267,7 @@ def test_two_workers_and_a_slow_shop_make_each_order_once(make_merchant: Any, mo
     workers = [Connector(merchant.settings(), clock=merchant.sandbox.now) for _ in range(2)]
 
     def work(worker: Connector) -> None:
-        ends = time.monotonic() + 2.5
+        ends = time.monotonic() + 5
         while time.monotonic() < ends:
             worker.work("main")
             time.sleep(0.02)
