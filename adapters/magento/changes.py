@@ -1,0 +1,159 @@
+"""Changes at the marketplace, brought to a shop order. Each is safe to repeat, and sends only what is not there yet."""
+
+from decimal import Decimal
+
+from lengow.adapters.magento.addresses import address_of
+from lengow.adapters.magento.api import Api, Busy, Deadline, Lost, Refusal, Row
+from lengow.adapters.magento.body import note
+from lengow.adapters.magento.creation import Creator
+from lengow.adapters.magento.facts import CANCELED, COMPLETE, PROCESSING
+from lengow.adapters.magento.profile import Problem, Profiles, decimal
+from lengow.adapters.magento.reading import (
+    Orders,
+    address_difference,
+    cancelled,
+    rows,
+    shipping_address,
+    takes_stock,
+    text,
+)
+from lengow.adapters.magento.refusals import rejected
+from lengow.connector.adapter import (
+    Cancel,
+    Change,
+    CorrectAddress,
+    MarkShipped,
+    Refund,
+    Rejected,
+    ShopOrder,
+    Unknown,
+    Updated,
+    UpdateOutcome,
+)
+from lengow.connector.model import Address, Tracking
+
+ENDED = frozenset({"complete", "closed"})
+
+
+class Changer:
+    def __init__(self, api: Api, profiles: Profiles, orders: Orders, creator: Creator) -> None:
+        self._api, self._profiles, self._orders, self._creator = api, profiles, orders, creator
+
+    def update(self, shop_order: ShopOrder, change: Change, deadline: Deadline) -> UpdateOutcome:
+        """Raises ShopUnavailable."""
+        try:
+            self._bring(shop_order.id, change, deadline)
+        except Refusal as refusal:
+            return rejected(shop_order.reference, refusal)
+        except Problem as problem:
+            return Rejected(shop_order.reference, str(problem), retry=problem.retry, field=problem.field)
+        except Busy as busy:
+            return Rejected(shop_order.reference, str(busy), retry=True)
+        except Lost as lost:
+            return Unknown(shop_order.reference, str(lost))
+        return Updated(shop_order.reference)
+
+    def _bring(self, order_id: str, change: Change, deadline: Deadline) -> None:
+        view = self._orders.one(order_id, deadline)
+        if view is None:
+            raise Problem("entity_id", f"The shop has no order {order_id} any more: dismiss the change.")
+        if isinstance(change, Cancel):
+            self._cancel(view, change, deadline)
+        elif isinstance(change, MarkShipped):
+            self._mark_shipped(view, change.tracking, deadline)
+        elif isinstance(change, CorrectAddress):
+            self._correct_address(view, change, deadline)
+        else:
+            self._refund(view, change, deadline)
+
+    def _cancel(self, view: Row, change: Cancel, deadline: Deadline) -> None:
+        """Magento's own cancelling gives the pieces back by a reservation, so it is for orders that took some (§3.3)."""
+        if cancelled(view):
+            return
+        state, status = CANCELED
+        number = view["increment_id"]
+        if view.get("state") in ENDED:
+            raise Problem("state", f"The order {number} is {view['state']} in the shop: refund it there by hand.")
+        if not takes_stock(view):
+            reason = f"Cancelled at the marketplace. {change.reason}".strip()
+            self._creator.save(view, deadline, state=state, status=status, status_histories=[note(reason, status)])
+        elif self._api.send("POST", f"orders/{view['entity_id']}/cancel", {}, deadline) is not True:
+            raise Problem(
+                "state",
+                f"The shop does not cancel the order {number}, which is {view.get('state')}; it may be invoiced or on "
+                "hold: cancel or refund it there by hand.",
+            )
+
+    def _mark_shipped(self, view: Row, tracking: Tracking, deadline: Deadline) -> None:
+        """By the state alone: a shipment would take the stock of the source, and be told back (§3.3)."""
+        if view.get("state") in ENDED:
+            return
+        if view.get("state") != PROCESSING[0]:
+            raise Problem(
+                "state", f"The order {view['increment_id']} is {view.get('state')} in the shop: move it by hand."
+            )
+        state, status = COMPLETE
+        told = " ".join(filter(None, (tracking.carrier_name or tracking.carrier_code, tracking.number, tracking.url)))
+        history = note(f"Shipped without the shop, as the marketplace tells. {told}".strip(), status)
+        self._creator.save(view, deadline, state=state, status=status, status_histories=[history])
+
+    def _correct_address(self, view: Row, change: CorrectAddress, deadline: Deadline) -> None:
+        """Written over as they stand; nothing is calculated anew, so that the amounts stay."""
+        billing = view.get("billing_address") or {}
+        for kind, address, held in (
+            ("billing", change.billing, billing),
+            ("shipping", change.delivery, shipping_address(view)),
+        ):
+            if address is not None:
+                self._write_address(view, kind, address, held, deadline)
+
+    def _write_address(self, view: Row, kind: str, address: Address, held: Row, deadline: Deadline) -> None:
+        if not held.get("entity_id"):
+            raise Problem(f"{kind}_address", f"The order {view['increment_id']} has no {kind} address in the shop.")
+        wanted = address_of(address, self._profiles.get(deadline), kind, str(view["customer_email"]))
+        if address_difference(wanted, held, kind) is None:
+            return
+        entity = {**wanted, "entity_id": held["entity_id"], "parent_id": view["entity_id"]}
+        self._api.send("PUT", f"orders/{view['entity_id']}", {"entity": entity}, deadline)
+        after = self._orders.one(str(view["entity_id"]), deadline) or {}
+        kept = shipping_address(after) if kind == "shipping" else after.get("billing_address") or {}
+        differs = address_difference(wanted, kept, f"{kind}_address")
+        if differs is not None:
+            raise Problem(differs.field, f"{differs.sentence}. Correct the order in the shop by hand.")
+
+    def _refund(self, view: Row, refund: Refund, deadline: Deadline) -> None:
+        """A credit memo, known by its comment. Magento makes one only for what is invoiced, so that comes first (§3.5)."""
+        order_id, mark = view["entity_id"], f"Lengow refund {refund.id}:"
+        groups = ((("order_id", "eq", str(order_id)),),)
+        for memo in self._api.search_all("creditmemos", groups, deadline):
+            if any(text(one.get("comment")).startswith(mark) for one in rows(memo.get("comments"))):
+                return
+        items = _returned(view, refund)
+        goods = sum((decimal(row["row_total_incl_tax"]) for row in items), Decimal(0))
+        if decimal(view.get("total_invoiced")) < decimal(view["grand_total"]):
+            self._api.send("POST", f"order/{order_id}/invoice", {"capture": True, "notify": False}, deadline)
+        given = [{"order_item_id": row["item_id"], "qty": row["qty_ordered"]} for row in items]
+        back = [row["item_id"] for row in items] if refund.restock else []
+        body = {
+            # No items at all would give everything back.
+            "items": given or [{"order_item_id": rows(view.get("items"))[0]["item_id"], "qty": 0}],
+            "notify": False,
+            "appendComment": True,
+            "comment": {"comment": f"{mark} {refund.reason}".strip(), "is_visible_on_front": 0},
+            "arguments": {
+                "shipping_amount": 0,
+                "adjustment_positive": max(refund.amount - goods, Decimal(0)),
+                "adjustment_negative": max(goods - refund.amount, Decimal(0)),
+                "extension_attributes": {"return_to_stock_items": back},
+            },
+        }
+        self._api.send("POST", f"order/{order_id}/refund", body, deadline)
+
+
+def _returned(view: Row, refund: Refund) -> list[Row]:
+    """The order items of the lines that are given back. Raises Problem."""
+    items = {text(row.get("ext_order_item_id")): row for row in rows(view.get("items"))}
+    missing = [line_id for line_id in refund.line_ids if line_id not in items]
+    if missing:
+        raise Problem("items", f"The shop order has no line {missing[0]!r}: book the refund by hand.")
+    return [items[line_id] for line_id in refund.line_ids]

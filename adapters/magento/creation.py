@@ -1,0 +1,209 @@
+"""Creating orders: each by one save, with one look, one reading back and one taking of stock for all of a batch.
+
+An order that takes stock is saved as *pending* first, and set to *processing* when its stock is taken: so the shop itself
+tells what an interrupted creation left to do.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+from lengow.adapters.magento.api import Api, Busy, Deadline, Lost, Refusal, Row
+from lengow.adapters.magento.body import Composed, anchor_of, compose, final_of, note
+from lengow.adapters.magento.facts import CANCELED, DUPLICATE
+from lengow.adapters.magento.products import Products
+from lengow.adapters.magento.profile import Problem, Profiles
+from lengow.adapters.magento.reading import Orders, difference, pending, rows
+from lengow.adapters.magento.refusals import rejected
+from lengow.adapters.magento.settings import MagentoSettings
+from lengow.adapters.magento.stock import Stock, pieces_of
+from lengow.connector.adapter import Created, Outcome, Rejected, ShopOrder, Unknown
+from lengow.connector.errors import ShopUnavailable
+from lengow.connector.model import NewOrder
+
+log = logging.getLogger("lengow.adapters.magento")
+
+FAILURES = (Refusal, Busy, Lost, ShopUnavailable)
+SENT = None
+"""Of an order that the shop took, and that is still to be compared."""
+
+Found = dict[str, Outcome | ShopUnavailable | None]
+"""By reference. ShopUnavailable: it was surely not sent."""
+
+
+class Creator:
+    def __init__(
+        self,
+        api: Api,
+        settings: MagentoSettings,
+        profiles: Profiles,
+        products: Products,
+        orders: Orders,
+        stock: Stock,
+        *,
+        free_lines: bool,
+    ) -> None:
+        self._api, self._settings, self._profiles = api, settings, profiles
+        self._products, self._orders, self._stock = products, orders, stock
+        self._free_lines = free_lines
+
+    def create(self, orders: Sequence[NewOrder], deadline: Deadline) -> list[Outcome]:
+        """One outcome for each that was given. Raises ShopUnavailable where nothing was done for any."""
+        wanted = {order.reference: order for order in orders}
+        try:
+            composed, found = self._composed(list(wanted.values()), deadline)
+            held = self._orders.by_anchor([one.anchor for one in composed], deadline)
+        except Refusal as refusal:
+            return [rejected(order.reference, refusal) for order in orders]
+        except Problem as problem:
+            return [_problem(order.reference, problem) for order in orders]
+        for one in composed:
+            found[one.reference] = _created(one, held[one.anchor]) if one.anchor in held else self._send(one, deadline)
+        new = [one for one in composed if found[one.reference] is SENT]
+        views, compared = self._compared(new, deadline)
+        found |= compared
+        unfinished = {one.reference: held[one.anchor] for one in composed if pending(held.get(one.anchor, {}))}
+        found |= self._finish({**views, **unfinished}, found, deadline)
+        return _outcomes(orders, found)
+
+    def find(self, reference: str, deadline: Deadline) -> ShopOrder | None:
+        """An order whose stock is still to be taken is completed. Raises ShopUnavailable and Refusal."""
+        if not reference:
+            return None
+        anchor = anchor_of(reference)
+        view = self._orders.by_anchor([anchor], deadline).get(anchor)
+        if view is None:
+            return None
+        if pending(view):
+            found = ShopOrder(str(view["entity_id"]), reference)
+            outcome = self._finish({reference: view}, {reference: Created(reference, found)}, deadline)[reference]
+            if not isinstance(outcome, Created):
+                raise ShopUnavailable(
+                    f"The order {view['increment_id']} is there, and could not be completed: {outcome}"
+                )
+        return ShopOrder(str(view["entity_id"]), reference)
+
+    def _composed(self, orders: Sequence[NewOrder], deadline: Deadline) -> tuple[list[Composed], Found]:
+        """The entities to save, and the outcomes of those that cannot be. Raises as the look-ups do."""
+        profile = self._profiles.get(deadline)
+        products = self._products.find([line.sku for order in orders for line in order.lines], deadline)
+        composed: list[Composed] = []
+        found: Found = {}
+        for order in orders:
+            try:
+                composed.append(compose(order, products, profile, self._settings, free_lines=self._free_lines))
+            except Problem as problem:
+                found[order.reference] = _problem(order.reference, problem)
+        return composed, found
+
+    def _send(self, order: Composed, deadline: Deadline) -> Outcome | ShopUnavailable | None:
+        if deadline.late:
+            return Rejected(order.reference, "there was no time left for it", retry=True)
+        try:
+            self._api.send("POST", "orders", {"entity": order.entity}, deadline)
+        except ShopUnavailable as unavailable:
+            return unavailable
+        except Busy as busy:
+            return Rejected(order.reference, str(busy), retry=True)
+        except Refusal as refusal:
+            # The number may be there because another attempt, given up here, came through meanwhile.
+            return SENT if DUPLICATE in str(refusal) else rejected(order.reference, refusal)
+        except Lost as lost:
+            return Unknown(order.reference, str(lost))
+        return SENT
+
+    def _compared(self, orders: Sequence[Composed], deadline: Deadline) -> tuple[dict[str, Row], Found]:
+        """The orders that are as they were sent, read back, and the outcomes of all."""
+        if not orders:
+            return {}, {}
+        try:
+            views = self._orders.by_anchor([one.anchor for one in orders], deadline)
+        except (ShopUnavailable, Refusal) as error:
+            reason = f"it was taken, and could not be read back: {error}"
+            return {}, {one.reference: Unknown(one.reference, reason) for one in orders}
+        good: dict[str, Row] = {}
+        found: Found = {}
+        for one in orders:
+            view = views.get(one.anchor)
+            differs = difference(one.entity, view) if view is not None else None
+            if view is None:
+                found[one.reference] = Unknown(one.reference, "the shop took it, and does not show it")
+            elif differs is not None:
+                found[one.reference] = self._set_aside(one, view, differs.field, differs.sentence, deadline)
+            else:
+                good[one.reference], found[one.reference] = view, _created(one, view)
+        return good, found
+
+    def _finish(self, views: Mapping[str, Row], found: Found, deadline: Deadline) -> Found:
+        """Takes the stock of those that are pending, all at once, and moves each on."""
+        waiting = {reference: view for reference, view in views.items() if pending(view)}
+        if not waiting:
+            return {}
+        pieces = pieces_of(chain.from_iterable(rows(view.get("items")) for view in waiting.values()))
+        try:
+            self._stock.take(pieces, deadline)
+        except FAILURES as error:
+            reason = f"it is in the shop, and its stock could not be taken: {error}"
+            return {reference: Unknown(reference, reason) for reference in waiting}
+        outcomes: Found = {}
+        for reference, view in waiting.items():
+            state, status = final_of(view)
+            try:
+                self.save(view, deadline, state=state, status=status)
+            except FAILURES as error:
+                log.error(
+                    "an order whose stock is taken stays pending, and takes it again",
+                    extra={"shop_order": view["entity_id"]},
+                )
+                reason = f"it is in the shop, its stock is taken, and it could not be set to {state}: {error}"
+                outcomes[reference] = Unknown(reference, reason)
+            else:
+                outcomes[reference] = found[reference]
+        return outcomes
+
+    def save(self, view: Row, deadline: Deadline, **changed: object) -> None:
+        """A plain save. `increment_id` must go with it: older versions made a new one (§3.4)."""
+        entity = {"entity_id": view["entity_id"], "increment_id": view["increment_id"], **changed}
+        self._api.send("POST", "orders", {"entity": entity}, deadline)
+
+    def _set_aside(self, order: Composed, view: Row, field: str, sentence: str, deadline: Deadline) -> Outcome:
+        """The API deletes no order: it is cancelled under another number, so that the right one can be made."""
+        state, status = CANCELED
+        aside = {
+            "increment_id": f"{view['increment_id']}-X{view['entity_id']}"[-50:],
+            "ext_order_id": "",
+            "state": state,
+            "status": status,
+            "status_histories": [note(f"Not as it was sold: {sentence}", status)],
+        }
+        try:
+            self.save(view, deadline, **aside)
+        except FAILURES as error:
+            log.error("a wrong order stays in the shop", extra={"shop_order": view["entity_id"], "error": str(error)})
+            reason = f"{sentence}; it could not be set aside ({error}): correct it by hand"
+            return Unknown(order.reference, reason)
+        reason = f"{sentence}. The order was cancelled as {aside['increment_id']}; look which extension changes orders."
+        return Rejected(order.reference, reason, field=field)
+
+
+def _created(order: Composed, view: Row) -> Created:
+    return Created(order.reference, ShopOrder(str(view["entity_id"]), order.reference))
+
+
+def _problem(reference: str, problem: Problem) -> Rejected:
+    return Rejected(reference, str(problem), retry=problem.retry, field=problem.field)
+
+
+def _outcomes(orders: Sequence[NewOrder], found: Mapping[str, Outcome | ShopUnavailable | None]) -> list[Outcome]:
+    """In the order of the orders. Raises ShopUnavailable when it stands for all of them."""
+    unsent = [one for one in found.values() if isinstance(one, ShopUnavailable)]
+    if unsent and len(unsent) == len(found):
+        raise unsent[0]
+    outcomes: list[Outcome] = []
+    for order in orders:
+        outcome = found[order.reference]
+        if isinstance(outcome, ShopUnavailable):
+            outcome = Rejected(order.reference, str(outcome), retry=True)
+        assert outcome is not None, order.reference
+        outcomes.append(outcome)
+    return outcomes

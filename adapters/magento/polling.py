@@ -1,0 +1,118 @@
+"""Shipments since a cursor: Open Source has no webhooks of its own (§3.7).
+
+Orders are looked at by their time of change, which shipping moves. A track that is added later moves none, so that orders
+with a shipment without one are looked at again with each call; the cursor names them.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from lengow.adapters.magento.api import Api, Deadline, Refusal, Row
+from lengow.adapters.magento.body import ANCHOR
+from lengow.adapters.magento.facts import PAGE
+from lengow.adapters.magento.reading import Orders, rows
+from lengow.adapters.magento.settings import MagentoSettings
+from lengow.adapters.magento.shipments import FIELDS as SHIPMENT_FIELDS
+from lengow.adapters.magento.shipments import shipments_in, tracked
+from lengow.connector.adapter import Event, Polled
+from lengow.connector.errors import ShopUnavailable
+
+FIELDS = "entity_id,ext_order_id,state,updated_at,payment[additional_information],items[item_id,ext_order_item_id,qty_ordered]"
+OVERLAP = timedelta(minutes=10)
+"""A change may become visible later than its time says (reference platforms.md §6.4)."""
+FIRST_LOOK_BACK = timedelta(days=3)
+WAIT = timedelta(days=14)
+"""How long a track may come after its shipment."""
+MOST_WAITING = 100
+"""The oldest are let go first."""
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    since: str
+    """UTC, as Magento writes it."""
+    page: int = 1
+    """Where many orders changed within one second."""
+    waiting: tuple[int, ...] = ()
+    """Orders with a shipment without a track."""
+
+
+class Poller:
+    def __init__(self, api: Api, settings: MagentoSettings, orders: Orders) -> None:
+        self._api, self._settings, self._orders = api, settings, orders
+
+    def since(self, cursor: str, now: datetime, deadline: Deadline) -> Polled:
+        """One page. Raises ShopUnavailable."""
+        at = _read(cursor, now)
+        changed_since = (("ext_order_id", "like", f"{ANCHOR}%"),), (("updated_at", "gteq", at.since),)
+        try:
+            changed, total = self._api.search(
+                "orders", changed_since, deadline, fields=FIELDS, sort=("updated_at", "entity_id"), page=at.page
+            )
+            seen = {int(row["entity_id"]) for row in changed}
+            again = [one for one in at.waiting if one not in seen] if at.page == 1 else []
+            views = [*changed, *self._named(again, deadline)]
+            shipments = self._shipments([int(view["entity_id"]) for view in views], deadline)
+        except Refusal as refusal:
+            raise _unreadable(refusal) from refusal
+        events: list[Event] = []
+        waiting: set[int] = set(at.waiting) if at.page > 1 else set()
+        for view in views:
+            own = [row for row in shipments if row["order_id"] == view["entity_id"]]
+            events += shipments_in(view, own, self._settings)
+            if any(not tracked(row) and str(row["created_at"]) > _written(now - WAIT) for row in own):
+                waiting.add(int(view["entity_id"]))
+        kept = tuple(sorted(waiting))[-MOST_WAITING:]
+        following, more = _following(at, changed, total)
+        return Polled(tuple(events), _encoded(msgspec.structs.replace(following, waiting=kept)), more=more)
+
+    def of(self, shop_order_id: str, deadline: Deadline) -> Sequence[Event]:
+        """Raises ShopUnavailable."""
+        try:
+            view = self._orders.one(shop_order_id, deadline)
+            if view is None:
+                return []
+            return shipments_in(view, self._shipments([int(view["entity_id"])], deadline), self._settings)
+        except Refusal as refusal:
+            raise _unreadable(refusal) from refusal
+
+    def _named(self, ids: Sequence[int], deadline: Deadline) -> list[Row]:
+        if not ids:
+            return []
+        groups = ((("entity_id", "in", ",".join(map(str, ids))),),)
+        return list(self._api.search_all("orders", groups, deadline, fields=FIELDS))
+
+    def _shipments(self, order_ids: Sequence[int], deadline: Deadline) -> list[Row]:
+        found: list[Row] = []
+        for start in range(0, len(order_ids), PAGE):
+            groups = ((("order_id", "in", ",".join(map(str, order_ids[start : start + PAGE]))),),)
+            found += rows(list(self._api.search_all("shipments", groups, deadline, fields=SHIPMENT_FIELDS)))
+        return found
+
+
+def _following(at: Cursor, changed: Sequence[Row], total: int) -> tuple[Cursor, bool]:
+    newest = max([at.since, *(str(row["updated_at"]) for row in changed)])
+    if total > at.page * PAGE:
+        return (Cursor(newest) if newest > at.since else Cursor(at.since, at.page + 1)), True
+    if at.page > 1 or not changed:
+        return Cursor(newest), False
+    return Cursor(max(_written(datetime.fromisoformat(newest) - OVERLAP), at.since)), False
+
+
+def _read(cursor: str, now: datetime) -> Cursor:
+    if not cursor:
+        return Cursor(_written(now.astimezone(UTC) - FIRST_LOOK_BACK))
+    return msgspec.json.decode(cursor, type=Cursor)
+
+
+def _encoded(cursor: Cursor) -> str:
+    return msgspec.json.encode(cursor).decode()
+
+
+def _written(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S}"
+
+
+def _unreadable(refusal: Refusal) -> ShopUnavailable:
+    return ShopUnavailable(f"The shop does not let its orders be read: {refusal}.")

@@ -1,0 +1,72 @@
+"""Shipments as Magento tells them: one event a track, or one of a shipment that has none (§3.6)."""
+
+import hashlib
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from lengow.adapters.magento.api import Row
+from lengow.adapters.magento.facts import CARRIER_CUSTOM
+from lengow.adapters.magento.profile import decimal
+from lengow.adapters.magento.reading import View, reference_of, rows, text
+from lengow.adapters.magento.settings import MagentoSettings
+from lengow.connector.adapter import Event
+from lengow.connector.model import Tracking
+
+FIELDS = "entity_id,order_id,created_at,items[order_item_id,qty],tracks[track_number,title,carrier_code]"
+
+
+def shipments_in(view: View, shipments: Iterable[Row], settings: MagentoSettings) -> list[Event]:
+    """The shipments of one of our orders; none for another's."""
+    reference = reference_of(view)
+    if not reference:
+        return []
+    found = []
+    for shipment in shipments:
+        tracks = tracked(shipment)
+        lines = _lines_of(view, shipment)
+        trackings = [_tracking(track, settings) for track in tracks]
+        if not trackings and settings.shipped_without_tracking:
+            trackings = [Tracking()]
+        found += [_event(view, shipment, reference, tracking, lines) for tracking in trackings]
+    return list({event.id: event for event in found}.values())
+
+
+def tracked(shipment: View) -> list[Row]:
+    return [track for track in rows(shipment.get("tracks")) if text(track.get("track_number"))]
+
+
+def event_id(order_id: str, shipment_id: str, tracking_number: str) -> str:
+    """The same by webhook and by polling: another number is another event."""
+    return f"{order_id}-{shipment_id}-{hashlib.sha256(tracking_number.encode()).hexdigest()[:16]}"
+
+
+def _event(view: View, shipment: View, reference: str, tracking: Tracking, lines: tuple[str, ...]) -> Event:
+    order_id, shipment_id = text(view.get("entity_id")), text(shipment.get("entity_id"))
+    return Event(
+        id=event_id(order_id, shipment_id, tracking.number),
+        kind="shipment",
+        shop_order_id=order_id,
+        reference=reference,
+        tracking=tracking,
+        line_ids=lines,
+        raw_kind=f"shipment {shipment_id}",
+    )
+
+
+def _tracking(track: View, settings: MagentoSettings) -> Tracking:
+    """Under the code `custom`, the carrier's name is in the title, and stands for its code."""
+    code, title, number = (text(track.get(key)) for key in ("carrier_code", "title", "track_number"))
+    if code == CARRIER_CUSTOM:
+        code = title
+    pattern = settings.tracking_urls.get(code) or settings.tracking_urls.get(title) or ""
+    return Tracking(code, title, number, pattern.replace("{number}", quote(number, safe="")))
+
+
+def _lines_of(view: View, shipment: View) -> tuple[str, ...]:
+    """Lengow's ids of the lines that are wholly in a shipment; none where it is all of the order."""
+    items = rows(view.get("items"))
+    sent = {str(row.get("order_item_id")): decimal(row.get("qty")) for row in rows(shipment.get("items"))}
+    whole = [one for one in items if sent.get(str(one.get("item_id")), 0) >= decimal(one.get("qty_ordered"))]
+    if len(whole) == len(items) or not whole:
+        return ()
+    return tuple(line for line in (text(one.get("ext_order_item_id")) for one in whole) if line)
