@@ -6,6 +6,7 @@ WAL with synchronous=FULL: what is committed outlives a power cut, which exactly
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,7 @@ class Connections:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_write_ahead_log(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -85,3 +86,17 @@ class Connections:
             raise StoreError(f"The store {self._path}: {error}.") from error
         except (sqlite3.DatabaseError, OSError) as error:
             raise StoreError(f"The store {self._path}: {error}.") from error
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Of several that open a new file at once, one switches it over; SQLite has the others fail instead of wait."""
+    ends = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > ends:
+                raise
+            time.sleep(0.02)
+        else:
+            return
