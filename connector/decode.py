@@ -124,6 +124,7 @@ NAME = msgspec.json.Decoder(WireName)
 PACK = msgspec.msgpack.Encoder()
 UNPACK = msgspec.msgpack.Decoder(Order)
 PLAIN = msgspec.json.Decoder()
+CANONICAL = msgspec.json.Encoder(order="deterministic")
 
 UNSTABLE = re.compile(rb'"(?:updated_at|delivery": ?\{"id)": ?(?:"[^"\\]*"|[0-9]+|null)')
 """What changes between two reads of an order that does not change, as Lengow writes it."""
@@ -133,9 +134,6 @@ DIGEST_PIECE = 2047
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding arbitrary bytes may raise."""
-
-
-_ABSENT = object()
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -213,9 +211,14 @@ def amended_fields(before: bytes, after: bytes) -> list[str]:
     """The top-level fields in which two readings of one order differ; none: they say the same."""
     try:
         old, new = _stable(PLAIN.decode(before)), _stable(PLAIN.decode(after))
-        return sorted(key for key in old.keys() | new.keys() if old.get(key, _ABSENT) != new.get(key, _ABSENT))
+        return sorted(key for key in old.keys() | new.keys() if _written(old, key) != _written(new, key))
     except (*UNREADABLE, AttributeError, TypeError):
         return ["unreadable"]
+
+
+def _written(record: dict[str, Any], key: str) -> bytes:
+    """A field as canonical JSON, which tells 0 from false as Python's `==` does not; empty where it is not there."""
+    return CANONICAL.encode(record[key]) if key in record else b""
 
 
 def clean(text: Text) -> str:
