@@ -45,7 +45,10 @@ RANGES = {
 ABOVE = frozenset({"sync_every_minutes", "call_timeout", "poll_every_minutes", "lease_seconds"})
 """Those that must be more than the least."""
 
-T = TypeVar("T")
+SECTIONS = ("feeds", "invoices", "console")
+"""Tables of the settings file that other packages than the connector read, each by itself."""
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
@@ -142,6 +145,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Mapping[str, Account]
     shops: Mapping[str, Shop]
     store: Store = Store()
+    sections: Mapping[str, Mapping[str, Any]] = {}
+    """The tables of `SECTIONS` as they stand in the file; their packages read them with `convert_table`."""
+
+    def __repr__(self) -> str:
+        """Without the values of `sections`, which may be secrets."""
+        return (
+            f"Settings(accounts={self.accounts!r}, shops={self.shops!r}, store={self.store!r},"
+            f" sections={sorted(self.sections)!r})"
+        )
 
     def __post_init__(self) -> None:
         for name in (*self.accounts, *self.shops):
@@ -180,12 +192,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], *, base: Path | None = None) -> Self:
         """The settings of a parsed document. Relative SQLite paths are taken from `base`."""
-        _refuse_unknown_keys(document, ("store", "accounts", "shops"), "")
+        _refuse_unknown_keys(document, ("store", "accounts", "shops", *SECTIONS), "")
         accounts = {name: _account(name, table) for name, table in _tables(document, "accounts").items()}
         shops = {name: _shop(name, table) for name, table in _tables(document, "shops").items()}
         store = _store(_table(document.get("store", {}), "store"))
         store = msgspec.structs.replace(store, url=_anchored(store.url, base))
-        return cls(accounts=accounts, shops=shops, store=store)
+        sections = {name: _table(document[name], name) for name in SECTIONS if name in document}
+        return cls(accounts=accounts, shops=shops, store=store, sections=sections)
 
     def shop_for(self, account: str, marketplace: str, catalogues: tuple[int, ...]) -> str | None:
         """The name of the one shop that takes such an order."""
@@ -233,7 +246,7 @@ def platform_settings(name: str, shop: Shop, adapter: type[Adapter]) -> msgspec.
     """The platform's own keys of a shop, checked against the adapter's `settings_type`."""
     own = {field.encode_name for field in msgspec.structs.fields(adapter.settings_type)}
     _refuse_unknown_keys(shop.options, (*own, *_SHOP_KEYS), f"shops.{name}.")
-    return _convert(dict(shop.options), adapter.settings_type, f"shops.{name}")
+    return convert_table(dict(shop.options), adapter.settings_type, f"shops.{name}")
 
 
 def refuse_unsupported_toggle(shop: str, adapter: type[Adapter], toggle: str) -> None:
@@ -285,17 +298,16 @@ def _check_web_address(where: str, text: str) -> None:
 
 
 def _store(table: Mapping[str, Any]) -> Store:
-    _refuse_unknown_keys(table, Store.__struct_fields__, "store.")
-    return _convert(table, Store, "store")
+    return convert_table(table, Store, "store")
 
 
 def _account(name: str, table: Mapping[str, Any]) -> Account:
     where = f"accounts.{name}"
-    _refuse_unknown_keys(table, tuple(Account.__struct_fields__), f"{where}.")
+    _refuse_unknown_keys(table, Account.__struct_fields__, f"{where}.")
     for key in ("access_token", "secret"):
         if key not in table:
             raise SettingsError(f"{where}.{key} is missing.", what_to_do=f'Write {key} = "env:LENGOW_{key.upper()}".')
-    return _convert(table, Account, where)
+    return convert_table(table, Account, where)
 
 
 def _shop(name: str, table: Mapping[str, Any]) -> Shop:
@@ -304,7 +316,7 @@ def _shop(name: str, table: Mapping[str, Any]) -> Shop:
     for key in ("account", "platform"):
         if key not in ours:
             raise SettingsError(f"shops.{name}.{key} is missing.", field=f"shops.{name}.{key}")
-    return _convert({**ours, "options": options}, Shop, f"shops.{name}")
+    return convert_table({**ours, "options": options}, Shop, f"shops.{name}")
 
 
 def _tables(document: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]:
@@ -328,7 +340,14 @@ def _refuse_unknown_keys(table: Mapping[str, Any], known: tuple[str, ...], where
             raise SettingsError(f"{where}{key} is not a setting.", what_to_do=hint, field=f"{where}{key}")
 
 
-def _convert(table: Mapping[str, Any], kind: type[T], where: str) -> T:
+def convert_table(table: Mapping[str, Any], kind: type[T], where: str) -> T:
+    """A table of the file as the struct `kind`; `where` names it in errors. Secrets are read. Raises SettingsError.
+
+    Unknown keys are refused with the nearest known one where `kind` forbids them.
+    """
+    if kind.__struct_config__.forbid_unknown_fields:
+        _refuse_unknown_keys(table, kind.__struct_encode_fields__, f"{where}.")
+
     def special(wanted: type, value: Any) -> Any:
         if wanted is Secret and isinstance(value, str):
             return read_secret(value)

@@ -1,0 +1,46 @@
+"""`lengow-connector events`."""
+
+from collections.abc import Iterable
+
+import click
+
+from lengow.console.commands.common import as_json, connector_of, limited, one_of, operator, refuse_unknown
+
+
+def _event_states() -> Iterable[str]:
+    from lengow.connector.model import EventState
+
+    return EventState
+
+
+@click.group()
+def events() -> None:
+    """Look at what the shops told."""
+
+
+@events.command("list")
+@click.option("--shop")
+@click.option("--state", metavar="STATE", callback=one_of(_event_states), help="received, done, ignored, failed.")
+@limited
+@as_json
+@click.pass_obj
+def events_list(config: str | None, shop: str | None, state: str | None, limit: int, as_json: bool) -> None:
+    """List shop events, newest first; failed ones with their reason."""
+    from lengow.connector.model import EventState
+    from lengow.console import output
+
+    chosen = EventState(state) if state else None
+    with connector_of(config) as connector:
+        refuse_unknown(connector, shop=shop)
+        found = connector.store.list_events(shop=shop, state=chosen, limit=limit)
+    output.show_events(found, as_json=as_json)
+
+
+@events.command("retry")
+@click.argument("event_id", type=int, metavar="ID")
+@click.pass_obj
+def events_retry(config: str | None, event_id: int) -> None:
+    """Work off event ID once more with the next round, after what stopped it was mended."""
+    with connector_of(config) as connector:
+        connector.retry_event(event_id, who=operator())
+    click.echo(f"Event {event_id} is worked off with the next round.")
