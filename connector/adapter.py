@@ -35,6 +35,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     """The changes that `update_order` can bring to the shop: tags of `Change`."""
     polling: bool = False
     """Whether `shipments_since` finds shipments that no webhook told."""
+    catalogue: bool = False
+    """Whether the adapter is a `catalogue.Catalogue` too: lists the shop's products, for feeds."""
 
 
 class AdapterContext(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """The public door: one Connector serves all configured accounts and shops."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,6 +11,7 @@ import msgspec
 
 from lengow.connector.actions import queue_action, retry_action
 from lengow.connector.adapter import Finding, Request, adapter_class
+from lengow.connector.catalogue import Catalogue, CatalogueProduct
 from lengow.connector.context import Context, utc_now
 from lengow.connector.doctor import Examined, examine
 from lengow.connector.errors import ApiError, LengowError, OrderUnknown, SettingsError, StepUnknown, StoreError
@@ -335,6 +336,17 @@ class Connector:
     def doctor(self) -> list[Examined]:
         """Every account and shop looked at: credentials, rights, clocks, toggles, last sync, last heard."""
         return list(examine(self._context))
+
+    def products(self, shop: str) -> Iterator[CatalogueProduct]:
+        """All products that a shop has for sale. Raises SettingsError where its platform cannot list them."""
+        adapter = self._context.adapter(self._shop(shop))
+        if not isinstance(adapter, Catalogue):
+            raise SettingsError(
+                f"The platform {adapter.platform!r} of the shop {shop!r} lists no products.",
+                what_to_do="Give them yourself: `feeds.build(connector, NAME, products=...)`.",
+                shop=shop,
+            )
+        return adapter.products()
 
     def check(self, shop: str) -> Sequence[Finding]:
         """What the shop's adapter finds about its reachability and rights."""
