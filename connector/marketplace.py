@@ -1,10 +1,11 @@
 """A marketplace as Lengow describes it: statuses, actions with their arguments, carriers (reference lengow.md §5)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 
+from lengow.connector.dependencies import Dependency, decode_dependencies
 from lengow.connector.errors import MalformedAnswer
 
 
@@ -14,6 +15,12 @@ class Argument(msgspec.Struct, frozen=True):
     accept_free_values: bool = True
     default_value: str = ""
     kind: str = "string"
+    depends_on: tuple[Dependency, ...] = ()
+    """What must hold for the argument to be taken, and to be demanded where it is required."""
+
+    def applies(self, arguments: Mapping[str, str]) -> bool:
+        """Whether it goes with the other arguments."""
+        return all(one.holds(arguments) for one in self.depends_on)
 
 
 class ActionRule(msgspec.Struct, frozen=True):
@@ -33,9 +40,12 @@ class Marketplace(msgspec.Struct, frozen=True):
     actions: Mapping[str, ActionRule]
     carriers: Mapping[str, str]
     """Code to label."""
+    unread: tuple[str, ...] = ()
+    """Arguments whose `depends_on` could not be read, and is not enforced: `action.argument`."""
 
 
 class _WireArgument(msgspec.Struct):
+    depends_on: Any = None
     valid_values: Any = None
     accept_free_values: bool | None = None
     default_value: Any = None
@@ -73,17 +83,19 @@ def decode_marketplace(key: str, raw: bytes) -> Marketplace:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedAnswer(f"Lengow's description of {key} cannot be read: {error}.", marketplace=key) from error
     orders = wire.orders if isinstance(wire.orders, _WireOrders) else _WireOrders()
-    actions = orders.actions
+    actions = orders.actions if isinstance(orders.actions, dict) else {}
     return Marketplace(
         key=key,
         name=wire.name or key,
-        actions={name: _rule(action) for name, action in actions.items()} if isinstance(actions, dict) else {},
+        actions={name: _rule(action) for name, action in actions.items()},
         carriers=_labels(orders.carriers),
+        unread=tuple(f"{name}.{argument}" for name, action in actions.items() for argument in _unread(action)),
     )
 
 
 def _rule(wire: _WireAction) -> ActionRule:
     described = wire.args_description if isinstance(wire.args_description, dict) else {}
+    taken = {*_texts(wire.args), *_texts(wire.optional_args)}
     return ActionRule(
         statuses=_texts(wire.status),
         required=_texts(wire.args),
@@ -94,10 +106,23 @@ def _rule(wire: _WireAction) -> ActionRule:
                 accept_free_values=argument.accept_free_values is not False,
                 default_value="" if argument.default_value is None else str(argument.default_value),
                 kind=argument.type or "string",
+                depends_on=_dependencies(argument, taken) or (),
             )
             for name, argument in described.items()
         },
     )
+
+
+def _dependencies(argument: _WireArgument, taken: Collection[str]) -> tuple[Dependency, ...] | None:
+    """None where it cannot be read, or could never hold: it names what the action does not take."""
+    found = decode_dependencies(argument.depends_on)
+    return found if found is not None and all(one.argument in taken for one in found) else None
+
+
+def _unread(wire: _WireAction) -> list[str]:
+    described = wire.args_description if isinstance(wire.args_description, dict) else {}
+    taken = {*_texts(wire.args), *_texts(wire.optional_args)}
+    return [name for name, argument in described.items() if _dependencies(argument, taken) is None]
 
 
 def _texts(values: _Texts) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
 """Lengow's descriptions of the marketplaces, kept in the store: refreshed by age, and usable when Lengow is down."""
 
 import logging
+from collections.abc import Mapping
 from datetime import timedelta
 
 from lengow.connector.context import Context
-from lengow.connector.errors import ActionInvalid, ApiError
+from lengow.connector.errors import ActionInvalid, ApiError, MalformedAnswer
 from lengow.connector.marketplace import Marketplace, decode_marketplace
 
 log = logging.getLogger("lengow.connector.marketplaces")
@@ -23,8 +24,10 @@ def refresh_marketplaces(context: Context, account: str, *, older_than: timedelt
     except ApiError as error:
         log.warning("marketplaces not refreshed", extra={"account": account, "code": error.code})
         return
+    raws = {key: bytes(raw) for key, raw in described.items()}
     with context.store.transaction() as tx:
-        tx.save_marketplaces(account, {key: bytes(raw) for key, raw in described.items()}, context.now())
+        tx.save_marketplaces(account, raws, context.now())
+    _log_unread(account, raws)
 
 
 def marketplace(context: Context, account: str, key: str) -> Marketplace:
@@ -44,3 +47,16 @@ def marketplace(context: Context, account: str, key: str) -> Marketplace:
         what_to_do="Check the name, or ask Lengow to connect the marketplace.",
         field="marketplace",
     )
+
+
+def _log_unread(account: str, raws: Mapping[str, bytes]) -> None:
+    """Say which rules are not enforced because they are written in a way that is not known."""
+    for key, raw in raws.items():
+        try:
+            unread = decode_marketplace(key, raw).unread
+        except MalformedAnswer as error:
+            log.warning("marketplace not readable", extra={"account": account, "marketplace": key, "error": str(error)})
+            continue
+        if unread:
+            facts = {"account": account, "marketplace": key, "arguments": ", ".join(unread)}
+            log.warning("depends_on not understood, and not enforced", extra=facts)

@@ -1,8 +1,9 @@
 """Whether a marketplace will take an action: checked before anything is queued. Pure.
 
-Codes: marketplace_unknown, action_unknown, status_not_allowed, argument_unknown, argument_missing, value_not_allowed,
-line_unknown, line_closed, line_needed, line_not_supported, quantity_invalid, quantity_too_high, url_invalid,
-delivered_by_marketplace. Each is explained in docs/reason-codes.md.
+Codes: marketplace_unknown, action_unknown, status_not_allowed, argument_unknown, argument_not_allowed, argument_missing,
+value_not_allowed, line_unknown, line_closed, line_needed, line_not_supported, quantity_invalid, quantity_too_high,
+quantity_not_supported, parcel_already_told, url_invalid, delivered_by_marketplace. Each is explained in
+docs/reason-codes.md.
 """
 
 import difflib
@@ -19,6 +20,8 @@ from lengow.connector.profiles import Profile, missing_by_condition
 URL_ARGUMENTS = ("tracking_url",)
 QUANTITY = "quantity"
 """The type of arguments that count pieces (reference lengow.md §5)."""
+QUANTITIES = ("quantity", "shipped_quantity", "cancel_quantity", "refund_quantity")
+"""The names that such arguments have (ibidem)."""
 
 
 def check_action(
@@ -36,10 +39,13 @@ def check_action(
     for name in arguments:
         _check_known(marketplace, rule, action, name)
     for name in rule.required:
-        if not arguments.get(name, "").strip():
+        if not arguments.get(name, "").strip() and rule.arguments.get(name, Argument()).applies(arguments):
             raise _missing(marketplace, action, name)
     for name, value in arguments.items():
         _check_value(marketplace, rule.arguments.get(name, Argument()), action, name, value)
+    for name, value in arguments.items():
+        if value.strip():
+            _check_dependencies(marketplace, rule.arguments.get(name, Argument()), action, name, arguments)
     _check_line(action, arguments.get("line", ""), lines)
     _check_quantities(rule, action, arguments, lines)
     for condition, name in missing_by_condition(profile, action, arguments):
@@ -135,6 +141,19 @@ def _check_value(marketplace: Marketplace, argument: Argument, action: str, name
         )
 
 
+def _check_dependencies(
+    marketplace: Marketplace, argument: Argument, action: str, name: str, arguments: Mapping[str, str]
+) -> None:
+    for dependency in argument.depends_on:
+        if not dependency.holds(arguments):
+            raise ActionInvalid(
+                "argument_not_allowed",
+                f"{marketplace.name} takes {name} with {action} only together with {dependency}.",
+                field=name,
+                what_to_do=f"Leave {name} out, or give {dependency}.",
+            )
+
+
 def _check_line(action: str, line: str, lines: Mapping[str, Line]) -> None:
     if line and line not in lines:
         raise ActionInvalid("line_unknown", f"The order has no line {line[:100]!r} to {action}.", field="line")
@@ -144,12 +163,35 @@ def _check_line(action: str, line: str, lines: Mapping[str, Line]) -> None:
         )
 
 
+def quantity_argument(rule: ActionRule) -> str:
+    """The argument by which a part of a line is told; empty where only whole lines, or the whole order, can be."""
+    if not rule.takes("line"):
+        return ""
+    return next((name for name in (*rule.required, *rule.optional) if _counts(rule, name)), "")
+
+
+def with_defaults(rule: ActionRule, arguments: Mapping[str, str]) -> dict[str, str]:
+    """The arguments, and the description's defaults for what is required and not given."""
+    filled = dict(arguments)
+    for name in rule.required:
+        described = rule.arguments.get(name, Argument())
+        if not filled.get(name) and described.default_value and described.applies(filled):
+            filled[name] = described.default_value
+    return filled
+
+
+def _counts(rule: ActionRule, name: str) -> bool:
+    """Whether an argument counts pieces: described so, or not described and called so."""
+    described = rule.arguments.get(name)
+    return name in QUANTITIES if described is None else described.kind == QUANTITY
+
+
 def _check_quantities(rule: ActionRule, action: str, arguments: Mapping[str, str], lines: Mapping[str, Line]) -> None:
     """Whole pieces, and no more than were sold on the line, or on the order's largest line where none is named."""
     line = lines.get(arguments.get("line", ""))
     sold = line.quantity if line else max((one.quantity for one in lines.values()), default=0)
     for name, value in arguments.items():
-        if not value or rule.arguments.get(name, Argument()).kind != QUANTITY:
+        if not value or not _counts(rule, name):
             continue
         if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) > 0):
             raise ActionInvalid("quantity_invalid", f"{name} {value[:100]!r} is not a number of pieces.", field=name)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worked_examples import CARRIERS, LABELS, MANOMANO_FR, changed
 
+from lengow.connector.dependencies import Dependency
 from lengow.connector.errors import MalformedAnswer
 from lengow.connector.marketplace import ActionRule, Argument, decode_marketplace
 
@@ -84,7 +85,9 @@ def test_labels_are_texts_in_older_descriptions():
         ),
         pytest.param({"default_value": 1}, Argument(default_value="1"), id="default as a number"),
         pytest.param({"default_value": None}, Argument(default_value=""), id="no default"),
-        pytest.param({"type": "quantity", "depends_on": {"a": 1}}, Argument(kind="quantity"), id="more than is used"),
+        pytest.param({"type": "quantity", "colour": {"a": 1}}, Argument(kind="quantity"), id="more than is used"),
+        pytest.param({"depends_on": "line"}, Argument(depends_on=(Dependency("line"),)), id="what it depends on"),
+        pytest.param({"depends_on": {"a": 1}}, Argument(), id="depends on what the action does not take"),
     ],
 )
 def test_an_argument_is_read_with_its_defaults(described, argument):
@@ -121,7 +124,10 @@ JSON = st.recursive(
 )
 PLACES = ["orders", "orders.actions", "orders.carriers", "orders.actions.ship"]
 PLACES += [f"orders.actions.ship.{key}" for key in MANOMANO_FR["orders"]["actions"]["ship"]]
-PLACES += [f"orders.actions.ship.args_description.carrier.{key}" for key in ("valid_values", "default_value", "type")]
+PLACES += [
+    f"orders.actions.ship.args_description.carrier.{key}"
+    for key in ("valid_values", "default_value", "type", "depends_on")
+]
 
 
 @given(st.sampled_from(PLACES), JSON)

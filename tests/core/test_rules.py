@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worked_examples import MANOMANO_FR, changed
 
+from lengow.connector.dependencies import Dependency
 from lengow.connector.errors import ActionInvalid
 from lengow.connector.marketplace import ActionRule, Argument, Marketplace, decode_marketplace
 from lengow.connector.model import Line
@@ -229,7 +230,12 @@ def test_a_carrier_is_found_by_code_or_label(text, code):
 NAMES = st.sampled_from(["carrier", "tracking_url", "line", "carrier_name"]) | st.text(max_size=4)
 VALUES = st.sampled_from(["Other", "https://example.com/", "M1-1", ""]) | st.text(max_size=12)
 ARGUMENTS = st.builds(
-    Argument, valid_values=st.dictionaries(VALUES, VALUES, max_size=3), accept_free_values=st.booleans(), kind=VALUES
+    Argument,
+    valid_values=st.dictionaries(VALUES, VALUES, max_size=3),
+    accept_free_values=st.booleans(),
+    default_value=VALUES,
+    kind=st.just("quantity") | VALUES,
+    depends_on=st.lists(st.builds(Dependency, NAMES, st.lists(VALUES, max_size=2).map(tuple)), max_size=2).map(tuple),
 )
 RULES = st.builds(
     ActionRule,
@@ -277,5 +283,6 @@ def test_nothing_but_action_invalid_is_ever_raised(described, profile, action, s
     except ActionInvalid:
         return
     rule = described.actions[action]
-    assert all(arguments.get(name, "").strip() for name in rule.required)
+    applying = [name for name in rule.required if rule.arguments.get(name, Argument()).applies(arguments)]
+    assert all(arguments.get(name, "").strip() for name in applying)
     assert all(rule.takes(name) for name in arguments)
