@@ -17,6 +17,7 @@ import msgspec
 
 from lengow.connector.adapter import Adapter, adapter_class
 from lengow.connector.errors import SettingsError, ToggleUnsupported
+from lengow.connector.mail import Mail, check_mail
 from lengow.connector.secret import NoSecret, Secret, read_secret
 
 DEFAULT_PATH = "lengow.toml"
@@ -39,10 +40,12 @@ RANGES = {
     "call_timeout": (0, 3600),
     "poll_every_minutes": (0, 1440),
     "lease_seconds": (0, 24 * 3600),
+    "port": (0, 65_535),
+    "timeout": (0, 60),
 }
 """The least and the most that a number may be."""
 
-ABOVE = frozenset({"sync_every_minutes", "call_timeout", "poll_every_minutes", "lease_seconds"})
+ABOVE = frozenset({"sync_every_minutes", "call_timeout", "poll_every_minutes", "lease_seconds", "timeout"})
 """Those that must be more than the least."""
 
 SECTIONS = ("feeds", "invoices", "console")
@@ -145,6 +148,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Mapping[str, Account]
     shops: Mapping[str, Shop]
     store: Store = Store()
+    mail: Mail | None = None
+    """None: no mail is sent."""
     sections: Mapping[str, Mapping[str, Any]] = {}
     """The tables of `SECTIONS` as they stand in the file; their packages read them with `convert_table`."""
 
@@ -152,7 +157,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Without the values of `sections`, which may be secrets."""
         return (
             f"Settings(accounts={self.accounts!r}, shops={self.shops!r}, store={self.store!r},"
-            f" sections={sorted(self.sections)!r})"
+            f" mail={self.mail!r}, sections={sorted(self.sections)!r})"
         )
 
     def __post_init__(self) -> None:
@@ -160,6 +165,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if not NAME.fullmatch(name):
                 raise SettingsError(f"The name {name!r} may hold only letters, digits, - and _.", field=name)
         _check_ranges("store", self.store)
+        if self.mail:
+            _check_ranges("mail", self.mail)
+            check_mail(self.mail)
         for name, account in self.accounts.items():
             _check_ranges(f"accounts.{name}", account)
             _check_web_address(f"accounts.{name}.base_url", account.base_url)
@@ -192,13 +200,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], *, base: Path | None = None) -> Self:
         """The settings of a parsed document. Relative SQLite paths are taken from `base`."""
-        _refuse_unknown_keys(document, ("store", "accounts", "shops", *SECTIONS), "")
+        _refuse_unknown_keys(document, ("store", "mail", "accounts", "shops", *SECTIONS), "")
         accounts = {name: _account(name, table) for name, table in _tables(document, "accounts").items()}
         shops = {name: _shop(name, table) for name, table in _tables(document, "shops").items()}
         store = _store(_table(document.get("store", {}), "store"))
         store = msgspec.structs.replace(store, url=_anchored(store.url, base))
         sections = {name: _table(document[name], name) for name in SECTIONS if name in document}
-        return cls(accounts=accounts, shops=shops, store=store, sections=sections)
+        mail = convert_table(_table(document["mail"], "mail"), Mail, "mail") if "mail" in document else None
+        return cls(accounts=accounts, shops=shops, store=store, mail=mail, sections=sections)
 
     def shop_for(self, account: str, marketplace: str, catalogues: tuple[int, ...]) -> str | None:
         """The name of the one shop that takes such an order."""
