@@ -245,5 +245,12 @@ def adapter_class(platform: str) -> type[Adapter]:
     if platform not in installed:
         names = ", ".join(sorted(installed)) or "none"
         raise SettingsError(f"There is no adapter for the platform {platform!r}; installed: {names}.", field="platform")
-    found: type[Adapter] = installed[platform].load()
+    try:
+        found: type[Adapter] = installed[platform].load()
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"The adapter for the platform {platform!r} needs the package {error.name!r}, which is not installed.",
+            what_to_do=f"Run: pip install 'lengow-connector[{platform}]'",
+            field="platform",
+        ) from error
     return found

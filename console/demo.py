@@ -1,34 +1,33 @@
-"""`lengow-connector demo`: the main job against a sandbox, over real HTTP, and at the end the two ledgers compared.
+"""`lengow-connector demo`: the main job against a sandbox, over real HTTP: five shops side by side, one of each platform.
 
-The figures come from the ledgers: what the marketplace sold and was told, and the shops' own tables. Only the reasons
-of what is not in a shop are read from the connector's store.
+One Lengow account sells for all of them, and each takes the orders of its own catalogue. What the toggle "Import orders
+shipped by marketplaces" does is seen on each: first it is off, then it is switched on where the platform can do it.
+
+The figures come from the ledgers: what the marketplace sold and was told, and the shops' own order lists. Only the
+reasons of what is not in a shop are read from the connector's store.
 """
 
-import base64
-import hashlib
-import hmac
-import json
-import secrets
-import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import closing
-from decimal import Decimal
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import requests
 from rich.console import Console
 from rich.table import Table
 
 from lengow.connector import Account, Connector, Settings, Shop, Store
+from lengow.connector.errors import ToggleUnsupported
 from lengow.connector.model import EventState
 from lengow.connector.secret import Secret
 from lengow.connector.settings import IMPORT_SHIPPED_BY_MARKETPLACE
+from lengow.connector.store.rows import OrderFilter
+from lengow.console.demo_shops import SHOPS, DemoShop, Listed, missing_extras
 from lengow.console.serving import webhook_server
 from lengow.sandbox import (
     HeldOrder,
@@ -36,11 +35,14 @@ from lengow.sandbox import (
     Reconciliation,
     SandboxControl,
     ShopHoldings,
+    SoldOrder,
     Tracking,
     reconcile,
     start_process,
 )
+from lengow.sandbox.clock import Clock
 
+ACCOUNT = "main"
 MARKETPLACE = "manomano_fr"
 SHARES = {
     "standard": 0.40,
@@ -54,25 +56,42 @@ SHARES = {
     "canceled": 0.05,
 }
 """Of the orders sold; what rounding leaves is standard."""
+FIRST_CATALOGUE = 3131
+NARROWEST = 118
+"""Columns that the table needs, where the output is no terminal."""
 
-SHOPS = {"toggle_off": False, "toggle_on": True}
-"""Shop, and whether it imports orders shipped by marketplaces. Each has a Lengow account of its own."""
 
-PARCELS: tuple[dict[str, str], ...] = (
-    {"carrier_code": "colissimo", "carrier_label": "Colissimo"},
-    {"carrier_code": "chrono13", "carrier_label": "Chronopost"},
-    {"carrier_code": "dpd", "carrier_label": "DPD"},
-    {"carrier_code": "geodis", "carrier_label": "Geodis", "tracking_url": "https://track.example.com/{number}"},
-    {"carrier_code": "geodis", "carrier_label": "Geodis"},
-)
-"""What the shops ship with, in turn. The fourth is none of the marketplace's carriers: it goes as Other, with name and
-tracking URL. The fifth lacks the URL, which ManoMano demands with Other, and is stopped."""
+class ShopResult(msgspec.Struct, frozen=True):
+    """What happened in one shop."""
+
+    platform: str
+    tells: str
+    """How it tells the connector of its shipments."""
+    sold: int
+    shipped_by_marketplace: int
+    """Of those sold."""
+    skipped_with_toggle_off: dict[str, int]
+    """By reason."""
+    imported_with_toggle_on: int
+    toggle_refused: str
+    """Why the toggle cannot be switched on; empty where it can."""
+    imported: int
+    skipped: dict[str, int]
+    waiting: dict[str, int]
+    shipped: int
+    confirmed: int
+    rejected: dict[str, int]
+    shop_requests: int
+    """HTTP requests that the connector sent to the shop, polling included."""
+    lost: int
+    doubled: int
 
 
 class DemoResult(msgspec.Struct, frozen=True):
     sold: int
     imported: int
     skipped: dict[str, int]
+    skipped_with_toggle_off: dict[str, int]
     waiting: dict[str, int]
     shipped: int
     confirmed: int
@@ -80,18 +99,23 @@ class DemoResult(msgspec.Struct, frozen=True):
     lost: int
     doubled: int
     seconds: float
+    shops: dict[str, ShopResult]
+    left_out: dict[str, str]
+    """Platforms whose extra is not installed, and how to install it."""
 
 
 def run_demo(count: int, *, as_json: bool) -> DemoResult:
     """Sell `count` orders, import, ship, confirm, compare; prints a table, or JSON."""
-    say = _silent if as_json else partial(Console(highlight=False).print, soft_wrap=True)
+    screen = Console(highlight=False, markup=False)
+    if not screen.is_terminal:
+        screen = Console(highlight=False, markup=False, width=NARROWEST)
+    say = _silent if as_json else partial(screen.print, soft_wrap=True)
     started = time.monotonic()
-    with start_process() as sandbox, tempfile.TemporaryDirectory(prefix="lengow-demo-") as folder:
-        demo = _Demo(sandbox, Path(folder), say)
-        try:
-            result = demo.run(count, started)
-        finally:
-            demo.connector.close()
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(start_process())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lengow-demo-")))
+        demo = _Demo(sandbox, folder, say, stack)
+        result = demo.run(count, started)
         if as_json:
             print(msgspec.json.encode(result).decode())  # noqa: T201
         else:
@@ -100,38 +124,56 @@ def run_demo(count: int, *, as_json: bool) -> DemoResult:
 
 
 class _Demo:
-    def __init__(self, sandbox: SandboxControl, folder: Path, say: Any) -> None:
-        self._sandbox = sandbox
-        self._folder = folder
-        self._say = say
-        self._accounts = {shop: sandbox.add_account(shop) for shop in SHOPS}
-        self._secrets = {shop: secrets.token_bytes(32) for shop in SHOPS}
-        self.connector = Connector(self._settings())
+    def __init__(self, sandbox: SandboxControl, folder: Path, say: Any, stack: ExitStack) -> None:
+        self._sandbox, self._say = sandbox, say
+        self._clock = Clock()
+        self._account = sandbox.add_account(ACCOUNT)
+        self._left_out = missing_extras()
+        self._shops: dict[str, DemoShop] = {}
+        for kind in SHOPS:
+            if kind.platform not in self._left_out:
+                self._shops[kind.platform] = shop = kind(self._clock, folder)
+                stack.callback(shop.close)
+        self._catalogues = {name: FIRST_CATALOGUE + place for place, name in enumerate(self._shops)}
+        self._connector = Connector(self._settings(folder), clock=self._clock.now)
+        stack.callback(self._connector.close)
 
     def run(self, count: int, started: float) -> DemoResult:
+        for platform, how in self._left_out.items():
+            self._say(f"{platform} is left out: its extra is not installed ({how}).")
         self._sell(count)
         self._say("Lengow collects from ManoMano (15 minutes of sandbox time) …")
-        self._sandbox.advance(minutes=15)
-        self._say("The connector syncs two shops on two accounts …")
-        self.connector.sync()
-        with webhook_server(self.connector, "127.0.0.1", 0, threads=4) as url:
-            self._say(f"The shops ship, and tell it by signed webhooks to {url}SHOP …")
-            shipped = sum(self._ship(url, shop) for shop in SHOPS)
-        self.connector.sync()
+        self._advance(minutes=15)
+        self._say(f"The connector syncs one account into {len(self._shops)} shops; the toggle is off …")
+        self._connector.sync()
+        off = {name: self._reasons(name)["skipped"] for name in self._shops}
+        off = {
+            name: Counter({why: n for why, n in found.items() if "marketplace" in why}) for name, found in off.items()
+        }
+        before = {name: self._numbers(name) for name in self._shops}
+        refused = self._switch_on()
+        self._connector.sync()
+        on = {name: len(self._numbers(name) - before[name]) for name in self._shops}
+        with webhook_server(self._connector, "127.0.0.1", 0, threads=4) as url:
+            self._say(f"The shops ship, and tell it by webhooks to {url}SHOP, or are polled …")
+            shipped = {name: self._ship(name, url) for name in self._shops}
+        self._advance(minutes=15)
+        self._connector.sync()
         self._say("ManoMano answers to the confirmations (an hour of sandbox time) …")
-        self._sandbox.advance(hours=1)
-        self.connector.sync()
-        return self._result(shipped, started)
+        self._advance(hours=1)
+        self._connector.sync()
+        return self._result(off, on, refused, shipped, started)
 
     def show(self, result: DemoResult) -> None:
         """What happened, a column a shop."""
-        ledger = self._sandbox.ledger()
-        table = Table("", *(f"shop {shop}" for shop in SHOPS), box=None, pad_edge=False, header_style="bold")
-        table.add_row("import_orders_shipped_by_marketplaces", *("on" if on else "off" for on in SHOPS.values()))
-        columns = [self._column(ledger, shop) for shop in SHOPS]
+        table = Table("", *result.shops, box=None, pad_edge=False, header_style="bold")
+        columns = [_column(one, sorted(result.skipped_with_toggle_off)) for one in result.shops.values()]
         for label in dict.fromkeys(label for column in columns for label in column):
             table.add_row(label, *(str(column.get(label, 0)) for column in columns))
         self._say(table)
+        for name, one in result.shops.items():
+            if one.toggle_refused:
+                self._say(f"{name}: {one.toggle_refused}")
         verdict = "nothing lost, nothing doubled" if result.lost == result.doubled == 0 else "SOMETHING IS WRONG"
         self._say(
             f"Ledgers compared: {result.sold} sold, {result.imported} in the shops, {result.confirmed} of "
@@ -139,155 +181,200 @@ class _Demo:
             f"{result.seconds:.1f} s."
         )
 
-    def _settings(self) -> Settings:
-        return Settings(
-            accounts={
-                shop: Account(
-                    access_token=Secret(account.access_token),
-                    secret=Secret(account.secret),
-                    base_url=self._sandbox.url,
-                )
-                for shop, account in self._accounts.items()
-            },
-            shops={
-                shop: Shop(
-                    account=shop,
-                    platform="generic",
-                    webhook_secrets=(Secret("whsec_" + base64.b64encode(self._secrets[shop]).decode()),),
-                    options={"database": f"sqlite:///{self._database(shop)}"},
-                    **{IMPORT_SHIPPED_BY_MARKETPLACE: on},  # type: ignore[arg-type]
-                )
-                for shop, on in SHOPS.items()
-            },
-            store=Store(url=f"sqlite:///{self._folder / 'lengow.db'}"),
+    def _settings(self, folder: Path) -> Settings:
+        account = Account(
+            access_token=Secret(self._account.access_token),
+            secret=Secret(self._account.secret),
+            base_url=self._sandbox.url,
         )
+        shops = {
+            name: Shop(
+                account=ACCOUNT,
+                platform=shop.platform,
+                catalogues=(self._catalogues[name],),
+                webhook_secrets=(Secret(shop.secret),),
+                options=shop.options,
+            )
+            for name, shop in self._shops.items()
+        }
+        return Settings(accounts={ACCOUNT: account}, shops=shops, store=Store(url=f"sqlite:///{folder / 'lengow.db'}"))
 
     def _sell(self, count: int) -> None:
         self._say(f"ManoMano FR sells {count} orders …")
-        for position, account in enumerate(self._accounts.values()):
-            own = count // len(SHOPS) + (position < count % len(SHOPS))
+        for place, (name, shop) in enumerate(self._shops.items()):
+            own = count // len(self._shops) + (place < count % len(self._shops))
             kinds = {kind: int(own * share) for kind, share in SHARES.items()}
+            if not shop.takes_foreign_currency:
+                kinds["foreign_currency"] = 0
             kinds["standard"] += own - sum(kinds.values())
-            self._sandbox.sell(account.account_id, own, kinds, marketplace=MARKETPLACE)
+            catalogue = self._catalogues[name]
+            self._sandbox.sell(self._account.account_id, own, kinds, marketplace=MARKETPLACE, catalog_id=catalogue)
 
-    def _ship(self, url: str, shop: str) -> int:
-        """Ship all that the shop has to ship, and tell the connector; returns how many it told."""
-        told = 0
-        with closing(sqlite3.connect(self._database(shop))) as db, requests.Session() as session:
-            for order_id, reference in db.execute(
-                "SELECT id, reference FROM shop_orders WHERE status = 'to_ship' ORDER BY id"
-            ).fetchall():
-                number = f"{shop.upper()}{order_id:06}"
-                parcel = {key: value.format(number=number) for key, value in PARCELS[told % len(PARCELS)].items()}
-                shipment = {"id": str(order_id), "tracking_number": number, **parcel}
-                answer = session.post(url + shop, timeout=30, **self._delivery(shop, order_id, reference, shipment))
-                answer.raise_for_status()
-                with db:
-                    db.execute(
-                        "UPDATE shop_orders SET status = 'shipped', tracking_number = ? WHERE id = ?",
-                        [number, order_id],
-                    )
-                told += 1
-        return told
+    def _advance(self, **by: float) -> None:
+        """The marketplace's time, and that of the connector and the shops with it."""
+        self._sandbox.advance(**by)
+        self._clock.jump(timedelta(**by))
 
-    def _delivery(self, shop: str, order_id: int, reference: str, shipment: Mapping[str, str]) -> dict[str, Any]:
-        """A Standard Webhooks request, signed as a shop would."""
-        delivery_id, timestamp = f"{shop}-shipment-{order_id}", str(int(time.time()))
-        data = {
-            "contract": "shop-shipment/1",
-            "order": {"id": str(order_id), "external_reference": reference},
-            "shipment": shipment,
-        }
-        body = json.dumps({"type": "shipment.created", "timestamp": timestamp, "data": data}).encode()
-        signed = f"{delivery_id}.{timestamp}.".encode() + body
-        signature = base64.b64encode(hmac.new(self._secrets[shop], signed, hashlib.sha256).digest()).decode()
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": delivery_id,
-            "webhook-timestamp": timestamp,
-            "webhook-signature": f"v1,{signature}",
-        }
-        return {"data": body, "headers": headers}
+    def _switch_on(self) -> dict[str, str]:
+        """The toggle of every shop that can have it; what the others say."""
+        self._say(f"{IMPORT_SHIPPED_BY_MARKETPLACE} is switched on where the platform can do it …")
+        refused = {}
+        for name in self._shops:
+            try:
+                self._connector.set_toggle(name, IMPORT_SHIPPED_BY_MARKETPLACE, True, who="demo")
+            except ToggleUnsupported as error:
+                refused[name] = str(error)
+        return refused
 
-    def _result(self, shipped: int, started: float) -> DemoResult:
+    def _ship(self, name: str, url: str) -> int:
+        """Ship all that the shop has to ship, and have it tell; returns how many parcels."""
+        shop = self._shops[name]
+        shop.listen(f"{url}{name}", partial(self._connector.connect, name, f"{url}{name}"))
+        shipped = shop.ship()
+        shop.tell()
+        return shipped
+
+    def _result(
+        self,
+        off: dict[str, Counter[str]],
+        on: dict[str, int],
+        refused: dict[str, str],
+        shipped: dict[str, int],
+        started: float,
+    ) -> DemoResult:
         ledger = self._sandbox.ledger()
-        compared = reconcile(ledger, {self._accounts[shop].account_id: self._holdings(shop) for shop in SHOPS})
-        reasons = [self._reasons(shop) for shop in SHOPS]
-        refused = Counter("refused_by_marketplace" for told in ledger.told if told.outcome == "refused")
+        shops = {}
+        for name in self._shops:
+            own = [order for order in ledger.sold if order.catalog_id == self._catalogues[name]]
+            compared = self._compared(ledger, name, own)
+            reasons = self._reasons(name)
+            shops[name] = ShopResult(
+                platform=self._shops[name].platform,
+                tells=self._shops[name].tells,
+                sold=len(own),
+                shipped_by_marketplace=sum(order.fulfilment for order in own),
+                skipped_with_toggle_off=dict(off[name]),
+                imported_with_toggle_on=on[name],
+                toggle_refused=refused.get(name, ""),
+                imported=len(self._numbers(name)),
+                skipped=dict(reasons["skipped"]),
+                waiting=dict(reasons["waiting"] + reasons["failed"]),
+                shipped=shipped[name],
+                confirmed=shipped[name] - self._unconfirmed(name, own, compared),
+                rejected=dict(self._stopped(name)),
+                shop_requests=self._shops[name].requests(),
+                lost=len(compared.lost) + len(compared.wrong_totals),
+                doubled=len(compared.doubled) + len(compared.unexpected),
+            )
+        refusals = Counter("refused_by_marketplace" for told in ledger.told if told.outcome == "refused")
         return DemoResult(
             sold=len(ledger.sold),
-            imported=sum(len(self._held_numbers(shop)) for shop in SHOPS),
-            skipped=dict(sum((one["skipped"] for one in reasons), Counter())),
-            waiting=dict(sum((one["waiting"] + one["failed"] for one in reasons), Counter())),
-            shipped=shipped,
-            confirmed=shipped - sum(self._unconfirmed(shop, compared) for shop in SHOPS),
-            rejected=dict(sum((self._stopped(shop) for shop in SHOPS), refused)),
-            lost=len(compared.lost) + len(compared.wrong_totals),
-            doubled=len(compared.doubled) + len(compared.unexpected),
+            imported=sum(one.imported for one in shops.values()),
+            skipped=_summed(one.skipped for one in shops.values()),
+            skipped_with_toggle_off=_summed(one.skipped_with_toggle_off for one in shops.values()),
+            waiting=_summed(one.waiting for one in shops.values()),
+            shipped=sum(shipped.values()),
+            confirmed=sum(one.confirmed for one in shops.values()),
+            rejected=_summed([*(one.rejected for one in shops.values()), refusals]),
+            lost=sum(one.lost for one in shops.values()),
+            doubled=sum(one.doubled for one in shops.values()),
             seconds=round(time.monotonic() - started, 2),
+            shops=shops,
+            left_out=self._left_out,
         )
 
-    def _column(self, ledger: Ledger, shop: str) -> dict[str, int]:
-        account = self._accounts[shop]
-        own = [order for order in ledger.sold if order.account_id == account.account_id]
-        told = [one for one in ledger.told if one.account_id == account.account_id]
-        facts = {
-            "sold on ManoMano FR": len(own),
-            "  of which shipped by the marketplace": sum(order.fulfilment for order in own),
-            "in the shop": len(self._held_numbers(shop)),
-        }
-        for state, reasons in self._reasons(shop).items():
-            facts |= {f"{state}: {reason}": count for reason, count in sorted(reasons.items())}
-        facts["shop orders (an order of several packages is several)"] = len(self._holdings(shop).orders)
-        facts["confirmations that ManoMano took"] = sum(one.outcome == "confirmed" for one in told)
-        facts["  of which with carrier Other"] = sum(
-            one.outcome == "confirmed" and one.arguments.get("carrier") == "Other" for one in told
+    def _compared(self, ledger: Ledger, name: str, own: list[SoldOrder]) -> Reconciliation:
+        """What the marketplace sold for this shop with what this shop holds."""
+        numbers = {order.order_id for order in own}
+        part = Ledger(
+            at=ledger.at,
+            sold=tuple(own),
+            told=tuple(one for one in ledger.told if one.order_id in numbers),
+            rejections=ledger.rejections,
+            requests=ledger.requests,
         )
-        facts |= {f"shipment stopped: {reason}": count for reason, count in self._stopped(shop).items()}
-        facts["merchant order ids known to Lengow"] = sum(bool(order.merchant_order_ids) for order in own)
-        return facts
+        holdings = ShopHoldings(
+            orders=list(self._held(name, own)),
+            imports_fulfilment=self._connector.toggles(name)[IMPORT_SHIPPED_BY_MARKETPLACE],
+            catalogues=(self._catalogues[name],),
+        )
+        return reconcile(part, {self._account.account_id: holdings})
 
-    def _holdings(self, shop: str) -> ShopHoldings:
-        """What the shop holds, read from its own tables."""
-        return ShopHoldings(orders=list(self._held(shop)), imports_fulfilment=SHOPS[shop])
+    def _held(self, name: str, own: list[SoldOrder]) -> Iterator[HeldOrder]:
+        """The shop's list in the marketplace's lines: by SKU and pieces, as a person would compare them."""
+        sold = {order.order_id: order for order in own}
+        given: set[str] = set()
+        for listed in self._shops[name].orders():
+            lines = tuple(_lines_of(listed, sold.get(listed.number), given))
+            tracking = Tracking(number=listed.tracking) if listed.tracking else None
+            yield HeldOrder(MARKETPLACE, listed.number, lines, listed.total, tracking)
 
-    def _held(self, shop: str) -> Iterator[HeldOrder]:
-        with closing(sqlite3.connect(self._database(shop))) as db:
-            lines: dict[int, list[str]] = {}
-            for order_id, line_id in db.execute("SELECT shop_order_id, line_id FROM shop_order_lines"):
-                lines.setdefault(order_id, []).append(line_id)
-            for row in db.execute(
-                "SELECT id, marketplace, marketplace_order_id, total, tracking_number, delivered_by_marketplace"
-                " FROM shop_orders"
-            ):
-                shipped = Tracking(number=row[4]) if row[4] and not row[5] else None
-                yield HeldOrder(row[1], row[2], tuple(lines.get(row[0], ())), Decimal(row[3]), shipped)
-
-    def _unconfirmed(self, shop: str, compared: Reconciliation) -> int:
+    def _unconfirmed(self, name: str, own: list[SoldOrder], compared: Reconciliation) -> int:
         """Shipments of the shop that the marketplace has not taken, in whole or for some line."""
         open_lines = {(one.order_id, one.line_id) for one in compared.unconfirmed}
         return sum(
-            any((order.marketplace_order_id, line) in open_lines for line in (None, *order.line_ids))
-            for order in self._held(shop)
+            any((order.marketplace_order_id, line) in open_lines for line in order.line_ids)
+            for order in self._held(name, own)
             if order.shipped
         )
 
-    def _held_numbers(self, shop: str) -> set[str]:
-        return {order.marketplace_order_id for order in self._held(shop)}
+    def _numbers(self, name: str) -> set[str]:
+        return {order.number for order in self._shops[name].orders()}
 
-    def _reasons(self, shop: str) -> dict[str, Counter[str]]:
+    def _reasons(self, name: str) -> dict[str, Counter[str]]:
+        """Why orders of the shop's catalogue are not in it."""
         found: dict[str, Counter[str]] = {state: Counter() for state in ("skipped", "waiting", "failed")}
-        for (state, reason), count in self.connector.store.count_orders(shop).items():
-            if state in found:
-                found[state][reason] += count
+        for state, reasons in found.items():
+            wanted = OrderFilter(shop=name, state=state, limit=100_000)
+            reasons.update(stored.order.reason for stored in self._connector.store.list_orders(wanted))
         return found
 
-    def _stopped(self, shop: str) -> Counter[str]:
-        failed = self.connector.store.list_events(shop=shop, state=EventState.FAILED, limit=100_000)
-        return Counter(row.reason for row in failed)
+    def _stopped(self, name: str) -> Counter[str]:
+        """Shipments by the reason that stopped them; one that was told by webhook and polling is one."""
+        failed = self._connector.store.list_events(shop=name, state=EventState.FAILED, limit=100_000)
+        return Counter({row.event_id: row.reason for row in failed}.values())
 
-    def _database(self, shop: str) -> Path:
-        return self._folder / f"{shop}.db"
+
+def _column(shop: ShopResult, off: Iterable[str]) -> dict[str, object]:
+    """`off`: the reasons for which shops skip while the toggle is off."""
+    facts: dict[str, object] = {
+        "sold on ManoMano FR": shop.sold,
+        "  of which shipped by the marketplace": shop.shipped_by_marketplace,
+    }
+    facts |= {f"toggle off: skipped as {why}": shop.skipped_with_toggle_off.get(why, 0) for why in off}
+    facts["toggle on: imported of these"] = "refused" if shop.toggle_refused else shop.imported_with_toggle_on
+    facts["in the shop"] = shop.imported
+    kept = {why: count for why, count in sorted(shop.skipped.items()) if why not in shop.skipped_with_toggle_off}
+    facts |= {f"skipped: {why}": count for why, count in kept.items()}
+    facts |= {f"waiting: {why}": count for why, count in sorted(shop.waiting.items())}
+    facts["parcels sent (an order may have several)"] = shop.shipped
+    facts["  told by"] = shop.tells
+    facts["  confirmed by ManoMano"] = shop.confirmed
+    facts |= {f"  stopped: {why}": count for why, count in sorted(shop.rejected.items())}
+    facts["requests to the shop"] = shop.shop_requests
+    facts["lost, doubled"] = f"{shop.lost}, {shop.doubled}"
+    return facts
+
+
+def _lines_of(listed: Listed, sold: SoldOrder | None, given: set[str]) -> Iterator[str]:
+    """The ids of the sold lines that these goods are. What no line is left for is that line a second time."""
+    lines = list(sold.lines) if sold else []
+    for sku, quantity in listed.goods:
+        same, left = [line for line in lines if line.sku == sku], quantity
+        for line in [line for line in same if line.id not in given]:
+            if left > 0:
+                given.add(line.id)
+                left -= line.quantity
+                yield line.id
+        if left:
+            yield same[0].id if same else f"{quantity} x {sku}"
+
+
+def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(total)
 
 
 def _silent(*_: object) -> None:

@@ -28,7 +28,7 @@ def sandbox(arguments: tuple[str, ...]) -> int:
 @click.option("--orders", "count", default=200, show_default=True, type=click.IntRange(20, 20_000))
 @as_json
 def demo(count: int, as_json: bool) -> int:
-    """Do the main job against a sandbox: sell, import into two shops, ship, confirm, compare the ledgers."""
+    """Do the main job against a sandbox: sell, import into a shop of each platform, ship, confirm, compare the ledgers."""
     from lengow.console.demo import run_demo
 
     result = run_demo(count, as_json=as_json)

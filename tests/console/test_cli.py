@@ -173,17 +173,6 @@ def test_serve_takes_deliveries_and_ends_cleanly_on_sigterm(operator: Operator) 
         assert process.wait(20) == 0
 
 
-def test_the_demo_loses_and_doubles_nothing(operator: Operator) -> None:
-    result = operator.reads("demo", "--orders", "40")
-    assert (result["lost"], result["doubled"]) == (0, 0)
-    assert (
-        result["imported"] + sum(result["skipped"].values()) + sum(result["waiting"].values()) == result["sold"] == 40
-    )
-    assert result["confirmed"] == result["shipped"] - sum(result["rejected"].values()) > 0
-    assert result["skipped"]["delivered_by_marketplace_disabled"] == 4
-    assert set(result["rejected"]) == {"argument_missing"}
-
-
 def test_help_names_every_command(operator: Operator) -> None:
     text = operator.runs("--help")
     for command in ("init", "sync", "run", "serve", "orders", "actions", "events", "shop", "sandbox", "demo"):

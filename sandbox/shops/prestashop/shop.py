@@ -134,6 +134,12 @@ class PrestaShop:
             self.data.zones[id_] = frozenset(zones)
             return id_
 
+    def add_currency(self, code: str, rate: str) -> None:
+        """`rate`: what one unit of the default currency is in it."""
+        with self._lock:
+            row: Row = {"iso_code": code, "precision": "2", "conversion_rate": f"{float(rate):.6f}", "active": "1"}
+            self.data.insert("currencies", row)
+
     def set(self, name: str, value: str) -> None:
         """A value of its configuration, such as PS_ROUND_TYPE."""
         with self._lock:

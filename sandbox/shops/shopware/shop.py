@@ -118,6 +118,13 @@ class ShopwareShop:
             row = {"name": name, "technicalName": None, "trackingUrl": tracking_url or None, "active": True}
             return self.data.insert("shipping_method", row)
 
+    def add_currency(self, code: str, factor: str) -> None:
+        """`factor`: what one unit of the system's currency is in it. One that is there stays."""
+        with self._lock:
+            if not any(self.data.rows("currency", isoCode=code)):
+                like = self.data.one("currency", isoCode="EUR")
+                self.data.insert("currency", {**like, "id": None, "isoCode": code, "factor": float(factor)})
+
     def install_app(self, url: str, secret: str) -> None:
         """The app of the connector: its webhooks to `url`, signed with the secret that its registration agreed on."""
         with self._lock:
