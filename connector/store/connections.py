@@ -27,7 +27,7 @@ class Connections:
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._writing = threading.RLock()
-        with self._errors():
+        with self.errors():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self.mine()
 
@@ -50,7 +50,7 @@ class Connections:
                 "A transaction of this thread is open already; end it before the connector begins its own."
             )
         # Threads take turns here; SQLite would have them sleep and look again.
-        with self._errors(), self._writing:
+        with self.errors(), self._writing:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -76,7 +76,7 @@ class Connections:
         return connection
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
         """SQLite's own errors as ours."""
         try:
             yield

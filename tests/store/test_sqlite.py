@@ -17,7 +17,7 @@ from store_contract import StoreContract, an_order
 from lengow.connector.errors import SettingsError, StoreBusy, StoreError
 from lengow.connector.store import Store, connections, open_store
 from lengow.connector.store.migrations import migrations
-from lengow.connector.store.sqlite import CLAIM_ORDER
+from lengow.connector.store.statements import CLAIM_ORDER
 
 
 @pytest.fixture
@@ -63,6 +63,27 @@ def test_a_lock_that_lasts_is_store_busy(url: str, tmp_path: Path, monkeypatch: 
         other.rollback()
         with store.transaction() as tx:
             tx.save_order(an_order())
+
+
+def test_a_read_that_fails_is_a_store_error(store: Store, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "lengow.db")) as other:
+        other.execute("DROP TABLE toggles")
+    with pytest.raises(StoreError, match="no such table"):
+        store.toggles()
+
+
+def test_a_read_that_meets_a_lock_that_lasts_is_store_busy(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.05)
+    with closing(open_store(url)) as store:
+        with closing(sqlite3.connect(tmp_path / "lengow.db", isolation_level=None)) as other:
+            store._connections.close()  # type: ignore[attr-defined]
+            other.execute("PRAGMA locking_mode = EXCLUSIVE")
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(StoreBusy):
+                store.toggles()
+        assert store.toggles() == []
 
 
 @pytest.mark.parametrize("content", [b"this is no database at all" * 100])

@@ -1,0 +1,255 @@
+"""What is written, in SQL that SQLite and PostgreSQL both take."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from lengow.connector.errors import LeaseLost
+from lengow.connector.model import OrderState, StepKind
+from lengow.connector.store.columns import (
+    ACTION_COLUMNS,
+    RECORD_COLUMNS,
+    STEP_COLUMNS,
+    action_of,
+    step_of,
+    text_of,
+    values_of,
+)
+from lengow.connector.store.database import Database
+from lengow.connector.store.queries import Queries, chunks, marks, where_of
+from lengow.connector.store.rows import (
+    ActionRow,
+    EventRow,
+    JournalEntry,
+    NewStep,
+    OrderRow,
+    PackageRow,
+    RecordRow,
+    Step,
+    ToggleRow,
+)
+
+CLAIM_ORDER = "urgency, due_at, id"
+"""As the indexes `steps_of_shop` and `steps_of_account` have it."""
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks(len(columns))})"
+
+
+def _update(table: str, columns: Sequence[str]) -> str:
+    return f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?"
+
+
+INSERT_ORDER = _insert("orders", OrderRow.__struct_fields__[1:])
+UPDATE_ORDER = _update("orders", OrderRow.__struct_fields__[1:])
+INSERT_PACKAGE = _insert("packages", PackageRow.__struct_fields__[1:])
+UPDATE_PACKAGE = _update("packages", PackageRow.__struct_fields__[1:])
+INSERT_ACTION = _insert("actions", ActionRow.__struct_fields__[1:])
+INSERT_EVENT = _insert("events", EventRow.__struct_fields__[1:])
+SAVE_RECORD = f"""
+    INSERT INTO records ({RECORD_COLUMNS}) VALUES (?, ?, ?, ?) ON CONFLICT (order_id) DO UPDATE
+    SET raw = excluded.raw, decoded = excluded.decoded, unreadable = excluded.unreadable
+"""
+RENEW_STEP = """
+    DO UPDATE SET due_at = CASE WHEN steps.due_at < excluded.due_at THEN steps.due_at ELSE excluded.due_at END,
+    attempts = 0, held = 0, error = '', account = excluded.account, shop = excluded.shop, urgency = excluded.urgency
+    WHERE steps.lease_until IS NULL
+"""
+
+
+class Statements(Queries):
+    """The `Transaction` of the contract on any database."""
+
+    _db: Database
+
+    def save_order(self, row: OrderRow) -> int:
+        return self._save(row, INSERT_ORDER, UPDATE_ORDER)
+
+    def save_records(self, rows: Sequence[RecordRow]) -> None:
+        self._db.change_each(SAVE_RECORD, map(msgspec.structs.astuple, rows))
+
+    def save_package(self, row: PackageRow) -> int:
+        return self._save(row, INSERT_PACKAGE, UPDATE_PACKAGE)
+
+    def set_package_states(self, rows: Iterable[PackageRow]) -> None:
+        self._db.change_each(
+            "UPDATE packages SET state = ?, reason = ?, about = ?, shop_order_id = ?, carries_shipping = ?, changed_at = ?"
+            " WHERE id = ?",
+            [
+                (
+                    row.state,
+                    row.reason,
+                    row.about,
+                    row.shop_order_id,
+                    row.carries_shipping,
+                    text_of(row.changed_at),
+                    row.id,
+                )
+                for row in rows
+            ],
+        )
+
+    def set_order_states(self, rows: Iterable[tuple[int, OrderState, str, str, datetime]]) -> None:
+        self._db.change_each(
+            "UPDATE orders SET state = ?, reason = ?, about = ?, changed_at = ? WHERE id = ?",
+            [(state, reason, about, text_of(at), order_id) for order_id, state, reason, about, at in rows],
+        )
+
+    def note(self, entries: Iterable[JournalEntry]) -> None:
+        self._db.change_each(
+            "INSERT INTO journal (at, order_id, package_id, what, detail, who) VALUES (?, ?, ?, ?, ?, ?)",
+            map(values_of, entries),
+        )
+
+    def add_steps(self, steps: Sequence[NewStep], *, renew: bool = True) -> None:
+        self._db.change_each(
+            f"""
+            INSERT INTO steps (kind, subject, due_at, account, shop, urgency) VALUES (?, ?, ?, ?, ?, coalesce(?, '9999'))
+            ON CONFLICT (kind, subject) {RENEW_STEP if renew else "DO NOTHING"}
+            """,
+            map(values_of, steps),
+        )
+
+    def drop_step(self, kind: StepKind, subject: str) -> None:
+        self._db.change("DELETE FROM steps WHERE kind = ? AND subject = ?", [kind, subject])
+
+    def claim(
+        self,
+        kind: StepKind,
+        now: datetime,
+        lease_until: datetime,
+        *,
+        limit: int,
+        account: str | None = None,
+        shop: str | None = None,
+        subject: str | None = None,
+        force: bool = False,
+    ) -> list[Step]:
+        where, values = where_of({"kind = ?": kind, "account = ?": account, "shop = ?": shop, "subject = ?": subject})
+        due = "(lease_until IS NULL OR lease_until <= ?)" if force else "held = 0 AND due_at <= ?"
+        query = f"SELECT id FROM steps {where} AND {due} ORDER BY {CLAIM_ORDER} LIMIT ?"
+        return sorted(self._lease(kind, lease_until, query, [*values, text_of(now), limit]), key=lambda step: step.id)
+
+    def renew(self, step: Step, lease_until: datetime) -> Step:
+        self._with_lease("UPDATE steps SET due_at = ?, lease_until = ?", [text_of(lease_until)] * 2, step)
+        return msgspec.structs.replace(step, due_at=lease_until, lease_until=lease_until)
+
+    def mine(self, steps: Sequence[Step]) -> set[int]:
+        self._hold_steps(steps)
+        return {
+            step_id
+            for some in chunks(steps)
+            for (step_id,) in self._db.rows(
+                f"""
+                WITH wanted (id, token) AS (VALUES {marks(len(some), 2)})
+                SELECT steps.id FROM wanted JOIN steps ON steps.id = wanted.id AND steps.token = wanted.token
+                """,
+                [part for step in some for part in (step.id, step.token)],
+            )
+        }
+
+    def finish(self, steps: Sequence[Step]) -> None:
+        self._hold_steps(steps)
+        done = self._db.change_each(
+            "DELETE FROM steps WHERE id = ? AND token = ?", [(step.id, step.token) for step in steps]
+        )
+        if steps and done != len(steps):
+            raise LeaseLost(f"A step {steps[0].kind} was taken over by another worker.")
+
+    def postpone(self, step: Step, due_at: datetime, error: str = "", *, restart: bool = False) -> None:
+        attempts = 0 if restart else step.attempts
+        self._with_lease(
+            "UPDATE steps SET due_at = ?, lease_until = NULL, error = ?, attempts = ?, held = 0",
+            [text_of(due_at), error, attempts],
+            step,
+        )
+
+    def hold(self, step: Step, error: str) -> None:
+        self._with_lease("UPDATE steps SET held = 1, lease_until = NULL, error = ?", [error], step)
+
+    def add_action(self, row: ActionRow) -> tuple[ActionRow, bool]:
+        self._hold_orders("?", [row.order_id])
+        found = self._db.rows(
+            f"SELECT {ACTION_COLUMNS} FROM actions WHERE dedupe = ? AND state NOT IN ('refused', 'failed')",
+            [row.dedupe],
+        )
+        if found:
+            return action_of(found[0]), False
+        action_id = self._db.insert(INSERT_ACTION, values_of(row)[1:])
+        return msgspec.structs.replace(row, id=action_id), True
+
+    def save_action(self, row: ActionRow) -> None:
+        self._db.change(
+            "UPDATE actions SET state = ?, lengow_id = ?, error = ?, changed_at = ?, sent_at = ? WHERE id = ?",
+            [row.state, row.lengow_id, row.error, text_of(row.changed_at), text_of(row.sent_at), row.id],
+        )
+
+    def add_events(self, rows: Sequence[EventRow]) -> list[int]:
+        statement = f"{INSERT_EVENT} ON CONFLICT (shop, delivery_id, event_id) DO NOTHING RETURNING id"
+        return [int(new[0]) for row in rows for new in self._db.rows(statement, values_of(row)[1:])]
+
+    def save_event(self, row: EventRow) -> None:
+        self._db.change(
+            "UPDATE events SET state = ?, reason = ?, about = ? WHERE id = ?",
+            [row.state, row.reason, row.about, row.id],
+        )
+
+    def set_toggle(self, row: ToggleRow) -> None:
+        self._db.change(
+            """
+            INSERT INTO toggles (shop, name, value, set_at, set_by) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (shop, name) DO UPDATE SET value = excluded.value, set_at = excluded.set_at,
+                set_by = excluded.set_by
+            """,
+            values_of(row),
+        )
+
+    def set_value(self, account: str, name: str, value: str) -> None:
+        self._db.change(
+            """
+            INSERT INTO sync_state (account, name, value) VALUES (?, ?, ?)
+            ON CONFLICT (account, name) DO UPDATE SET value = excluded.value
+            """,
+            [account, name, value],
+        )
+
+    def save_marketplaces(self, account: str, descriptions: dict[str, bytes], read_at: datetime) -> None:
+        self._db.change("DELETE FROM marketplaces WHERE account = ?", [account])
+        self._db.change_each(
+            """
+            INSERT INTO marketplaces (account, marketplace, description, read_at) VALUES (?, ?, ?, ?)
+            ON CONFLICT (account, marketplace) DO UPDATE SET description = excluded.description, read_at = excluded.read_at
+            """,
+            [(account, key, description, text_of(read_at)) for key, description in sorted(descriptions.items())],
+        )
+
+    def _save(self, row: OrderRow | PackageRow, insert: str, update: str) -> int:
+        if row.id:
+            self._db.change(update, [*values_of(row)[1:], row.id])
+            return row.id
+        return self._db.insert(insert, values_of(row)[1:])
+
+    def _lease(self, kind: StepKind, lease_until: datetime, query: str, values: Sequence[Any]) -> list[Step]:  # noqa: ARG002
+        """Lease the steps of this kind whose ids the query gives."""
+        rows = self._db.rows(
+            f"""
+            UPDATE steps SET due_at = ?, lease_until = ?, token = token + 1, attempts = attempts + 1
+            WHERE id IN ({query}) RETURNING {STEP_COLUMNS}
+            """,
+            [text_of(lease_until), text_of(lease_until), *values],
+        )
+        return [step_of(row) for row in rows]
+
+    def _with_lease(self, statement: str, values: list[Any], step: Step) -> None:
+        """Run a write on a step that only the holder of its newest lease may do."""
+        self._hold_steps([step])
+        if self._db.change(f"{statement} WHERE id = ? AND token = ?", [*values, step.id, step.token]) != 1:
+            raise LeaseLost(
+                f"The step {step.kind} of {step.subject} was taken over by another worker.", step=step.subject
+            )
+
+    def _hold_steps(self, steps: Sequence[Step]) -> None:
+        """Keep others from changing these steps, and the orders that they are about, until the transaction ends."""
