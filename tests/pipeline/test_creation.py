@@ -86,7 +86,7 @@ def test_a_shop_that_is_down_for_a_week_gets_its_orders_when_it_is_up_again(flak
     [order_id] = flaky.sells()
     FlakyShop.answers = ["down"] * 15
     for _ in range(15):
-        flaky.sandbox.advance(hours=13)
+        flaky.sandbox.advance(hours=14)
         flaky.sync()
     assert flaky.state(order_id) == ("ready", "shop_unavailable")
     flaky.sandbox.advance(hours=1)
@@ -98,7 +98,7 @@ def test_a_shop_that_never_answers_plainly_waits_for_a_person_and_a_retry_mends_
     [order_id] = flaky.sells()
     FlakyShop.answers = ["lost before"] * 15
     for _ in range(15):
-        flaky.sandbox.advance(hours=13)
+        flaky.sandbox.advance(hours=14)
         flaky.sync()
     assert flaky.state(order_id) == ("failed", "gave_up")
     flaky.connector.retry("main", "manomano_fr", order_id)
