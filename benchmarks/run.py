@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import actions
 import imports
+import platforms
 import startup
 
 Figures = dict[str, tuple[float, str]]
@@ -25,6 +26,9 @@ BENCHMARKS: dict[str, Callable[[], Figures]] = {
     "unchanged": imports.measure_unchanged,
     "memory": imports.measure_memory,
     "actions": actions.measure_actions,
+    "woocommerce": platforms.measure_woocommerce,
+    "requests": platforms.measure_requests,
+    "cpu": platforms.measure_cpu,
     "startup": startup.measure_startup,
 }
 
