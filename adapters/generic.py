@@ -9,6 +9,8 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -36,6 +38,7 @@ from lengow.connector.adapter import (
     UpdateOutcome,
 )
 from lengow.connector.errors import SettingsError, ShopUnavailable, StoreError
+from lengow.connector.listing import ListedOrder, ListedOrders
 from lengow.connector.model import Address, NewOrder, Tracking
 from lengow.connector.store.connections import Connections
 
@@ -102,6 +105,13 @@ TABLES = (
 )
 
 POLL_PAGE = 100
+LIST_PAGE = 1000
+STATES: Mapping[str, Literal["open", "shipped", "cancelled"]] = {
+    "to_ship": "open",
+    "shipped": "shipped",
+    "cancelled": "cancelled",
+}
+"""What `shop_orders.status` means to the connector."""
 
 SHIPPED = frozenset({"shipped", "closed"})
 """Lengow statuses of an order that is already on its way."""
@@ -130,6 +140,7 @@ class GenericAdapter:
         settle_seconds=0,
         updates=("cancel", "ship", "address", "refund"),
         polling=True,
+        listing=True,
     )
     settings_type: ClassVar[type[msgspec.Struct]] = GenericSettings
 
@@ -197,6 +208,25 @@ class GenericAdapter:
 
     def shipments_of(self, shop_order_id: str) -> Sequence[Event]:
         return [_shipment_event(row) for row in self._shipments("shop_order_id = ?", shop_order_id)]
+
+    def orders_since(self, since: datetime, cursor: str) -> ListedOrders:
+        """By their ids, which SQLite never gives twice while the newest row stays."""
+        with self._reading() as db:
+            rows = db.execute(
+                """
+                SELECT id, reference, total, currency, status, created_at FROM shop_orders
+                WHERE id > ? AND shop = ? AND created_at >= ? ORDER BY id LIMIT ?
+                """,
+                [int(cursor or 0), self._context.shop, since.astimezone(UTC).isoformat(), LIST_PAGE],
+            ).fetchall()
+            first, last = (rows[0][0], rows[-1][0]) if rows else (0, int(cursor or 0))
+            refunded: dict[int, Decimal] = {}
+            for order_id, amount in db.execute(
+                "SELECT shop_order_id, amount FROM shop_refunds WHERE shop_order_id BETWEEN ? AND ?", [first, last]
+            ):
+                refunded[order_id] = refunded.get(order_id, Decimal(0)) + Decimal(amount)
+        listed = tuple(_listed(row, refunded.get(row[0], Decimal(0))) for row in rows)
+        return ListedOrders(listed, str(last), len(rows) == LIST_PAGE)
 
     def greets(self, request: Request) -> bool:  # noqa: ARG002 - the port's signature
         """Standard Webhooks has no unsigned hello."""
@@ -419,6 +449,19 @@ def _shipment_event(row: tuple[Any, ...]) -> Event:
         reference=reference,
         tracking=Tracking(carrier_code, carrier_name, number, url),
         raw_kind="shop_shipments",
+    )
+
+
+def _listed(row: tuple[Any, ...], refunded: Decimal) -> ListedOrder:
+    order_id, reference, total_text, currency, status, created_at = row
+    total, state = Decimal(total_text), STATES[status]
+    return ListedOrder(
+        id=str(order_id),
+        reference=reference,
+        total=total,
+        currency=currency,
+        state="refunded" if refunded and refunded >= total and state != "cancelled" else state,
+        created_at=datetime.fromisoformat(created_at),
     )
 
 
