@@ -154,10 +154,19 @@ def check(arguments: Mapping[str, str], record: Record, description: Description
     if record.lengow_status not in rules["status"]:
         raise field_errors({"action_type": f"{action_type} is not allowed for an order in {record.lengow_status}."})
     lines = {line.id for line in record.sale.lines()}
-    errors = {name: "This field is required." for name in rules["args"] if name not in arguments}
+    described = rules["args_description"]
+    errors = {
+        name: "This field is required."
+        for name in rules["args"]
+        if name not in arguments and _belongs(described.get(name), arguments)
+    }
     for name, value in arguments.items():
-        if name not in IDENTITY and (wrong := _wrong(value, rules["args_description"].get(name), lines)):
+        if name in IDENTITY:
+            continue
+        if wrong := _wrong(value, described.get(name), lines):
             errors[name] = wrong
+        elif not _belongs(described[name], arguments):
+            errors[name] = f"Unexpected field: it depends on {described[name]['depends_on']}."
     if errors:
         raise field_errors(errors)
 
@@ -180,6 +189,12 @@ def _wrong(value: str, rule: Description | None, lines: set[str]) -> str | None:
     if not rule["accept_free_values"] and value not in rule["valid_values"]:
         return f'"{value}" is not a valid choice.'
     return None
+
+
+def _belongs(rule: Description | None, arguments: Mapping[str, str]) -> bool:
+    """Whether the arguments that it depends on have one of the values that let it be given. The shape is inferred."""
+    needed = (rule["depends_on"] if rule else None) or {}
+    return all(arguments.get(name) in values for name, values in needed.items())
 
 
 def _plain(value: object) -> bool:

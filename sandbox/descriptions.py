@@ -1,5 +1,6 @@
-"""What `GET /v3.0/marketplaces` tells (reference 5). `manomano_fr` is the worked example of 5.1; `fnac_fr` is
-inferred: a marketplace that wants one shipment a line, and only carriers of its list."""
+"""What `GET /v3.0/marketplaces` tells (reference 5). `manomano_fr` is the worked example of 5.1; the others are inferred:
+`fnac_fr` wants one shipment a line, and only carriers of its list; `decathlon_fr` takes parts of a line by quantity, and
+a carrier's name only with the carrier Other; `darty_fr` takes only whole orders."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 Description = dict[str, Any]
 
 
-def _argument(kind: str = "string", values: Mapping[str, str] | None = None) -> Description:
+def _argument(
+    kind: str = "string", values: Mapping[str, str] | None = None, *, depends_on: Description | None = None
+) -> Description:
     return {
         "type": kind,
-        "depends_on": None,
+        "depends_on": depends_on,
         "valid_values": {code: {"label": label} for code, label in (values or {}).items()},
         "default_value": None,
         "accept_free_values": values is None,
@@ -112,6 +115,56 @@ def _fnac() -> Description:
     return _marketplace("Fnac", ("FRA", "FR"), "mp_fnac", status, actions, carriers)
 
 
+_MIRAKL_STATUS = {
+    "waiting_acceptance": ["WAITING_ACCEPTANCE"],
+    "accepted": ["WAITING_DEBIT"],
+    "waiting_shipment": ["SHIPPING"],
+    "shipped": ["SHIPPED"],
+    "closed": ["RECEIVED"],
+    "canceled": ["CANCELED"],
+    "refused": ["REFUSED"],
+    "refunding": ["WAITING_REFUND"],
+    "refunded": ["REFUNDED"],
+}
+
+
+def _decathlon() -> Description:
+    carriers = {"colissimo": "Colissimo", "chronopost": "Chronopost", "Other": "Other"}
+    reasons = {"damaged": "Damaged", "other": "Other"}
+    actions = {
+        "accept": _action(["waiting_acceptance"], {}, _LINE),
+        "refuse": _action(["waiting_acceptance"], {}, _LINE),
+        "ship": _action(
+            ["waiting_shipment"],
+            {"carrier": _argument("list", carriers), "tracking_number": _argument()},
+            {
+                **_LINE,
+                "shipped_quantity": _argument("quantity"),
+                "carrier_name": _argument(depends_on={"carrier": ["Other"]}),
+                "tracking_url": _argument(),
+            },
+        ),
+        "cancel": _action(["waiting_shipment"], {}, {**_LINE, "cancel_quantity": _argument("quantity")}),
+        "refund": _action(
+            ["shipped"],
+            {"refund_reason": _argument("list", reasons)},
+            {**_LINE, "refund_quantity": _argument("quantity")},
+        ),
+    }
+    return _marketplace("Decathlon", ("FRA", "FR"), "mp_decathlon", _MIRAKL_STATUS, actions, carriers)
+
+
+def _darty() -> Description:
+    actions = {
+        "accept": _action(["waiting_acceptance"], {}, {}),
+        "refuse": _action(["waiting_acceptance"], {}, {}),
+        "ship": _action(["waiting_shipment"], {"tracking_number": _argument()}, {"carrier": _argument()}),
+        "cancel": _action(["waiting_shipment"], {}, {}),
+        "refund": _action(["shipped"], {}, {}),
+    }
+    return _marketplace("Darty", ("FRA", "FR"), "mp_darty", _MIRAKL_STATUS, actions, {})
+
+
 def descriptions() -> dict[str, Description]:
     """Keyed by marketplace, as Lengow answers it."""
     french = {"COLISSIMO": "Colissimo", "CHRONOPOST": "Chronopost", "DPD": "DPD", "Other": "Other"}
@@ -120,4 +173,6 @@ def descriptions() -> dict[str, Description]:
         "manomano_fr": _manomano("ManoMano FR", ("FRA", "FR"), french),
         "manomano_es": _manomano("ManoMano ES", ("ESP", "ES"), spanish),
         "fnac_fr": _fnac(),
+        "decathlon_fr": _decathlon(),
+        "darty_fr": _darty(),
     }

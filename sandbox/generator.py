@@ -30,7 +30,7 @@ REALISTIC: Mapping[str, float] = {
 }
 # The ways in which a `missing_fields` order lacks something. It is still an order to import.
 MISSING = ("billing", "phones", "order_date", "customer", "taxes", "trackings", "payments", "names", "email")
-PREFIXES = {"manomano_fr": "M", "manomano_es": "N", "fnac_fr": "F"}
+PREFIXES = {"manomano_fr": "M", "manomano_es": "N", "fnac_fr": "F", "decathlon_fr": "D", "darty_fr": "Y"}
 SHIPPING = tuple(map(Decimal, ("0.00", "4.90", "5.90", "9.90", "14.90")))
 FOREIGN = ("GBP", "PLN", "SEK")
 WITHOUT_RATE = "CZK"

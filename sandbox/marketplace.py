@@ -121,8 +121,20 @@ def _check_manomano(action_type: str, arguments: Mapping[str, str]) -> None:
 
 def _ship(sale: Sale, arguments: Mapping[str, str], at: datetime, word: str) -> Sale:
     lines = _wanted(sale, arguments, "waiting_shipment", f"Order {sale.id} cannot be shipped: its status is {word}.")
-    shipped = _move(sale, [line.id for line in lines], "waiting_shipment", "shipped")
-    carrier = arguments["carrier"]
+    asked = _pieces(sale, lines, arguments, ("shipped_quantity", "quantity"))
+    ids = {line.id for line in lines}
+
+    def shipped_piece(line: Line) -> Line:
+        if line.id not in ids:
+            return line
+        quantity = line.shipped_quantity + asked if asked else line.quantity - line.canceled_quantity
+        if quantity + line.canceled_quantity > line.quantity:
+            raise Refused(f"Line {line.id}: {quantity} shipped of {line.quantity - line.canceled_quantity}.")
+        whole = quantity + line.canceled_quantity == line.quantity
+        return replace(line, shipped_quantity=quantity, state="shipped" if whole else line.state)
+
+    shipped = with_lines(sale, shipped_piece)
+    carrier = arguments.get("carrier")
     if carrier == "Other":
         carrier = arguments.get("carrier_name", carrier)
 
@@ -137,6 +149,32 @@ def _ship(sale: Sale, arguments: Mapping[str, str], at: datetime, word: str) -> 
         for package in shipped.packages
     )
     return replace(shipped, packages=packages)
+
+
+def _cancel(sale: Sale, arguments: Mapping[str, str], _at: datetime, word: str) -> Sale:
+    lines = _wanted(sale, arguments, "waiting_shipment", f"Order {sale.id} cannot be canceled: its status is {word}.")
+    asked = _pieces(sale, lines, arguments, ("cancel_quantity", "quantity"))
+    chosen = {line.id for line in lines}
+
+    def canceled(line: Line) -> Line:
+        if line.id not in chosen:
+            return line
+        quantity = line.canceled_quantity + asked if asked else line.quantity - line.shipped_quantity
+        if quantity + line.shipped_quantity > line.quantity:
+            raise Refused(f"Line {line.id}: {quantity} canceled of {line.quantity - line.shipped_quantity}.")
+        whole = quantity + line.shipped_quantity == line.quantity
+        state = ("shipped" if line.shipped_quantity else "canceled") if whole else line.state
+        return replace(line, canceled_quantity=quantity, state=state)
+
+    return with_lines(sale, canceled)
+
+
+def _pieces(sale: Sale, lines: Sequence[Line], arguments: Mapping[str, str], names: Sequence[str]) -> int | None:
+    """How many of the one line an action is about; None: all that is left of it."""
+    asked = next((arguments[name] for name in names if name in arguments), None)
+    if asked is not None and (len(lines) != 1 or "line" not in arguments):
+        raise Refused(f"Order {sale.id}: a quantity needs a line.")
+    return None if asked is None else int(asked)
 
 
 def _refund(sale: Sale, arguments: Mapping[str, str], _at: datetime, word: str) -> Sale:
@@ -168,7 +206,7 @@ def _mover(verb: str, source: str, target: str) -> Callable[[Sale, Mapping[str, 
 _ACTIONS: Mapping[str, Callable[[Sale, Mapping[str, str], datetime, str], Sale]] = {
     "accept": _mover("accepted", "waiting_acceptance", "waiting_shipment"),
     "refuse": _mover("refused", "waiting_acceptance", "refused"),
-    "cancel": _mover("canceled", "waiting_shipment", "canceled"),
+    "cancel": _cancel,
     "ship": _ship,
     "refund": _refund,
 }

@@ -10,6 +10,9 @@ from lengow.sandbox.ledger import Ledger, SoldOrder, Told
 
 Key = tuple[int, str, str]
 
+# Arguments by which an action is about a part of a line.
+PARTS = ("quantity", "shipped_quantity", "cancel_quantity", "refund_quantity")
+
 
 @dataclass(frozen=True, slots=True)
 class Tracking:
@@ -240,7 +243,7 @@ def _told_twice(told: Sequence[Told]) -> Iterator[Finding]:
 
 def _stood(action: Told, at: datetime) -> bool:
     refused = action.outcome == "refused" and action.decided_at is not None and action.decided_at <= at
-    partial = action.action_type == "refund" and "refund_quantity" in action.arguments
+    partial = any(name in action.arguments for name in PARTS)
     return not refused and not partial
 
 

@@ -158,10 +158,13 @@ class _Writer:
         return {"cart": cart, "delivery": delivery}
 
     def trackings(self, package: Package) -> list[Json]:
-        """One for each parcel that left, and one for the lines that wait."""
-        gone = {line_id for parcel in package.parcels for line_id in parcel.line_ids}
+        """One for each parcel that left, and one for the lines that wait; no line is in two of them."""
+        gone: set[str] = set()
+        trackings = []
+        for parcel in package.parcels:
+            trackings.append(self.tracking(package, parcel, [one for one in parcel.line_ids if one not in gone]))
+            gone.update(parcel.line_ids)
         waiting = [line.id for line in package.lines if line.id not in gone]
-        trackings = [self.tracking(package, parcel, list(parcel.line_ids)) for parcel in package.parcels]
         return trackings + ([self.tracking(package, None, waiting)] if waiting else [])
 
     def tracking(self, package: Package, parcel: Parcel | None, line_ids: list[str]) -> Json:

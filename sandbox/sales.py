@@ -57,6 +57,8 @@ class Line:
     amount: Decimal
     state: str
     refunded_quantity: int = 0
+    shipped_quantity: int = 0
+    canceled_quantity: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,7 @@ class TestActions:
 
 def test_marketplaces_come_by_their_keys_each_as_bytes(client):
     described = client.marketplaces()
-    assert sorted(described) == ["fnac_fr", "manomano_es", "manomano_fr"]
+    assert sorted(described) == ["darty_fr", "decathlon_fr", "fnac_fr", "manomano_es", "manomano_fr"]
     assert msgspec.json.decode(described["manomano_fr"])["name"] == "ManoMano FR"
 
 

@@ -128,7 +128,7 @@ def test_a_connection_is_kept_over_many_calls(api, sandbox):
 
 def test_marketplaces_are_an_object_by_key(api):
     every = api.get("/v3.0/marketplaces").json()
-    assert every.keys() == {"manomano_fr", "manomano_es", "fnac_fr"}
+    assert every.keys() == {"manomano_fr", "manomano_es", "fnac_fr", "decathlon_fr", "darty_fr"}
     assert api.get("/v3.0/marketplaces/", marketplace="manomano_fr").json() == {"manomano_fr": every["manomano_fr"]}
     orders = every["manomano_fr"]["orders"]
     assert orders["actions"]["ship"]["args"] == ["carrier", "tracking_number"]

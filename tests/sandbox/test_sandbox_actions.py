@@ -139,6 +139,86 @@ def test_shipping_line_by_line_moves_the_order_with_the_last(api, sandbox):
     assert told == lines
 
 
+def sells_pieces(api, sandbox, pieces, marketplace="decathlon_fr"):
+    """One line of so many pieces; its order's and its own id."""
+    order_id = api.sells(marketplace=marketplace)
+    sandbox.amend(order_id, {"quantity": pieces})
+    sandbox.advance(minutes=15)
+    api.log_in()
+    return order_id, api.order(order_id)["packages"][0]["cart"][0]["marketplace_order_line_id"]
+
+
+def ship_pieces(api, order_id, line_id, quantity, number="T1", **arguments):
+    asked = {"carrier": "colissimo", "tracking_number": number, "line": line_id, "shipped_quantity": quantity}
+    return api.act(order_id, "ship", "decathlon_fr", **{**asked, **arguments})
+
+
+def test_a_line_ships_in_parts_and_moves_with_the_last(api, sandbox):
+    order_id, line = sells_pieces(api, sandbox, 3)
+    for quantity, number, status in ((1, "T1", "waiting_shipment"), (2, "T2", "shipped")):
+        assert ship_pieces(api, order_id, line, quantity, number).status_code == 201
+        sandbox.advance(minutes=15)
+        assert api.order(order_id)["lengow_status"] == status
+    trackings = api.order(order_id)["packages"][0]["delivery"]["trackings"]
+    assert [(one["number"], one["marketplace_order_line_ids"]) for one in trackings] == [("T1", [line]), ("T2", [])]
+
+
+@pytest.mark.parametrize(
+    ("before", "quantity", "arguments", "why"),
+    [
+        ((), 4, {}, "4 shipped of 3"),
+        ((2,), 2, {}, "4 shipped of 3"),
+        ((), 1, {"line": ""}, "a quantity needs a line"),
+    ],
+)
+def test_more_pieces_than_were_sold_are_refused_by_the_marketplace(api, sandbox, before, quantity, arguments, why):
+    order_id, line = sells_pieces(api, sandbox, 3)
+    for pieces in before:
+        ship_pieces(api, order_id, line, pieces)
+    action_id = ship_pieces(api, order_id, line, quantity, "T2", **arguments).json()["id"]
+    sandbox.advance(minutes=15)
+    assert why in outcome(api, action_id)[2]
+
+
+def test_a_part_may_be_cancelled_and_the_rest_shipped(api, sandbox):
+    order_id, line = sells_pieces(api, sandbox, 3)
+    assert api.act(order_id, "cancel", "decathlon_fr", line=line, cancel_quantity=1).status_code == 201
+    sandbox.advance(minutes=15)
+    action_id = ship_pieces(api, order_id, line, 3).json()["id"]
+    sandbox.advance(minutes=15)
+    assert "3 shipped of 2" in outcome(api, action_id)[2]
+    assert ship_pieces(api, order_id, line, 2).status_code == 201
+    sandbox.advance(minutes=15)
+    assert api.order(order_id)["lengow_status"] == "shipped"
+
+
+@pytest.mark.parametrize(
+    ("marketplace", "arguments", "field"),
+    [
+        ("decathlon_fr", {"shipped_quantity": "0"}, "shipped_quantity"),
+        ("decathlon_fr", {"shipped_quantity": "one"}, "shipped_quantity"),
+        ("manomano_fr", {"quantity": "1"}, "quantity"),
+        ("manomano_fr", {"shipped_quantity": "1"}, "shipped_quantity"),
+        ("fnac_fr", {"shipped_quantity": "1"}, "shipped_quantity"),
+        ("darty_fr", {"line": "Y1-1"}, "line"),
+        ("decathlon_fr", {"carrier_name": "Geodis"}, "carrier_name"),
+        ("decathlon_fr", {"carrier": "chronopost", "carrier_name": "Geodis"}, "carrier_name"),
+    ],
+)
+def test_lengow_refuses_what_the_description_does_not_list_or_lets_depend(api, sandbox, marketplace, arguments, field):
+    order_id, line = sells_pieces(api, sandbox, 3, marketplace)
+    carrier = {"decathlon_fr": "colissimo", "fnac_fr": "20002"}.get(marketplace, "DPD")
+    by_line = {"line": line} if marketplace != "darty_fr" else {}
+    asked = {"carrier": carrier, "tracking_number": "T1", **by_line, **arguments}
+    answer = api.act(order_id, "ship", marketplace, **asked)
+    assert (answer.status_code, list(answer.json())) == (400, [field])
+
+
+def test_a_carriers_name_goes_with_the_carrier_it_depends_on(api, sandbox):
+    order_id, line = sells_pieces(api, sandbox, 1)
+    assert ship_pieces(api, order_id, line, 1, carrier="Other", carrier_name="Geodis").status_code == 201
+
+
 def test_fnac_takes_only_its_own_carriers_and_cancels(api, sandbox):
     order_id = api.sells(marketplace="fnac_fr")
     line = api.order(order_id)["packages"][0]["cart"][0]["marketplace_order_line_id"]
