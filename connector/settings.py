@@ -152,6 +152,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """None: no mail is sent."""
     sections: Mapping[str, Mapping[str, Any]] = {}
     """The tables of `SECTIONS` as they stand in the file; their packages read them with `convert_table`."""
+    base: Path = Path()
+    """Where relative paths of those tables start: the folder of the settings file."""
 
     def __repr__(self) -> str:
         """Without the values of `sections`, which may be secrets."""
@@ -207,7 +209,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         store = msgspec.structs.replace(store, url=_anchored(store.url, base))
         sections = {name: _table(document[name], name) for name in SECTIONS if name in document}
         mail = convert_table(_table(document["mail"], "mail"), Mail, "mail") if "mail" in document else None
-        return cls(accounts=accounts, shops=shops, store=store, mail=mail, sections=sections)
+        return cls(accounts=accounts, shops=shops, store=store, mail=mail, sections=sections, base=base or Path())
 
     def shop_for(self, account: str, marketplace: str, catalogues: tuple[int, ...]) -> str | None:
         """The name of the one shop that takes such an order."""
