@@ -13,6 +13,7 @@ from lengow.connector.actions import queue_action, retry_action
 from lengow.connector.adapter import Finding, Request, adapter_class
 from lengow.connector.catalogue import Catalogue, CatalogueProduct
 from lengow.connector.context import Context, utc_now
+from lengow.connector.digest import Digest, DigestSent, draw_up
 from lengow.connector.doctor import Examined, examine
 from lengow.connector.errors import ApiError, LengowError, OrderUnknown, SettingsError, StepUnknown, StoreError
 from lengow.connector.events import Receipt, receive, retry_event
@@ -26,6 +27,7 @@ from lengow.connector.settings import TOGGLES, Settings, refuse_unsupported_togg
 from lengow.connector.signals import Signals
 from lengow.connector.steps import (
     run_creations,
+    run_digest,
     run_events,
     run_import,
     run_one,
@@ -232,6 +234,24 @@ class Connector:
         """Orders in a shop whose shipping deadline is past or near and whose shipment was not told, nearest first."""
         return self.store.late_orders(self._context.now() + timedelta(hours=within_hours), account=account)
 
+    def digest(self, account: str) -> Digest:
+        """What the account's next digest would tell: what waits for a person and was not told before."""
+        return draw_up(self._context, self._account(account))
+
+    def send_digest(self, account: str) -> DigestSent | None:
+        """Send the account's digest now, if something is new; None where another process is at it.
+
+        Raises SettingsError where the account has none.
+        """
+        if self.settings.accounts[self._account(account)].digest is None:
+            raise SettingsError(
+                f"The account {account!r} has no digest.",
+                what_to_do=f"Write [accounts.{account}.digest] with its recipients in `to`.",
+                field=f"accounts.{account}.digest",
+            )
+        schedule(self._context, account)
+        return run_digest(self._context, account, force=True)
+
     def receive(self, shop: str, request: Request) -> Receipt:
         """Take a webhook delivery: verified and committed when this returns.
 
@@ -380,7 +400,9 @@ class Connector:
         errors.of("import", lambda: run_import(context, account, StepKind.IMPORT_DAILY, progress=progress))
         for shop in self.settings.shops_of(account):
             errors.of(shop, partial(run_poll, context, shop, force=True))
-        return self._work(account, imported, errors, report=report)
+        done = self._work(account, imported, errors, report=report)
+        errors.of("digest", lambda: run_digest(context, account))
+        return msgspec.structs.replace(done, errors=tuple(errors.texts))
 
     def _work(self, account: str, imported: Imported | None, errors: "_Errors", *, report: bool) -> AccountRound:
         """Each shop and each kind of work for itself: what fails in one holds up no other."""

@@ -188,6 +188,7 @@ class StepKind(StrEnum):
     POLL = "poll"
     SEND = "send"
     OUTCOMES = "outcomes"
+    DIGEST = "digest"
 
 
 Arguments = Mapping[str, str]

@@ -11,6 +11,7 @@ from lengow.connector.errors import LengowError
 from lengow.connector.model import StepKind
 from lengow.connector.steps import (
     run_creations,
+    run_digest,
     run_events,
     run_import,
     run_outcomes,
@@ -42,6 +43,7 @@ class Runner:
             self._spawn(f"lengow-import-{account}", partial(self._import_round, account))
             self._spawn(f"lengow-send-{account}", partial(run_sends, context, account))
             self._spawn(f"lengow-report-{account}", partial(run_reports, context, account))
+            self._spawn(f"lengow-upkeep-{account}", partial(run_digest, context, account))
         for shop in context.settings.shops:
             self._spawn(f"lengow-create-{shop}", partial(run_creations, context, shop))
             self._spawn(f"lengow-events-{shop}", partial(self._events_round, shop))

@@ -21,6 +21,7 @@ class Signals:
         self.order_updated = Signal("order=, fields=: an order came again with other content")
         self.order_failed = Signal("order=, reason=, about=: an order waits for a person")
         self.deadline_near = Signal("order=, ship_by=: a shipping deadline is near or past, and no shipment was told")
+        self.digest_due = Signal("account=, digest=: something new waits for a person; follows the digest's mail")
         self.event_received = Signal("shop=, event=: a shop told something")
         self.action_queued = Signal("order=, action=: an action was checked and will be sent")
         self.action_confirmed = Signal("order=, action=: the marketplace took it")

@@ -8,6 +8,7 @@ from lengow.connector.client.answers import ACTIONS
 from lengow.connector.context import PARALLEL_CALLS, Context
 from lengow.connector.creation import create_due
 from lengow.connector.deadlines import tell_deadlines
+from lengow.connector.digest import DigestSent, send_digest
 from lengow.connector.errors import LeaseLost, LengowError
 from lengow.connector.events import handle_event, poll_shop
 from lengow.connector.importer import Imported, Progress, decide_again, import_orders
@@ -28,16 +29,18 @@ SOON = timedelta(minutes=15)
 """How old the marketplaces' descriptions may be while an order waits for a new one."""
 
 SCHEDULED = (StepKind.IMPORT, StepKind.IMPORT_DAILY)
-RECURRING = (*SCHEDULED, StepKind.POLL, StepKind.OUTCOMES)
+RECURRING = (*SCHEDULED, StepKind.POLL, StepKind.OUTCOMES, StepKind.DIGEST)
 """Never held: they come round again whatever happens."""
 
 
 def schedule(context: Context, account: str) -> None:
-    """See to it that the account's imports and its shops' polling are on the schedule; what is there stays as it is."""
+    """See to it that what recurs for the account and its shops is on the schedule; what is there stays as it is."""
     now = context.now()
     steps = [NewStep(kind, account, now, account=account) for kind in SCHEDULED]
     polled = [shop for shop in context.settings.shops_of(account) if context.capabilities(shop).polling]
     steps += [NewStep(StepKind.POLL, shop, now, account=account, shop=shop) for shop in polled]
+    if context.settings.accounts[account].digest:
+        steps.append(NewStep(StepKind.DIGEST, account, now, account=account))
     with context.store.transaction() as tx:
         tx.add_steps(steps, renew=False)
 
@@ -123,6 +126,21 @@ def run_outcomes(context: Context, account: str, *, force: bool = False) -> int:
     return settled
 
 
+def run_digest(context: Context, account: str, *, force: bool = False) -> DigestSent | None:
+    """Send the account's digest, if it is due (with `force`: now) and something is new; None when it was not due."""
+    step = _claim_one(context, StepKind.DIGEST, account=account, force=force)
+    sent: DigestSent | None = None
+
+    def send(context: Context, step: Step) -> bool:
+        nonlocal sent
+        sent = send_digest(context, step)
+        return True
+
+    if step is not None:
+        _run(context, send, step)
+    return sent
+
+
 def run_one(context: Context, kind: StepKind, subject: str) -> bool:
     """Run the one step of this kind and subject, if it is due; for hosts with a job engine of their own. Idempotent."""
     if kind in SCHEDULED:
@@ -135,6 +153,8 @@ def run_one(context: Context, kind: StepKind, subject: str) -> bool:
     if kind is StepKind.SEND:
         action = context.store.action(int(subject))
         return action is not None and send_due(context, action.account, context.calls, subject=subject).claimed > 0
+    if kind is StepKind.DIGEST:
+        return run_digest(context, subject) is not None
     handlers = {
         StepKind.EVENT: handle_event,
         StepKind.POLL: poll_shop,

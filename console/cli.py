@@ -11,6 +11,7 @@ import click
 from lengow.console.commands.actions import actions
 from lengow.console.commands.carriers import carriers
 from lengow.console.commands.common import FAILURES_LEFT, USAGE
+from lengow.console.commands.digest import digest
 from lengow.console.commands.events import events
 from lengow.console.commands.orders import orders
 from lengow.console.commands.rounds import run, serve, sync
@@ -54,5 +55,5 @@ def cli(context: click.Context, config: str | None, verbose: int) -> None:
     set_up_logs(verbose)
 
 
-for command in (init, sync, run, serve, orders, actions, carriers, events, steps, shop, doctor, sandbox, demo):
+for command in (init, sync, run, serve, orders, actions, carriers, events, steps, shop, digest, doctor, sandbox, demo):
     cli.add_command(command)

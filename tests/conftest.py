@@ -39,7 +39,7 @@ class Merchant:
             "platform": "generic",
             "webhook_secrets": (Secret(WEBHOOK_SECRET),),
             "call_timeout": 0.2,
-            **{key: value for key, value in self.options.items() if key not in ("account", "lease_seconds")},
+            **{key: value for key, value in self.options.items() if key not in ("account", "lease_seconds", "mail")},
         }
         shop["options"] = {"database": f"sqlite:///{self.shop_database}", **shop.get("options", {})}
         return Settings(
@@ -55,6 +55,7 @@ class Merchant:
             store=Store(
                 url=f"sqlite:///{self.folder / 'lengow.db'}", lease_seconds=self.options.get("lease_seconds", 120)
             ),
+            mail=self.options.get("mail"),
         )
 
     @property

@@ -66,7 +66,7 @@ def test_a_mail_arrives_as_it_was_written(server: MailServer) -> None:
     assert text is not None
     assert html is not None
     assert text.get_content().splitlines() == MESSAGE.text.splitlines()
-    assert html.get_content() == "<p>Bonjour é</p>\n"
+    assert html.get_content().strip() == "<p>Bonjour é</p>"
     [attached] = mail.iter_attachments()
     assert (attached.get_filename(), attached.get_content()) == (pdf.name, pdf.content)
 

@@ -1,0 +1,88 @@
+"""The reason codes in French, for mails; `reasons.py` has them in English."""
+
+from lengow.connector.reasons import Reason
+
+REASONS_FRENCH: dict[str, Reason] = {
+    "waiting_acceptance": Reason(
+        "La commande, ou une de ses lignes, attend d’être acceptée sur la place de marché.",
+        "L’accepter chez Lengow ou sur la place de marché ; elle est alors importée.",
+    ),
+    "not_yet_importable": Reason(
+        "Le statut de la commande chez Lengow n’est pas de ceux qui s’importent.",
+        "Rien : elle est importée dès qu’elle est à expédier.",
+    ),
+    "unknown_marketplace": Reason(
+        "Lengow ne décrit pas cette place de marché : aucune expédition ne pourrait lui être confirmée.",
+        "Demander à Lengow de la relier au compte ; la commande est réexaminée à chaque synchronisation.",
+    ),
+    "unknown_product": Reason(
+        "La boutique n’a pas de produit avec cette référence.",
+        'Créer le produit, ou mettre unknown_products = "import" ; la commande est reprise d’elle-même.',
+    ),
+    "outcome_unknown": Reason(
+        "La réponse de la boutique à la création s’est perdue.",
+        "Rien : le connecteur demande à la boutique si elle a la commande avant de la renvoyer.",
+    ),
+    "shop_unavailable": Reason(
+        "La boutique est injoignable ou en panne.",
+        "Vérifier que la boutique répond ; le connecteur réessaie de lui-même.",
+    ),
+    "no_shop": Reason(
+        "Aucune boutique configurée ne prend les commandes de cette place de marché et de ce catalogue.",
+        "Ajouter la place de marché ou le catalogue à une boutique de ce compte.",
+    ),
+    "refused_before_import": Reason("La commande a été refusée avant d’être importée.", "Rien."),
+    "canceled_before_import": Reason("La commande a été annulée avant d’être importée.", "Rien."),
+    "refunded_before_import": Reason("La commande a été remboursée avant d’être importée.", "Rien."),
+    "delivered_by_marketplace_disabled": Reason(
+        "La place de marché expédie elle-même cette commande, et la boutique n’en importe pas de telles.",
+        "Activer import_orders_shipped_by_marketplaces pour l’importer.",
+    ),
+    "delivered_by_marketplace_unsupported": Reason(
+        "La place de marché expédie elle-même cette commande, et cette plateforme ne peut pas en importer de telles.",
+        "Rien ; la suivre chez Lengow.",
+    ),
+    "anonymized": Reason(
+        "Les données de l’acheteur ont été effacées chez Lengow : la commande ne peut plus être livrée.",
+        "Rien ; la suivre chez Lengow.",
+    ),
+    "no_lines": Reason(
+        "La commande n’a aucune ligne.", "La voir sur la place de marché ; elle est relue quand elle change."
+    ),
+    "before_start_date": Reason(
+        "La commande est antérieure au start_date de la boutique.", "Avancer start_date pour l’importer."
+    ),
+    "already_imported_elsewhere": Reason(
+        "Lengow a déjà pour cette commande un numéro marchand qui n’est pas des nôtres.",
+        "Si aucun autre système ne l’a, mettre import_orders_with_merchant_order_id = true.",
+    ),
+    "lines_moved": Reason("Ses lignes sont passées à d’autres colis de la commande avant sa création.", "Rien."),
+    "order_undecodable": Reason(
+        "Un champ de la commande manque ou n’est pas du bon type.",
+        "Le signaler à Lengow ; elle est gardée telle quelle, et relue quand elle change ou par `orders retry`.",
+    ),
+    "duplicate_line": Reason(
+        "Deux lignes de la commande ont le même identifiant.", "Le signaler à Lengow ; puis `orders retry`."
+    ),
+    "no_exchange_rate": Reason(
+        "Lengow n’a pas de taux de change pour cette commande (son total est -1).",
+        "Demander le taux à Lengow ; puis `orders retry`.",
+    ),
+    "unknown_currency": Reason(
+        "La devise de la commande manque ou n’est pas un code ISO 4217.", "Le signaler à Lengow ; puis `orders retry`."
+    ),
+    "negative_amount": Reason("Un montant de la commande est négatif.", "Le signaler à Lengow ; puis `orders retry`."),
+    "invalid_quantity": Reason(
+        "La quantité d’une ligne n’est pas d’au moins 1.", "Le signaler à Lengow ; puis `orders retry`."
+    ),
+    "no_delivery_country": Reason(
+        "L’adresse de livraison n’a pas de pays.",
+        "La compléter sur la place de marché ou chez Lengow ; puis `orders retry`.",
+    ),
+    "rejected_by_shop": Reason(
+        "La boutique a refusé la commande.", "Corriger ce que dit son texte ; puis `orders retry`."
+    ),
+    "gave_up": Reason(
+        "Toutes les tentatives ont échoué.", "Corriger ce que dit le dernier échec ; puis `orders retry`."
+    ),
+}
