@@ -305,7 +305,12 @@ class _Record:
             about=state.about,
             received_at=stored.order.received_at if stored else self._now,
             changed_at=self._now,
+            shop=self._shop(order) if order else "",
         )
+
+    def _shop(self, order: Order) -> str:
+        """The shop that takes the order; empty where none does."""
+        return self._context.settings.shop_for(self._account, order.marketplace, order.catalogues) or ""
 
     def _note_coming(self, order_id: int) -> None:
         if self._before is None:
@@ -348,7 +353,7 @@ class _Record:
             [package.line_ids for package in order.packages],
         )
         stored = {row.id: row for row in alive}
-        shop = self._context.settings.shop_for(self._account, order.marketplace, order.catalogues) or ""
+        shop = self._shop(order)
         own_ids = {row.shop_order_id for row in every if row.shop_order_id}
         known_marketplace = order.marketplace.lower() in marketplaces
         position = max((row.position for row in every), default=0)

@@ -15,11 +15,14 @@ from lengow.connector.store.rows import (
     NewStep,
     OrderFilter,
     OrderRow,
+    OrderSearch,
     PackageRow,
     RecordRow,
+    SessionRow,
     Step,
     StoredOrder,
     ToggleRow,
+    UserRow,
 )
 
 
@@ -58,10 +61,15 @@ class Reading(Protocol):
     def list_orders(self, wanted: OrderFilter) -> list[StoredOrder]:
         """Newest first."""
 
-    def late_orders(self, until: datetime, *, account: str | None = None) -> list[StoredOrder]:
-        """Created orders that wait for shipment, with a deadline before `until` and no shipment under way; nearest first.
+    def search_orders(self, wanted: OrderSearch) -> list[StoredOrder]:
+        """One page of the orders that fit; quick however many there are."""
 
-        A shipment that was given up or is stuck is not under way.
+    def late_orders(self, until: datetime, *, account: str | None = None) -> list[StoredOrder]:
+        """Created orders that wait for shipment, with a deadline before `until` and no shipment of the whole order under
+        way; nearest first.
+
+        A shipment that was given up or is stuck is not under way. Those told line by line are among them:
+        `lengow.connector.deadlines.late_orders` looks at the lines.
         """
 
     def noted(self, order_ids: Sequence[int], what: str) -> set[int]:
@@ -70,19 +78,42 @@ class Reading(Protocol):
     def count_orders(self, account: str | None = None) -> dict[tuple[str, str], int]:
         """How many by (state, reason)."""
 
+    def count_by_shop(self) -> dict[tuple[str, str, str], int]:
+        """How many by (shop, state, reason); the shop is empty for orders that none takes."""
+
+    def orders_per_hour(self, since: datetime) -> dict[datetime, int]:
+        """How many were ordered in each hour from `since` on; hours of UTC without any are left out."""
+
+    def confirmations_per_hour(self, account: str, since: datetime) -> dict[datetime, int]:
+        """How many shipments the marketplaces confirmed, likewise."""
+
     def journal(self, order_id: int) -> list[JournalEntry]: ...
+
+    def general_journal(self, *, limit: int = 50) -> list[JournalEntry]:
+        """What happened to no order in particular, such as a toggle that was switched; newest first."""
 
     def actions_of(self, order_id: int) -> list[ActionRow]: ...
 
     def action(self, action_id: int) -> ActionRow | None: ...
 
     def list_actions(
-        self, *, account: str | None = None, states: Sequence[ActionState] = (), limit: int | None = None
+        self,
+        *,
+        account: str | None = None,
+        states: Sequence[ActionState] = (),
+        unhandled: bool = False,
+        before_id: int | None = None,
+        limit: int | None = None,
     ) -> list[ActionRow]:
-        """Newest first."""
+        """Newest first. `unhandled`: only those that nobody has dealt with."""
 
     def list_events(
-        self, *, shop: str | None = None, state: EventState | None = None, limit: int = 50
+        self,
+        *,
+        shop: str | None = None,
+        state: EventState | None = None,
+        before_id: int | None = None,
+        limit: int = 50,
     ) -> list[EventRow]:
         """Newest first."""
 
@@ -105,6 +136,17 @@ class Reading(Protocol):
         """Whether some worker holds a step of this kind of the shop."""
 
     def step(self, step_id: int) -> Step | None: ...
+
+    def users(self) -> list[UserRow]: ...
+
+    def user(self, name: str) -> UserRow | None: ...
+
+    def session(self, digest: str) -> SessionRow | None: ...
+
+    def sessions(self) -> list[SessionRow]: ...
+
+    def failed_logins(self, subjects: Sequence[str]) -> dict[str, int]:
+        """How many were noted of each, and not forgotten."""
 
 
 class Transaction(Reading, Protocol):
@@ -178,6 +220,25 @@ class Transaction(Reading, Protocol):
     def set_toggle(self, row: ToggleRow) -> None: ...
 
     def set_value(self, account: str, name: str, value: str) -> None: ...
+
+    def save_user(self, row: UserRow) -> None:
+        """Insert, or replace by name."""
+
+    def drop_user(self, name: str) -> None:
+        """With the user's sessions."""
+
+    def add_session(self, row: SessionRow) -> None: ...
+
+    def drop_session(self, digest: str) -> None: ...
+
+    def drop_sessions(self, user: str) -> None: ...
+
+    def drop_expired_sessions(self, now: datetime) -> None: ...
+
+    def note_failed_login(self, subjects: Sequence[str], at: datetime) -> None: ...
+
+    def forget_failed_logins(self, *, subjects: Sequence[str] = (), before: datetime | None = None) -> None:
+        """Those of the subjects, and those from before a time."""
 
     def save_marketplaces(self, account: str, descriptions: dict[str, bytes], read_at: datetime) -> None: ...
 

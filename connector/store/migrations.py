@@ -27,12 +27,22 @@ FIRST = (
         about TEXT NOT NULL,
         received_at TEXT NOT NULL,
         changed_at TEXT NOT NULL,
+        shop TEXT NOT NULL DEFAULT '',
+        listed_at TEXT GENERATED ALWAYS AS (coalesce(ordered_at, received_at)) STORED,
         UNIQUE (account, marketplace, marketplace_order_id)
     )
     """,
-    "CREATE INDEX orders_by_state ON orders (account, state, reason)",
+    "CREATE INDEX orders_by_state ON orders (account, state, reason, shop)",
+    "CREATE INDEX orders_listed ON orders (listed_at, id, shop, marketplace, state, reason, types)",
     "CREATE INDEX orders_by_deadline ON orders (ship_by) WHERE status = 'waiting_shipment' AND state = 'created'",
     "CREATE INDEX orders_by_number ON orders (marketplace_order_id)",
+    """
+    CREATE TABLE order_words (
+        order_id INTEGER NOT NULL REFERENCES orders (id),
+        word TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX order_words_by_word ON order_words (word, order_id)",
     """
     CREATE TABLE records (
         order_id INTEGER PRIMARY KEY REFERENCES orders (id),
@@ -58,7 +68,7 @@ FIRST = (
         UNIQUE (order_id, position)
     )
     """,
-    "CREATE INDEX packages_by_shop_order ON packages (shop, shop_order_id) WHERE shop_order_id <> ''",
+    "CREATE INDEX packages_by_shop_order ON packages (shop_order_id, shop) WHERE shop_order_id <> ''",
     """
     CREATE TABLE steps (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -94,12 +104,16 @@ FIRST = (
         error TEXT NOT NULL,
         created_at TEXT NOT NULL,
         changed_at TEXT NOT NULL,
-        sent_at TEXT
+        sent_at TEXT,
+        parcel TEXT NOT NULL,
+        quantity INTEGER,
+        handled TEXT NOT NULL
     )
     """,
     "CREATE UNIQUE INDEX actions_once ON actions (dedupe) WHERE state NOT IN ('refused', 'failed')",
     "CREATE INDEX actions_by_order ON actions (order_id)",
-    "CREATE INDEX actions_by_state ON actions (account, state)",
+    "CREATE INDEX actions_by_state ON actions (account, state, changed_at, action_type)",
+    "CREATE INDEX actions_listed ON actions (state, id)",
     """
     CREATE TABLE events (
         id INTEGER PRIMARY KEY,
@@ -115,6 +129,7 @@ FIRST = (
         UNIQUE (shop, delivery_id, event_id)
     )
     """,
+    "CREATE INDEX events_listed ON events (state, id)",
     """
     CREATE TABLE journal (
         id INTEGER PRIMARY KEY,
@@ -154,6 +169,31 @@ FIRST = (
         PRIMARY KEY (account, marketplace)
     )
     """,
+    """
+    CREATE TABLE users (
+        name TEXT PRIMARY KEY,
+        role TEXT NOT NULL,
+        password TEXT NOT NULL,
+        created_at TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE sessions (
+        digest TEXT PRIMARY KEY,
+        user_name TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX sessions_of_user ON sessions (user_name)",
+    """
+    CREATE TABLE failed_logins (
+        subject TEXT NOT NULL,
+        at TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX failed_logins_of_subject ON failed_logins (subject)",
+    "CREATE INDEX failed_logins_by_time ON failed_logins (at)",
 )
 
 

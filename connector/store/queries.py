@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from lengow.connector.decode import unpack_order
 from lengow.connector.model import ActionState, EventState, Order, StepKind
+from lengow.connector.store.browsing import Browsing
 from lengow.connector.store.columns import (
     ACTION_COLUMNS,
     EVENT_COLUMNS,
@@ -27,6 +28,7 @@ from lengow.connector.store.rows import (
     EventRow,
     JournalEntry,
     OrderFilter,
+    OrderSearch,
     PackageRow,
     RecordRow,
     Step,
@@ -44,7 +46,7 @@ NAMED = (
 )
 
 
-class Queries:
+class Queries(Browsing):
     """The `Reading` of the contract on any database."""
 
     _db: Source
@@ -144,6 +146,11 @@ class Queries:
         )
         return self._with_packages(rows)
 
+    def search_orders(self, wanted: OrderSearch) -> list[StoredOrder]:
+        ids = self.found_orders(wanted)
+        found = self.orders(ids)
+        return [found[order_id] for order_id in ids]
+
     def late_orders(self, until: datetime, *, account: str | None = None) -> list[StoredOrder]:
         where, values = where_of({"o.ship_by <= ?": text_of(until), "o.account = ?": account})
         rows = self._db.rows(
@@ -151,7 +158,7 @@ class Queries:
             SELECT {ORDER_COLUMNS} FROM orders o {where} AND o.status = 'waiting_shipment' AND o.state = 'created'
             AND NOT EXISTS (
                 SELECT 1 FROM actions a WHERE a.order_id = o.id AND a.action_type = 'ship'
-                AND (a.state IN ('sent', 'confirmed') OR (a.state IN ('queued', 'sending') AND NOT EXISTS (
+                AND a.arguments NOT LIKE '%"line":%' AND (a.state IN ('sent', 'confirmed') OR (a.state IN ('queued', 'sending') AND NOT EXISTS (
                     SELECT 1 FROM steps s WHERE s.kind = 'send' AND s.subject = CAST(a.id AS TEXT) AND s.held = 1
                 )))
             )
@@ -192,9 +199,17 @@ class Queries:
         return action_of(rows[0]) if rows else None
 
     def list_actions(
-        self, *, account: str | None = None, states: Sequence[ActionState] = (), limit: int | None = None
+        self,
+        *,
+        account: str | None = None,
+        states: Sequence[ActionState] = (),
+        unhandled: bool = False,
+        before_id: int | None = None,
+        limit: int | None = None,
     ) -> list[ActionRow]:
-        where, values = where_of({"account = ?": account})
+        where, values = where_of(
+            {"account = ?": account, "id < ?": before_id, "handled = ?": "" if unhandled else None}
+        )
         if states:
             where += f" {'AND' if where else 'WHERE'} state IN ({marks(len(states))})"
         most, count = ("", []) if limit is None else ("LIMIT ?", [limit])
@@ -203,10 +218,51 @@ class Queries:
         )
         return [action_of(row) for row in rows]
 
+    def change(self, change_id: int) -> ChangeRow | None:
+        self._hold_orders("SELECT order_id FROM changes WHERE id = ?", [change_id])
+        rows = self._db.rows(f"SELECT {CHANGE_COLUMNS} FROM changes WHERE id = ?", [change_id])
+        return change_of(rows[0]) if rows else None
+
+    def changes_of(self, order_ids: Sequence[int]) -> dict[int, list[ChangeRow]]:
+        changes: dict[int, list[ChangeRow]] = {order_id: [] for order_id in order_ids}
+        for some in chunks(list(changes)):
+            for row in self._db.rows(
+                f"SELECT {CHANGE_COLUMNS} FROM changes WHERE order_id IN ({marks(len(some))}) ORDER BY id", some
+            ):
+                changes[row[1]].append(change_of(row))
+        return changes
+
+    def list_changes(
+        self,
+        *,
+        account: str | None = None,
+        shop: str | None = None,
+        states: Sequence[ChangeState] = (),
+        limit: int | None = None,
+    ) -> list[ChangeRow]:
+        where, values = where_of({"account = ?": account, "shop = ?": shop})
+        if states:
+            where += f" {'AND' if where else 'WHERE'} state IN ({marks(len(states))})"
+        most, count = ("", []) if limit is None else ("LIMIT ?", [limit])
+        rows = self._db.rows(
+            f"SELECT {CHANGE_COLUMNS} FROM changes {where} ORDER BY id DESC {most}", [*values, *states, *count]
+        )
+        return [change_of(row) for row in rows]
+
+    def count_changes(self, account: str | None = None) -> dict[ChangeState, int]:
+        where, values = where_of({"account = ?": account})
+        rows = self._db.rows(f"SELECT state, count(*) FROM changes {where} GROUP BY state", values)
+        return {ChangeState(state): int(count) for state, count in rows}
+
     def list_events(
-        self, *, shop: str | None = None, state: EventState | None = None, limit: int = 50
+        self,
+        *,
+        shop: str | None = None,
+        state: EventState | None = None,
+        before_id: int | None = None,
+        limit: int = 50,
     ) -> list[EventRow]:
-        where, values = where_of({"shop = ?": shop, "state = ?": state})
+        where, values = where_of({"shop = ?": shop, "state = ?": state, "id < ?": before_id})
         rows = self._db.rows(f"SELECT {EVENT_COLUMNS} FROM events {where} ORDER BY id DESC LIMIT ?", [*values, limit])
         return [event_of(row) for row in rows]
 

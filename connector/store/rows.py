@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from lengow.connector.model import ActionState, EventState, OrderState, StepKind
+from lengow.connector.adapter import Change
+from lengow.connector.model import ActionState, ChangeKind, ChangeState, EventState, OrderState, StepKind
 
 
 class OrderKey(msgspec.Struct, frozen=True):
@@ -41,6 +42,8 @@ class OrderRow(msgspec.Struct, frozen=True):
     about: str
     received_at: datetime
     changed_at: datetime
+    shop: str = ""
+    """The shop that takes it by the settings as they were when it last came; empty when none does."""
 
     @property
     def key(self) -> OrderKey:
@@ -130,6 +133,34 @@ class ActionRow(msgspec.Struct, frozen=True):
     created_at: datetime
     changed_at: datetime
     sent_at: datetime | None
+    asked_by: str = ""
+    """Who began it: `shop NAME` for an event of a shop, `host`, or a person."""
+    parcel: str = ""
+    """The teller's id of the parcel, else its tracking number."""
+    quantity: int | None = None
+    """Pieces of its line, where it is about a part; None: the whole line, or the whole order."""
+    handled: str = ""
+    """How what was held, refused or failed was dealt with: told with another action, or dismissed by whom and why."""
+
+
+class ChangeRow(msgspec.Struct, frozen=True):
+    """What happened at Lengow to a package that is in a shop, and what became of it there."""
+
+    id: int
+    order_id: int
+    package_id: int
+    account: str
+    shop: str
+    kind: ChangeKind
+    body: Change | None
+    """None: no adapter can bring it."""
+    state: ChangeState
+    reason: str
+    about: str
+    created_at: datetime
+    changed_at: datetime
+    who: str
+    """Who settled it last."""
 
 
 class EventRow(msgspec.Struct, frozen=True):
@@ -173,3 +204,45 @@ class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 50
     before_id: int | None = None
     """For the next page: the smallest id seen."""
+
+
+class OrderSearch(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the list of orders that a person looks through. What is None or empty does not narrow it."""
+
+    text: str = ""
+    """Words that must all be found: the beginning of a name, an e-mail address, an order's, a parcel's number; or a whole
+    number of a shop order, or reference."""
+    shop: str | None = None
+    marketplace: str | None = None
+    state: str | None = None
+    reason: str | None = None
+    order_type: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    """By the order's date, else when it came: from `since`, and before `until`."""
+    sort: Literal["newest", "oldest", "deadline"] = "newest"
+    """`deadline`: only those that are to be shipped."""
+    after: tuple[datetime, int] | None = None
+    """Date (or deadline) and id of the order after which the page begins; `backwards`: before which it ends."""
+    backwards: bool = False
+    limit: int = 50
+
+
+class UserRow(msgspec.Struct, frozen=True):
+    """Who may enter the console."""
+
+    name: str
+    role: str
+    password: str
+    """Hashed."""
+    created_at: datetime
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """A login to the console that has not ended."""
+
+    digest: str
+    """Of the token that the browser holds."""
+    user: str
+    created_at: datetime
+    expires_at: datetime

@@ -27,9 +27,12 @@ from lengow.connector.store.rows import (
     OrderRow,
     PackageRow,
     RecordRow,
+    SessionRow,
     Step,
     ToggleRow,
+    UserRow,
 )
+from lengow.connector.store.words import folded, words_of
 
 CLAIM_ORDER = "urgency, due_at, id"
 """As the indexes `steps_of_shop` and `steps_of_account` have it."""
@@ -48,6 +51,7 @@ UPDATE_ORDER = _update("orders", OrderRow.__struct_fields__[1:])
 INSERT_PACKAGE = _insert("packages", PackageRow.__struct_fields__[1:])
 UPDATE_PACKAGE = _update("packages", PackageRow.__struct_fields__[1:])
 INSERT_ACTION = _insert("actions", ActionRow.__struct_fields__[1:])
+INSERT_WORD = _insert("order_words", ("order_id", "word"))
 INSERT_EVENT = _insert("events", EventRow.__struct_fields__[1:])
 SAVE_RECORD = f"""
     INSERT INTO records ({RECORD_COLUMNS}) VALUES (?, ?, ?, ?) ON CONFLICT (order_id) DO UPDATE
@@ -66,6 +70,13 @@ class Statements(Queries):
     _db: Database
 
     def save_order(self, row: OrderRow) -> int:
+        if not row.id:
+            order_id = self._save(row, INSERT_ORDER, UPDATE_ORDER)
+            self._add_words(order_id, words_of(row.marketplace_order_id, row.buyer, row.email))
+            return order_id
+        for before in self._db.rows("SELECT buyer, email FROM orders WHERE id = ?", [row.id]):
+            if before != (row.buyer, row.email):
+                self._change_words(row, *before)
         return self._save(row, INSERT_ORDER, UPDATE_ORDER)
 
     def save_records(self, rows: Sequence[RecordRow]) -> None:
@@ -179,12 +190,15 @@ class Statements(Queries):
         if found:
             return action_of(found[0]), False
         action_id = self._db.insert(INSERT_ACTION, values_of(row)[1:])
+        self._add_words(row.order_id, {folded(row.arguments.get("tracking_number", ""))} - {""})
         return msgspec.structs.replace(row, id=action_id), True
 
     def save_action(self, row: ActionRow) -> None:
         self._db.change(
-            "UPDATE actions SET state = ?, lengow_id = ?, error = ?, changed_at = ?, sent_at = ? WHERE id = ?",
-            [row.state, row.lengow_id, row.error, text_of(row.changed_at), text_of(row.sent_at), row.id],
+            """
+            UPDATE actions SET state = ?, lengow_id = ?, error = ?, changed_at = ?, sent_at = ?, handled = ? WHERE id = ?
+            """,
+            [row.state, row.lengow_id, row.error, text_of(row.changed_at), text_of(row.sent_at), row.handled, row.id],
         )
 
     def add_events(self, rows: Sequence[EventRow]) -> list[int]:
@@ -225,6 +239,56 @@ class Statements(Queries):
             """,
             [(account, key, description, text_of(read_at)) for key, description in sorted(descriptions.items())],
         )
+
+    def save_user(self, row: UserRow) -> None:
+        self._db.change(
+            """
+            INSERT INTO users (name, role, password, created_at) VALUES (?, ?, ?, ?)
+            ON CONFLICT (name) DO UPDATE SET role = excluded.role, password = excluded.password
+            """,
+            values_of(row),
+        )
+
+    def drop_user(self, name: str) -> None:
+        self.drop_sessions(name)
+        self._db.change("DELETE FROM users WHERE name = ?", [name])
+
+    def add_session(self, row: SessionRow) -> None:
+        self._db.change(
+            "INSERT INTO sessions (digest, user_name, created_at, expires_at) VALUES (?, ?, ?, ?)", values_of(row)
+        )
+
+    def drop_session(self, digest: str) -> None:
+        self._db.change("DELETE FROM sessions WHERE digest = ?", [digest])
+
+    def drop_sessions(self, user: str) -> None:
+        self._db.change("DELETE FROM sessions WHERE user_name = ?", [user])
+
+    def drop_expired_sessions(self, now: datetime) -> None:
+        self._db.change("DELETE FROM sessions WHERE expires_at <= ?", [text_of(now)])
+
+    def note_failed_login(self, subjects: Sequence[str], at: datetime) -> None:
+        self._db.change_each(
+            "INSERT INTO failed_logins (subject, at) VALUES (?, ?)", [(subject, text_of(at)) for subject in subjects]
+        )
+
+    def forget_failed_logins(self, *, subjects: Sequence[str] = (), before: datetime | None = None) -> None:
+        self._db.change_each("DELETE FROM failed_logins WHERE subject = ?", [(subject,) for subject in subjects])
+        if before is not None:
+            self._db.change("DELETE FROM failed_logins WHERE at < ?", [text_of(before)])
+
+    def _add_words(self, order_id: int, words: set[str]) -> None:
+        self._db.change_each(INSERT_WORD, [(order_id, word) for word in sorted(words)])
+
+    def _change_words(self, row: OrderRow, buyer: str, email: str) -> None:
+        """Also so that nothing is left of a name that was erased."""
+        before = words_of(row.marketplace_order_id, buyer, email)
+        after = words_of(row.marketplace_order_id, row.buyer, row.email)
+        self._db.change_each(
+            "DELETE FROM order_words WHERE word = ? AND order_id = ?",
+            [(word, row.id) for word in sorted(before - after)],
+        )
+        self._add_words(row.id, after - before)
 
     def _save(self, row: OrderRow | PackageRow, insert: str, update: str) -> int:
         if row.id:

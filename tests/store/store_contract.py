@@ -18,9 +18,12 @@ from lengow.connector.store.rows import (
     NewStep,
     OrderFilter,
     OrderRow,
+    OrderSearch,
     PackageRow,
     RecordRow,
+    SessionRow,
     ToggleRow,
+    UserRow,
 )
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
@@ -108,6 +111,128 @@ class StoreContract:
         assert store.orders_to_decide("main", NOW - timedelta(days=1)) == [package.order_id] * found
         assert store.orders_to_decide("main", NOW + timedelta(days=1)) == []
         assert store.orders_to_decide("other", NOW - timedelta(days=1)) == []
+
+    @pytest.mark.parametrize(
+        ("narrowed", "found"),
+        [
+            pytest.param({}, ["M3", "M2", "M1", "M0"], id="newest first"),
+            pytest.param({"sort": "oldest"}, ["M0", "M1", "M2", "M3"], id="oldest first"),
+            pytest.param({"sort": "deadline"}, ["M3", "M0"], id="to ship: nearest deadline first"),
+            pytest.param({"shop": "b2b"}, ["M1"], id="shop"),
+            pytest.param({"marketplace": "fnac_fr"}, ["M2"], id="marketplace"),
+            pytest.param({"state": "failed"}, ["M2"], id="state"),
+            pytest.param({"state": "failed", "reason": "no_lines"}, [], id="state and reason"),
+            pytest.param({"order_type": "is_express"}, ["M1"], id="type"),
+            pytest.param({"order_type": "is_exp"}, [], id="no part of a type"),
+            pytest.param({"since": NOW + timedelta(days=2)}, ["M3", "M2"], id="from a day"),
+            pytest.param({"until": NOW + timedelta(days=2)}, ["M1", "M0"], id="before a day"),
+            pytest.param({"text": "m1"}, ["M1"], id="number"),
+            pytest.param({"text": "dupo"}, ["M3", "M0"], id="beginning of a name"),
+            pytest.param({"text": "DUPONT jean"}, ["M0"], id="every word"),
+            pytest.param({"text": "eloise"}, ["M3"], id="without accents"),
+            pytest.param({"text": "du"}, [], id="a short word is meant whole"),
+            pytest.param({"text": "anne.martin@example.com"}, ["M1"], id="e-mail"),
+            pytest.param({"text": "martin", "state": "failed"}, ["M2"], id="name and state"),
+            pytest.param({"text": "%"}, [], id="a metacharacter stands for itself"),
+        ],
+    )
+    def test_orders_are_searched(self, store: Store, narrowed: dict[str, Any], found: list[str]) -> None:
+        self._shown_orders(store)
+        assert [one.order.marketplace_order_id for one in store.search_orders(OrderSearch(**narrowed))] == found
+
+    def test_an_order_is_found_by_its_shop_orders_number_reference_and_tracking_number(self, store: Store) -> None:
+        package = self._package(store, shop_order_id="000000123")
+        with store.transaction() as tx:
+            tx.add_action(an_action(package.order_id, arguments={"tracking_number": "6A123 456"}))
+        for text in ("000000123", package.reference, "6a123"):
+            assert [one.order.id for one in store.search_orders(OrderSearch(text=text))] == [package.order_id], text
+
+    def test_a_name_that_was_erased_is_not_found_any_more(self, store: Store) -> None:
+        order_id = self._shown_orders(store)[0]
+        before = store.order(order_id)
+        assert before is not None
+        with store.transaction() as tx:
+            tx.save_order(msgspec.structs.replace(before.order, buyer="", email=""))
+        assert store.search_orders(OrderSearch(text="jean")) == []
+        assert len(store.search_orders(OrderSearch(text="M0"))) == 1
+
+    @pytest.mark.parametrize("sort", ["newest", "oldest"])
+    def test_pages_follow_each_other_both_ways(self, store: Store, sort: Any) -> None:
+        with store.transaction() as tx:
+            for number in range(7):  # three at the same instant
+                tx.save_order(
+                    an_order(marketplace_order_id=f"M{number}", ordered_at=NOW + timedelta(hours=number // 3))
+                )
+
+        def page(**options: Any) -> list[tuple[Any, int]]:
+            found = store.search_orders(OrderSearch(sort=sort, limit=3, **options))
+            return [(one.order.ordered_at, one.order.id) for one in found]
+
+        first = page()
+        second = page(after=first[-1])
+        third = page(after=second[-1])
+        ordered = sorted([*first, *second, *third], reverse=sort == "newest")
+        assert [*first, *second, *third] == ordered
+        assert len(set(ordered)) == 7
+        assert page(after=third[0], backwards=True) == second
+        assert page(after=second[0], backwards=True) == first
+
+    def test_orders_are_counted_by_shop_and_hour(self, store: Store) -> None:
+        self._shown_orders(store)
+        assert store.count_by_shop() == {
+            ("b2c", "created", ""): 2,
+            ("b2c", "failed", "unknown_currency"): 1,
+            ("b2b", "created", ""): 1,
+        }
+        hour = NOW.replace(minute=0, second=0, microsecond=0)
+        days = {hour + timedelta(days=2): 1, hour + timedelta(days=3): 1}
+        assert store.orders_per_hour(NOW + timedelta(days=2)) == days
+
+    def test_confirmed_shipments_are_counted_by_hour(self, store: Store) -> None:
+        order_id = self._package(store).order_id
+        with store.transaction() as tx:
+            for number, state in enumerate(["confirmed", "confirmed", "refused"]):
+                row = an_action(order_id, dedupe=str(number), state=ActionState(state), changed_at=NOW)
+                tx.add_action(row)
+            tx.add_action(an_action(order_id, dedupe="9", state=ActionState.CONFIRMED, action_type="refund"))
+        hour = NOW.replace(minute=0, second=0, microsecond=0)
+        assert store.confirmations_per_hour("main", NOW - timedelta(days=1)) == {hour: 2}
+        assert store.confirmations_per_hour("main", NOW + timedelta(days=1)) == {}
+        assert store.confirmations_per_hour("other", NOW - timedelta(days=1)) == {}
+
+    def test_what_happened_to_no_order_is_read_newest_first(self, store: Store) -> None:
+        with store.transaction() as tx:
+            tx.note([JournalEntry(NOW, 7, None, "received", "", "connector")])
+            tx.note([JournalEntry(NOW, None, None, "toggled", detail, "anne") for detail in ("on", "off")])
+        assert [entry.detail for entry in store.general_journal()] == ["off", "on"]
+        assert [entry.detail for entry in store.general_journal(limit=1)] == ["off"]
+
+    def test_users_and_their_sessions(self, store: Store, again: Store) -> None:
+        anne = UserRow("anne", "admin", "hash", NOW)
+        with store.transaction() as tx:
+            tx.save_user(anne)
+            tx.save_user(UserRow("bob", "viewer", "hash", NOW))
+            tx.save_user(UserRow("bob", "operator", "other", LATER))
+            tx.add_session(SessionRow("d1", "anne", NOW, LATER))
+            tx.add_session(SessionRow("d2", "bob", NOW, MUCH_LATER))
+        assert again.users() == [anne, UserRow("bob", "operator", "other", NOW)]
+        assert again.session("d1") == SessionRow("d1", "anne", NOW, LATER)
+        with store.transaction() as tx:
+            tx.drop_expired_sessions(LATER)
+            tx.drop_user("bob")
+        assert (store.sessions(), again.session("d1"), again.user("bob")) == ([], None, None)
+
+    def test_failed_logins_are_counted_until_they_are_forgotten(self, store: Store, again: Store) -> None:
+        with store.transaction() as tx:
+            tx.note_failed_login(["name", "address"], NOW)
+            tx.note_failed_login(["address"], MUCH_LATER)
+        assert again.failed_logins(["name", "address", "other"]) == {"name": 1, "address": 2, "other": 0}
+        with store.transaction() as tx:
+            tx.forget_failed_logins(before=LATER)
+        assert again.failed_logins(["name", "address"]) == {"name": 0, "address": 1}
+        with store.transaction() as tx:
+            tx.forget_failed_logins(subjects=["address"])
+        assert again.failed_logins(["address"]) == {"address": 0}
 
     def test_orders_are_listed_newest_first_by_any_filter(self, store: Store) -> None:
         with store.transaction() as tx:
@@ -299,6 +424,34 @@ class StoreContract:
         with store.transaction() as tx:
             return tx.save_order(an_order())
 
+    def _shown_orders(self, store: Store) -> list[int]:
+        """Four orders, each a day after the one before."""
+        created = OrderState.CREATED
+        differences: list[dict[str, Any]] = [
+            {"buyer": "Jean Dupont", "state": created, "ship_by": NOW + timedelta(days=5)},
+            {
+                "buyer": "Anne Martin",
+                "email": "anne.martin@example.com",
+                "shop": "b2b",
+                "state": created,
+                "status": "shipped",
+                "types": "is_business is_express",
+            },
+            {"buyer": "Luc Martin", "marketplace": "fnac_fr", "state": OrderState.FAILED, "reason": "unknown_currency"},
+            {"buyer": "Éloïse Dupont-Durand", "state": created, "ship_by": NOW + timedelta(days=4)},
+        ]
+        with store.transaction() as tx:
+            return [
+                tx.save_order(
+                    an_order(
+                        marketplace_order_id=f"M{day}",
+                        ordered_at=NOW + timedelta(days=day) if day else None,
+                        **{"shop": "b2c", **different},
+                    )
+                )
+                for day, different in enumerate(differences)
+            ]
+
     def _package(self, store: Store, **values: Any) -> PackageRow:
         row = PackageRow(
             id=0,
@@ -349,8 +502,8 @@ def an_order(**values: Any) -> OrderRow:
     return msgspec.structs.replace(row, **values)
 
 
-def an_action(order_id: int) -> ActionRow:
-    return ActionRow(
+def an_action(order_id: int, **values: Any) -> ActionRow:
+    row = ActionRow(
         id=0,
         order_id=order_id,
         package_id=None,
@@ -367,6 +520,7 @@ def an_action(order_id: int) -> ActionRow:
         changed_at=NOW,
         sent_at=None,
     )
+    return msgspec.structs.replace(row, **values)
 
 
 def an_event(shop: str = "b2c", event_id: str = "1") -> EventRow:

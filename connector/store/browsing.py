@@ -1,0 +1,148 @@
+"""What a person looks through: orders by any filter, counts, the last days. In SQL that SQLite and PostgreSQL both take.
+
+One index, `orders_listed`, has every column that the list is narrowed by. Where nothing narrower leads to the orders,
+it is read from its end until a page is full: at a million orders a small part of a second, whatever is asked for.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lengow.connector.store.columns import text_of
+from lengow.connector.store.database import Source
+from lengow.connector.store.rows import JournalEntry, OrderSearch, SessionRow, UserRow
+from lengow.connector.store.words import sought_words, word_range
+
+MOST_FOUND = 20_000
+"""Of orders in which a word is found, so many are looked at: the last by the word."""
+
+TO_SHIP = "o.status = 'waiting_shipment' AND o.state = 'created'"
+"""As the index `orders_by_deadline` has it."""
+
+SORTED_BY = {"newest": ("o.listed_at", "DESC"), "oldest": ("o.listed_at", "ASC"), "deadline": ("o.ship_by", "ASC")}
+OTHER_WAY = {"ASC": "DESC", "DESC": "ASC"}
+COMPARED = {"ASC": ">", "DESC": "<"}
+
+WORD_FOUND = f"""
+    o.id IN (
+        SELECT order_id FROM (
+            SELECT order_id FROM order_words WHERE word >= ? AND word < ? ORDER BY word DESC, order_id DESC
+            LIMIT {MOST_FOUND}
+        ) AS by_word
+        UNION SELECT order_id FROM packages WHERE shop_order_id = ? AND shop_order_id <> ''
+        UNION SELECT order_id FROM packages WHERE reference = ?
+    )
+"""
+
+
+class Browsing:
+    """The part of the contract's `Reading` that serves the console."""
+
+    _db: Source
+
+    def found_orders(self, wanted: OrderSearch) -> list[int]:
+        """The ids of the page, in its order."""
+        column, way = SORTED_BY[wanted.sort]
+        if wanted.backwards:
+            way = OTHER_WAY[way]
+        conditions, values = _conditions(wanted)
+        if wanted.after is not None:
+            moment, order_id = wanted.after
+            conditions.append(f"({column}, o.id) {COMPARED[way]} (?, ?)")
+            values += [text_of(moment), order_id]
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        rows = self._db.rows(
+            f"SELECT o.id FROM orders o {where} ORDER BY {column} {way}, o.id {way} LIMIT ?", [*values, wanted.limit]
+        )
+        ids = [row[0] for row in rows]
+        return ids[::-1] if wanted.backwards else ids
+
+    def count_by_shop(self) -> dict[tuple[str, str, str], int]:
+        rows = self._db.rows(
+            "SELECT account, state, reason, shop, count(*) FROM orders GROUP BY account, state, reason, shop"
+        )
+        counts: dict[tuple[str, str, str], int] = {}
+        for _, state, reason, shop, count in rows:
+            counts[shop, state, reason] = counts.get((shop, state, reason), 0) + count
+        return counts
+
+    def orders_per_hour(self, since: datetime) -> dict[datetime, int]:
+        rows = self._db.rows(
+            "SELECT substr(listed_at, 1, 13), count(*) FROM orders WHERE listed_at >= ? GROUP BY substr(listed_at, 1, 13)",
+            [text_of(since)],
+        )
+        return _by_hour(rows)
+
+    def confirmations_per_hour(self, account: str, since: datetime) -> dict[datetime, int]:
+        rows = self._db.rows(
+            """
+            SELECT substr(changed_at, 1, 13), count(*) FROM actions
+            WHERE account = ? AND state = 'confirmed' AND changed_at >= ? AND action_type = 'ship'
+            GROUP BY substr(changed_at, 1, 13)
+            """,
+            [account, text_of(since)],
+        )
+        return _by_hour(rows)
+
+    def general_journal(self, *, limit: int = 50) -> list[JournalEntry]:
+        rows = self._db.rows(
+            "SELECT at, order_id, package_id, what, detail, who FROM journal WHERE order_id IS NULL"
+            " ORDER BY id DESC LIMIT ?",
+            [limit],
+        )
+        return [JournalEntry(datetime.fromisoformat(row[0]), *row[1:]) for row in rows]
+
+    def users(self) -> list[UserRow]:
+        return [_user(row) for row in self._db.rows("SELECT name, role, password, created_at FROM users ORDER BY name")]
+
+    def user(self, name: str) -> UserRow | None:
+        rows = self._db.rows("SELECT name, role, password, created_at FROM users WHERE name = ?", [name])
+        return _user(rows[0]) if rows else None
+
+    def session(self, digest: str) -> SessionRow | None:
+        rows = self._db.rows(
+            "SELECT digest, user_name, created_at, expires_at FROM sessions WHERE digest = ?", [digest]
+        )
+        return _session(rows[0]) if rows else None
+
+    def sessions(self) -> list[SessionRow]:
+        rows = self._db.rows("SELECT digest, user_name, created_at, expires_at FROM sessions ORDER BY created_at")
+        return [_session(row) for row in rows]
+
+    def failed_logins(self, subjects: Sequence[str]) -> dict[str, int]:
+        return {
+            subject: self._db.rows("SELECT count(*) FROM failed_logins WHERE subject = ?", [subject])[0][0]
+            for subject in subjects
+        }
+
+
+def _conditions(wanted: OrderSearch) -> tuple[list[str], list[Any]]:
+    narrowed = {
+        "o.shop = ?": wanted.shop,
+        "o.marketplace = ?": wanted.marketplace,
+        "o.state = ?": wanted.state,
+        "o.reason = ?": wanted.reason,
+        "' ' || o.types || ' ' LIKE ?": f"% {wanted.order_type} %" if wanted.order_type else None,
+        "o.listed_at >= ?": text_of(wanted.since),
+        "o.listed_at < ?": text_of(wanted.until),
+    }
+    chosen = {condition: value for condition, value in narrowed.items() if value is not None}
+    conditions, values = list(chosen), list(chosen.values())
+    if wanted.sort == "deadline":
+        conditions += [TO_SHIP, "o.ship_by IS NOT NULL"]
+    for word, as_given in sought_words(wanted.text):
+        conditions.append(WORD_FOUND)
+        values += [*word_range(word), as_given, as_given]
+    return conditions, values
+
+
+def _by_hour(rows: Sequence[Sequence[Any]]) -> dict[datetime, int]:
+    return {datetime.fromisoformat(f"{hour}:00").replace(tzinfo=UTC): count for hour, count in rows}
+
+
+def _user(row: Sequence[Any]) -> UserRow:
+    return UserRow(row[0], row[1], row[2], datetime.fromisoformat(row[3]))
+
+
+def _session(row: Sequence[Any]) -> SessionRow:
+    return SessionRow(row[0], row[1], datetime.fromisoformat(row[2]), datetime.fromisoformat(row[3]))
