@@ -31,6 +31,7 @@ from lengow.connector.adapter import (
     Updated,
 )
 from lengow.connector.errors import PayloadInvalid, ShopUnavailable, SignatureError
+from lengow.connector.listing import ListedOrder, Listing
 from lengow.connector.model import Address, Line, NewOrder, Order, Package, Tracking
 from lengow.connector.secret import Secret
 
@@ -467,6 +468,45 @@ class AdapterContract:
         with pytest.raises(PayloadInvalid):
             pytest.fail(f"taken for {adapter.events(Request({}, body))}")
 
+    # Listing
+
+    def test_its_orders_are_listed_as_they_stand(self, adapter: Adapter, shop: ContractShop) -> None:
+        since = datetime.now(UTC) - timedelta(hours=3)
+        opened = self._with_listing(adapter, "J-1", [(shop.simple, 2, "49.80")], "4.90")
+        shipped = self._with_listing(adapter, "J-2", [(shop.another, 1, "9.99")])
+        shop.ship(shipped.id, SHIPPED)
+        listed = {one.reference: one for one in self._listed(adapter, since)}
+        assert set(listed) == {"J-1", "J-2"}
+        assert (listed["J-1"].id, listed["J-1"].state) == (opened.id, "open")
+        assert (listed["J-2"].id, listed["J-2"].state) == (shipped.id, "shipped")
+        assert (listed["J-1"].total, listed["J-1"].currency) == (Decimal("54.70"), "EUR")
+        assert abs(listed["J-1"].created_at - datetime.now(UTC)) < timedelta(hours=3)
+        assert self._listed(adapter, datetime.now(UTC) + timedelta(days=1)) == []
+
+    def test_a_listed_order_tells_what_the_connector_did_to_it(self, adapter: Adapter, shop: ContractShop) -> None:
+        changes: dict[str, Change] = {
+            "cancel": Cancel(),
+            "ship": MarkShipped(),
+            "refund": Refund("r1", Decimal("9.90")),
+        }
+        for name, change in changes.items():
+            made = self._with_listing(adapter, f"J-{name}", [(shop.simple, 1, "5.00")], "4.90")
+            if name in adapter.capabilities.updates:
+                self._updated(adapter, made, change)
+        told = {one.reference: one.state for one in self._listed(adapter, datetime.now(UTC) - timedelta(hours=3))}
+        words = {"cancel": "cancelled", "ship": "shipped", "refund": "refunded"}
+        assert told == {
+            f"J-{name}": words[name] if name in adapter.capabilities.updates else "open" for name in changes
+        }
+
+    def test_many_orders_are_all_listed(self, adapter: Adapter, shop: ContractShop) -> None:
+        self._with_listing(adapter, "J-3", [(shop.simple, 1, "5.00")])
+        orders = [new_order(f"J-3-{number}", [(shop.simple, 1, "5.00")]) for number in range(205)]
+        for start in range(0, len(orders), adapter.capabilities.batch_size):
+            adapter.create_orders(orders[start : start + adapter.capabilities.batch_size])
+        listed = self._listed(adapter, datetime.now(UTC) - timedelta(hours=3))
+        assert {one.reference for one in listed} == {"J-3", *(order.reference for order in orders)}
+
     # For the person who sets it up
 
     def test_check_is_content_with_a_shop_that_is_well(self, adapter: Adapter) -> None:
@@ -529,6 +569,21 @@ class AdapterContract:
             cursor = page.cursor
             if not page.more:
                 return events, cursor
+
+    def _with_listing(self, adapter: Adapter, reference: str, lines: Any, shipping: str = "0") -> ShopOrder:
+        if not adapter.capabilities.listing:
+            pytest.skip("the adapter does not list its orders")
+        return created(adapter, new_order(reference, lines, shipping=shipping))
+
+    def _listed(self, adapter: Adapter, since: datetime) -> list[ListedOrder]:
+        assert isinstance(adapter, Listing)
+        found: list[ListedOrder] = []
+        cursor, more = "", True
+        while more:
+            page = adapter.orders_since(since, cursor)
+            found += page.orders
+            cursor, more = page.cursor, page.more
+        return found
 
     def _delivery(
         self, adapter: Adapter, shop: ContractShop, reference: str, secret: Secret, *, ship: bool = False

@@ -93,6 +93,7 @@ TABLES = (
         tracking_url TEXT NOT NULL DEFAULT ''
     )
     """,
+    "CREATE INDEX IF NOT EXISTS shop_shipments_by_order ON shop_shipments (shop_order_id)",
     """
     CREATE TABLE IF NOT EXISTS shop_refunds (
         id TEXT NOT NULL,
@@ -214,8 +215,9 @@ class GenericAdapter:
         with self._reading() as db:
             rows = db.execute(
                 """
-                SELECT id, reference, total, currency, status, created_at FROM shop_orders
-                WHERE id > ? AND shop = ? AND created_at >= ? ORDER BY id LIMIT ?
+                SELECT id, reference, total, currency, status, created_at,
+                       EXISTS (SELECT 1 FROM shop_shipments WHERE shop_order_id = shop_orders.id)
+                FROM shop_orders WHERE id > ? AND shop = ? AND created_at >= ? ORDER BY id LIMIT ?
                 """,
                 [int(cursor or 0), self._context.shop, since.astimezone(UTC).isoformat(), LIST_PAGE],
             ).fetchall()
@@ -453,8 +455,10 @@ def _shipment_event(row: tuple[Any, ...]) -> Event:
 
 
 def _listed(row: tuple[Any, ...], refunded: Decimal) -> ListedOrder:
-    order_id, reference, total_text, currency, status, created_at = row
+    order_id, reference, total_text, currency, status, created_at, shipped = row
     total, state = Decimal(total_text), STATES[status]
+    if shipped and state == "open":
+        state = "shipped"
     return ListedOrder(
         id=str(order_id),
         reference=reference,

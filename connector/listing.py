@@ -20,6 +20,7 @@ class ListedOrder(msgspec.Struct, frozen=True):
     state: Literal["open", "shipped", "cancelled", "refunded"]
     """`open`: still to be shipped, also where a part was."""
     created_at: datetime
+    """When the shop made it; where the shop keeps only one date, when it was ordered."""
 
 
 class ListedOrders(msgspec.Struct, frozen=True):
@@ -37,7 +38,7 @@ class Listing(Protocol):
     """What an adapter has besides `Adapter` where its `Capabilities.listing` is true."""
 
     def orders_since(self, since: datetime, cursor: str) -> ListedOrders:
-        """A page of our orders that the shop made at `since` or later; the empty cursor gives the first page.
+        """A page of our orders whose `created_at` is `since` or later; the empty cursor gives the first page.
 
         Several orders with one reference are all listed. Not listed is what the merchant does not see in his list: what
         was deleted, set aside or is half made. An order may come twice, when the list moves meanwhile. The shop is only

@@ -1,6 +1,7 @@
 """The Magento adapter: the port's methods, each handed to the part that knows how."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar
 
 import msgspec
@@ -11,6 +12,7 @@ from lengow.adapters.magento.api import Api, Deadline, Refusal
 from lengow.adapters.magento.changes import Changer
 from lengow.adapters.magento.creation import Creator
 from lengow.adapters.magento.health import Health
+from lengow.adapters.magento.listing import Lister
 from lengow.adapters.magento.polling import Poller
 from lengow.adapters.magento.products import Products
 from lengow.adapters.magento.profile import Profiles
@@ -31,6 +33,7 @@ from lengow.connector.adapter import (
     UpdateOutcome,
 )
 from lengow.connector.errors import ShopUnavailable
+from lengow.connector.listing import ListedOrders
 from lengow.connector.model import NewOrder
 
 
@@ -43,6 +46,7 @@ class MagentoAdapter:
         settle_seconds=60,
         updates=("cancel", "ship", "address", "refund"),
         polling=True,
+        listing=True,
     )
     settings_type: ClassVar[type[msgspec.Struct]] = MagentoSettings
 
@@ -65,6 +69,7 @@ class MagentoAdapter:
         )
         self._changer = Changer(api, profiles, orders, self._creator)
         self._poller = Poller(api, settings, orders)
+        self._lister = Lister(api)
         self._health = Health(api, settings, profiles, context.clock, has_secret=bool(context.webhook_secrets))
 
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product]:
@@ -101,6 +106,9 @@ class MagentoAdapter:
 
     def shipments_of(self, shop_order_id: str) -> Sequence[Event]:
         return self._poller.of(shop_order_id, self._deadline())
+
+    def orders_since(self, since: datetime, cursor: str) -> ListedOrders:
+        return self._lister.since(since, cursor, self._deadline())
 
     def greets(self, request: Request) -> bool:  # noqa: ARG002
         """The module says no unsigned hello."""

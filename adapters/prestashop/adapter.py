@@ -1,7 +1,7 @@
 """The PrestaShop adapter: the port's methods, each handed to the part that knows how."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 import msgspec
@@ -15,6 +15,7 @@ from lengow.adapters.prestashop.creation import Creator
 from lengow.adapters.prestashop.finding import SETTLE_SECONDS, Finder
 from lengow.adapters.prestashop.finishing import Finisher
 from lengow.adapters.prestashop.health import Health
+from lengow.adapters.prestashop.listing import Lister
 from lengow.adapters.prestashop.polling import Poller
 from lengow.adapters.prestashop.products import Products
 from lengow.adapters.prestashop.profile import Profiles
@@ -33,6 +34,7 @@ from lengow.connector.adapter import (
     UpdateOutcome,
 )
 from lengow.connector.errors import ShopUnavailable
+from lengow.connector.listing import ListedOrders
 from lengow.connector.model import NewOrder
 
 BATCH_SIZE = 5
@@ -48,6 +50,7 @@ class PrestaShopAdapter:
         settle_seconds=SETTLE_SECONDS,
         updates=("cancel", "ship", "address", "refund"),
         polling=True,
+        listing=True,
     )
     settings_type: ClassVar[type[msgspec.Struct]] = PrestaShopSettings
 
@@ -70,6 +73,7 @@ class PrestaShopAdapter:
         self._creator = Creator(shop, settings, profiles, self._products, self._finder, finisher)
         self._changer = Changer(shop, settings, profiles, finisher)
         self._poller = Poller(shop, profiles, wait=timedelta(hours=settings.wait_for_tracking_hours))
+        self._lister = Lister(shop, profiles)
         self._health = Health(shop, settings, profiles, context.clock, has_secret=bool(context.webhook_secrets))
 
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product]:
@@ -102,6 +106,9 @@ class PrestaShopAdapter:
 
     def shipments_of(self, shop_order_id: str) -> Sequence[Event]:
         return self._poller.of(shop_order_id, self._deadline())
+
+    def orders_since(self, since: datetime, cursor: str) -> ListedOrders:
+        return self._lister.since(since, cursor, self._deadline())
 
     def greets(self, request: Request) -> bool:  # noqa: ARG002 - PrestaShop has no webhooks that would
         return False

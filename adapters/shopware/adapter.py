@@ -1,6 +1,7 @@
 """The Shopware adapter: the port's methods, each handed to the part that knows how."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar
 
 import msgspec
@@ -11,6 +12,7 @@ from lengow.adapters.shopware.api import Api, Refusal
 from lengow.adapters.shopware.changes import Changer
 from lengow.adapters.shopware.creation import Creator
 from lengow.adapters.shopware.health import Health
+from lengow.adapters.shopware.listing import Lister
 from lengow.adapters.shopware.polling import Poller
 from lengow.adapters.shopware.products import Products
 from lengow.adapters.shopware.profile import Profiles
@@ -30,6 +32,7 @@ from lengow.connector.adapter import (
     UpdateOutcome,
 )
 from lengow.connector.errors import ShopUnavailable
+from lengow.connector.listing import ListedOrders
 from lengow.connector.model import NewOrder
 
 
@@ -41,6 +44,7 @@ class ShopwareAdapter:
         settle_seconds=60,
         updates=("cancel", "ship", "address", "refund"),
         polling=True,
+        listing=True,
     )
     settings_type: ClassVar[type[msgspec.Struct]] = ShopwareSettings
 
@@ -62,6 +66,7 @@ class ShopwareAdapter:
         )
         self._changer = Changer(api, settings, profiles, orders)
         self._poller = Poller(api, settings, orders)
+        self._lister = Lister(api)
         self._health = Health(api, context.shop, settings, context.webhook_secrets, profiles, context.clock)
 
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product]:
@@ -93,6 +98,9 @@ class ShopwareAdapter:
 
     def shipments_of(self, shop_order_id: str) -> Sequence[Event]:
         return self._poller.of(shop_order_id, self._deadline())
+
+    def orders_since(self, since: datetime, cursor: str) -> ListedOrders:
+        return self._lister.since(since, cursor, self._deadline())
 
     def greets(self, request: Request) -> bool:  # noqa: ARG002
         """Shopware says no hello to a webhook."""

@@ -1,6 +1,7 @@
 """The WooCommerce adapter: the port's methods, each handed to the part that knows how."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar
 
 import msgspec
@@ -12,6 +13,7 @@ from lengow.adapters.woocommerce.changes import Changer
 from lengow.adapters.woocommerce.creation import Creator
 from lengow.adapters.woocommerce.finding import SETTLE_SECONDS, Finder
 from lengow.adapters.woocommerce.health import Health
+from lengow.adapters.woocommerce.listing import Lister
 from lengow.adapters.woocommerce.polling import Poller
 from lengow.adapters.woocommerce.products import Products
 from lengow.adapters.woocommerce.profile import Profiles
@@ -30,6 +32,7 @@ from lengow.connector.adapter import (
     UpdateOutcome,
 )
 from lengow.connector.errors import ShopUnavailable
+from lengow.connector.listing import ListedOrders
 from lengow.connector.model import NewOrder
 
 NOT_IMPORTABLE = (
@@ -47,6 +50,7 @@ class WooCommerceAdapter:
         settle_seconds=SETTLE_SECONDS,
         updates=("cancel", "ship", "address", "refund"),
         polling=True,
+        listing=True,
     )
     settings_type: ClassVar[type[msgspec.Struct]] = WooCommerceSettings
 
@@ -76,6 +80,7 @@ class WooCommerceAdapter:
         )
         self._changer = Changer(shop, settings)
         self._poller = Poller(shop, settings)
+        self._lister = Lister(shop, settings)
         self._health = Health(shop, context.shop, settings, context.webhook_secrets, profiles, context.clock)
 
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product]:
@@ -109,6 +114,9 @@ class WooCommerceAdapter:
 
     def shipments_of(self, shop_order_id: str) -> Sequence[Event]:
         return self._poller.of(shop_order_id, self._deadline())
+
+    def orders_since(self, since: datetime, cursor: str) -> ListedOrders:
+        return self._lister.since(since, cursor, self._deadline())
 
     def greets(self, request: Request) -> bool:
         return webhook.greets(request)
