@@ -10,8 +10,9 @@ MAY_IMPORT = {
     "connector": set(),
     "adapters": {"connector"},
     "webhooks": {"connector"},
+    "feeds": {"connector"},
     "sandbox": set(),
-    "console": {"connector", "adapters", "webhooks", "sandbox"},
+    "console": {"connector", "adapters", "webhooks", "sandbox", "feeds"},
 }
 
 

@@ -1,0 +1,256 @@
+"""Build feeds: products in, offers allotted, written and checked a thousand at a time, files put in place at the end.
+
+The feeds of one account and marketplace are built in one pass: only so can an offer be in one of them only.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from lengow.connector import Connector, Settings
+from lengow.connector.catalogue import CatalogueProduct
+from lengow.feeds.allotment import Allotment, Seen
+from lengow.feeds.columns import Flaw
+from lengow.feeds.errors import FeedCollapsed, FeedRefused
+from lengow.feeds.facts import OFFER
+from lengow.feeds.files import Draft, count_offers, held, publish
+from lengow.feeds.filters import Filter, read_filter
+from lengow.feeds.formats import FORMATS
+from lengow.feeds.offers import Composer, Offers, Problem, Row
+from lengow.feeds.settings import Feed, Group, group_of, groups
+
+log = logging.getLogger("lengow.feeds")
+
+AT_ONCE = 1000
+"""Products in hand."""
+
+Products = Callable[[str], Iterable[CatalogueProduct]]
+"""The products of a shop, by its name."""
+
+SKU = OFFER[0]
+
+
+class FeedReport(msgspec.Struct, frozen=True):
+    """What became of one feed."""
+
+    feed: str
+    path: str
+    offers: int
+    left_out: int
+    previous: int | None
+    """How many offers the file had before; None: there was none."""
+    flaws: Mapping[str, int]
+    """How many values have a flaw, by `attribute: code`."""
+    refusal: str
+    """Why it was not written; empty: it was, or would be."""
+    collapsed: bool
+    """Whether that is for the offers that it would lose."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What became of the feeds of one account and marketplace."""
+
+    account: str
+    marketplace: str
+    products: int
+    matched: int
+    """Products that any feed's filter matched."""
+    feeds: tuple[FeedReport, ...]
+    overlaps: tuple[tuple[str, str, int], ...]
+    """The feed that had them, another that they matched too, and how many."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one feed has of the products in hand."""
+
+    feed: str
+    rows: Sequence[Row]
+    left_out: int
+    offers: Offers
+    """With `sku_twice` among the flaws."""
+
+
+def build(
+    connector: Connector,
+    name: str,
+    *,
+    products: Iterable[CatalogueProduct] | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+) -> Report:
+    """Build the feed `name`, and those that share its offers, from the shops or from `products` of its own shop.
+
+    `force` writes it although it collapses; `dry_run` writes nothing. Raises FeedRefused, FeedCollapsed,
+    ShopUnavailable; then the old files stay.
+    """
+    group = group_of(connector.settings, name)
+    sources = {} if products is None else {group.feeds[name].shop: products}
+    return _build(group, connector, sources, force=force, dry_run=dry_run)
+
+
+def build_all(connector: Connector, *, force: bool = False, dry_run: bool = False) -> Iterator[Report]:
+    """Build all feeds, group by group, as the iterator is asked."""
+    for group in groups(connector.settings):
+        yield _build(group, connector, {}, force=force, dry_run=dry_run)
+
+
+def check(
+    connector: Connector, name: str | None = None, *, products: Iterable[CatalogueProduct] | None = None
+) -> Iterator[Problem]:
+    """Everything that is wrong with the offers of a feed, or of all; nothing is written."""
+    chosen = groups(connector.settings) if name is None else [group_of(connector.settings, name)]
+    for group in chosen:
+        sources = {} if products is None or name is None else {group.feeds[name].shop: products}
+        run = Run(group, _reader(connector, sources))
+        for part in run.parts():
+            if name in (None, part.feed):
+                yield from run.composers[part.feed].problems(part.offers)
+
+
+class Run:
+    """One pass over the products of a group."""
+
+    def __init__(self, group: Group, products: Products) -> None:
+        self.group = group
+        self.composers = {name: Composer(name, feed) for name, feed in group.feeds.items()}
+        self.products = 0
+        self.matched = 0
+        self.overlaps: Counter[tuple[str, str]] = Counter()
+        self._products = products
+        self._seen = Seen()
+
+    def parts(self) -> Iterator[Part]:
+        for shop in self.group.shops:
+            allotment = Allotment(_filters(self.group, shop))
+            for some in _batches(self._products(shop)):
+                self.products += len(some)
+                for name, theirs in allotment.allot(some).items():
+                    self.matched += len(theirs)
+                    yield self._part(name, theirs)
+            self.overlaps += allotment.overlaps
+
+    def _part(self, name: str, products: Sequence[CatalogueProduct]) -> Part:
+        offers = self.composers[name].compose(products)
+        skus = [row[0] for row in offers.rows]
+        twice = self._seen.repeated(skus, offers.bad)
+        if not twice and not offers.bad:
+            return Part(name, offers.rows, 0, offers)
+        flaws = [*offers.flaws, *((SKU, Flaw(place, "sku_twice", skus[place])) for place in twice)]
+        offers = msgspec.structs.replace(offers, bad=offers.bad.union(twice), flaws=flaws)
+        rows = [row for place, row in enumerate(offers.rows) if place not in offers.bad]
+        return Part(name, rows, len(offers.bad), offers)
+
+
+def _build(
+    group: Group, connector: Connector, sources: Mapping[str, Iterable[CatalogueProduct]], *, force: bool, dry_run: bool
+) -> Report:
+    paths = {name: path_of(connector.settings, feed) for name, feed in group.feeds.items()}
+    run = Run(group, _reader(connector, sources))
+    with ExitStack() as stack:
+        drafts: dict[str, Draft] = {}
+        if not dry_run:
+            stack.enter_context(held(min(paths.values())))
+            for name, feed in group.feeds.items():
+                drafts[name] = stack.enter_context(Draft(paths[name], zipped=feed.gzip))
+        counts = _write(run, drafts)
+        report = _report(run, counts, paths, force=force)
+        if not dry_run:
+            _refuse(report)
+            for draft in drafts.values():
+                draft.finish()
+            publish(list(drafts.values()))
+            for one in report.feeds:
+                log.info("feed written", extra={"feed": one.feed, "offers": one.offers, "left_out": one.left_out})
+    return report
+
+
+class Counts(msgspec.Struct):
+    offers: int = 0
+    left_out: int = 0
+    flaws: Counter[str] = msgspec.field(default_factory=Counter)
+
+
+def _write(run: Run, drafts: Mapping[str, Draft]) -> dict[str, Counts]:
+    """Write what there is into the drafts, which may be none, and count it."""
+    counts = {name: Counts() for name in run.group.feeds}
+    forms = {name: FORMATS[feed.format] for name, feed in run.group.feeds.items()}
+    headers = {name: composer.header for name, composer in run.composers.items()}
+    for name, draft in drafts.items():
+        draft.write(forms[name].head(headers[name]))
+    for part in run.parts():
+        count = counts[part.feed]
+        count.offers += len(part.rows)
+        count.left_out += part.left_out
+        if part.offers.flaws:
+            count.flaws.update(f"{attribute.name}: {flaw.code}" for attribute, flaw in part.offers.flaws)
+        if part.rows and part.feed in drafts:
+            drafts[part.feed].write(forms[part.feed].lines(headers[part.feed], part.rows))
+    for name, draft in drafts.items():
+        draft.write(forms[name].foot)
+    return counts
+
+
+def _report(run: Run, counts: Mapping[str, Counts], paths: Mapping[str, Path], *, force: bool) -> Report:
+    feeds = []
+    for name, feed in run.group.feeds.items():
+        count = counts[name]
+        previous = count_offers(paths[name], FORMATS[feed.format])
+        collapsed = bool(previous) and not force and count.offers < (previous or 0) * (1 - feed.collapse_guard)
+        lacking = count.left_out if feed.missing == "refuse" else 0
+        feeds.append(
+            FeedReport(
+                feed=name,
+                path=str(paths[name]),
+                offers=count.offers,
+                left_out=count.left_out,
+                previous=previous,
+                flaws=dict(count.flaws),
+                refusal=_refusal(feed, count, previous) if collapsed or lacking else "",
+                collapsed=collapsed and not lacking,
+            )
+        )
+    overlaps = tuple((one, other, number) for (one, other), number in run.overlaps.items() if number)
+    return Report(run.group.account, run.group.marketplace, run.products, run.matched, tuple(feeds), overlaps)
+
+
+def _refusal(feed: Feed, count: Counts, previous: int | None) -> str:
+    if feed.missing == "refuse" and count.left_out:
+        return f'{count.left_out} offers lack something mandatory, and `missing` is "refuse"'
+    return f"its offers would fall from {previous} to {count.offers}, by more than {feed.collapse_guard:.0%}"
+
+
+def _refuse(report: Report) -> None:
+    """A feed that is refused keeps those that share its offers as they are too: else an offer could be in two."""
+    for one in report.feeds:
+        if one.refusal:
+            kind = FeedCollapsed if one.collapsed else FeedRefused
+            raise kind(f"The feed {one.feed} was not written: {one.refusal}.", feed=one.feed)
+
+
+def path_of(settings: Settings, feed: Feed) -> Path:
+    return settings.base / feed.path
+
+
+def _filters(group: Group, shop: str) -> dict[str, Filter | None]:
+    return {
+        name: read_filter(feed.filter, f"feeds.{name}.filter") if feed.filter else None
+        for name, feed in group.feeds.items()
+        if feed.shop == shop
+    }
+
+
+def _reader(connector: Connector, sources: Mapping[str, Iterable[CatalogueProduct]]) -> Products:
+    return lambda shop: sources[shop] if shop in sources else connector.products(shop)
+
+
+def _batches(products: Iterable[CatalogueProduct]) -> Iterator[list[CatalogueProduct]]:
+    reading = iter(products)
+    while some := list(islice(reading, AT_ONCE)):
+        if set(map(type, some)) != {CatalogueProduct}:
+            raise TypeError("Give products as lengow.connector.catalogue.CatalogueProduct.")
+        yield some

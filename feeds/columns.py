@@ -1,0 +1,302 @@
+"""A column of an offer's attribute: values of any type in, texts as the feed writes them out, and what is wrong with which.
+
+One function a kind. Each first asks of the whole column whether it is as it should be, which is nearly always so and
+cheap, and looks at single values only if not. A value that cannot be used becomes an empty text with a flaw.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from re import ASCII, IGNORECASE
+from re import compile as pattern
+from typing import Any, Literal
+
+import msgspec
+
+from lengow.connector.currencies import CURRENCIES
+from lengow.feeds.facts import FALSE_WORDS, NO_UN_NUMBER, TRUE_WORDS, Kind
+from lengow.feeds.filters import number
+from lengow.feeds.sources import plain
+from lengow.feeds.texts import FORMULA, clean_all, is_plain
+
+CENT = Decimal("0.01")
+MONEY = pattern(r"(?:(?:0|[1-9]\d{0,8})\.\d\d\n)*", ASCII)
+WEIGHT = pattern(r"\s*(\d{1,9}(?:[.,]\d{1,9})?)\s*(kg|g)?\s*", ASCII | IGNORECASE)
+HARMLESS = pattern(r"[+-][\w.-]*", ASCII)
+UN_NUMBER = pattern(r"(?:UN\s?)?\d{4}", ASCII | IGNORECASE)
+WEB_ADDRESS = pattern(r"https?://[^\s/?#<>\"]+[^\s<>\"]*")
+GRAMS = Decimal(1000)
+EAN_LENGTHS = frozenset({8, 12, 13, 14})
+
+
+class Flaw(msgspec.Struct, frozen=True, gc=False):
+    """What is wrong with one value: its place in the column, a code of `facts.FLAWS`, and the value as it came."""
+
+    place: int
+    code: str
+    value: str
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What the feed's settings say of how values are written."""
+
+    weight_unit: Literal["kg", "g"] = "kg"
+    booleans: tuple[str, str] = ("true", "false")
+
+
+Column = tuple[list[str], list[Flaw]]
+
+
+def write_column(kind: Kind, values: list[Any], rules: Rules) -> Column:
+    return KINDS[kind](values, rules)
+
+
+def _texts(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
+    return clean_all(_as_texts(values)), []
+
+
+def _identifiers(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
+    texts = _as_texts(values)
+    if all(map(is_plain, texts)) and not any(text.startswith(FORMULA) for text in texts):
+        return texts, []
+    return _each(texts, _identifier)
+
+
+def _identifier(text: str) -> str:
+    """White space around is no part of a reference; all else is, and cannot be changed.
+
+    A spreadsheet runs nothing in `-A12` or `+33`; in `=` and `@`, or with what follows, it may.
+    """
+    text = text.strip()
+    if not is_plain(text):
+        raise Bad("unwritable")
+    if text.startswith(FORMULA) and not HARMLESS.fullmatch(text):
+        raise Bad("formula")
+    return text
+
+
+def _currencies(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
+    texts = _as_texts(values)
+    return (texts, []) if set(texts) <= CURRENCIES else _each(texts, _currency)
+
+
+def _currency(text: str) -> str:
+    if text and text.strip().upper() not in CURRENCIES:
+        raise Bad("currency_invalid")
+    return text.strip().upper()
+
+
+def _eans(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
+    texts = _as_texts(values)
+    try:
+        if all(len(text) in EAN_LENGTHS and _check_sum(text) % 10 == 0 for text in texts):
+            return texts, []
+    except KeyError:
+        pass
+    return _each(texts, _ean)
+
+
+def _ean(text: str) -> str:
+    digits = text.strip().replace(" ", "").replace("-", "")
+    if not digits:
+        return ""
+    if not (digits.isascii() and digits.isdigit()) or len(digits) not in EAN_LENGTHS:
+        raise Bad("ean_length")
+    if _check_sum(digits) % 10:
+        raise Bad("ean_check_digit")
+    return digits
+
+
+BLOCKS: Mapping[str, int] = {
+    **{f"{one:04d}": one // 1000 * 3 + one // 100 % 10 + one // 10 % 10 * 3 + one % 10 for one in range(10_000)},
+    **{f"{one:02d}": one // 10 * 3 + one % 10 for one in range(100)},
+}
+"""GS1's weights 3, 1, 3, 1, … over four digits, and over two."""
+
+
+def _check_sum(digits: str) -> int:
+    """Of a GTIN filled up to 14 digits. Raises KeyError for what are none."""
+    full = digits.rjust(14, "0")
+    return BLOCKS[full[:4]] + BLOCKS[full[4:8]] + BLOCKS[full[8:12]] + BLOCKS[full[12:]]
+
+
+def _prices(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
+    texts = list(map(str, values))
+    joined = "\n".join(texts)
+    if MONEY.fullmatch(f"{joined}\n") and "\n0.00\n" not in f"\n{joined}\n":
+        return texts, []
+    return _each(values, _price)
+
+
+def _price(value: Any) -> str:
+    text = _money(value)
+    if text == "0.00":
+        raise Bad("price_invalid")
+    return text
+
+
+def _amounts(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
+    texts = list(map(str, values))
+    if MONEY.fullmatch("\n".join(texts) + "\n"):
+        return texts, []
+    return _each(values, _money)
+
+
+def _money(value: Any) -> str:
+    if value is None or value == "":
+        return ""
+    amount = number(value)
+    if amount is None or not amount.is_finite() or abs(amount) >= 10**9:
+        raise Bad("number_invalid")
+    if amount < 0:
+        raise Bad("negative")
+    return str(amount.quantize(CENT, ROUND_HALF_UP))
+
+
+def _numbers(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
+    return _each(values, _number)
+
+
+def _number(value: Any) -> str:
+    if value is None or value == "":
+        return ""
+    amount = number(value)
+    if amount is None or not amount.is_finite() or abs(amount) >= 10**9:
+        raise Bad("number_invalid")
+    if amount < 0:
+        raise Bad("negative")
+    return _short(amount)
+
+
+def _integers(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
+    if set(map(type, values)) == {int} and min(values) >= 0:
+        return list(map(str, values)), []
+    return _each(values, _integer)
+
+
+def _integer(value: Any) -> str:
+    """Less than none is none: shops go below zero when they sell what they still have to buy."""
+    if value is None or value == "":
+        return ""
+    amount = number(value)
+    if amount is None or not amount.is_finite() or abs(amount) >= 10**9 or amount != int(amount):
+        raise Bad("stock_invalid")
+    return str(max(int(amount), 0))
+
+
+def _booleans(values: list[Any], rules: Rules) -> Column:
+    true, false = rules.booleans
+    words: dict[Any, str] = {"": "", None: "", True: true, False: false}
+    words |= dict.fromkeys(TRUE_WORDS, true) | dict.fromkeys(FALSE_WORDS, false)
+
+    def one(value: Any) -> str:
+        word = plain(value).strip().casefold()
+        if word not in words:
+            raise Bad("boolean_invalid")
+        return words[word]
+
+    try:
+        return [words[value] for value in values], []
+    except KeyError:
+        return _each(values, one)
+
+
+def _weights(values: list[Any], rules: Rules) -> Column:
+    known: dict[Any, str] = {}
+
+    def one(value: Any) -> str:
+        if value not in known:
+            known[value] = _weight(value, rules.weight_unit)
+        return known[value]
+
+    return _each(values, one)
+
+
+def _weight(value: Any, unit: str) -> str:
+    """Numbers without a unit are kilograms."""
+    if value is None or value == "":
+        return ""
+    found = WEIGHT.fullmatch(plain(value))
+    if not found:
+        raise Bad("weight_invalid")
+    kilograms = Decimal(found[1].replace(",", "."))
+    if (found[2] or "").lower() == "g":
+        kilograms /= GRAMS
+    if not kilograms:
+        raise Bad("weight_invalid")
+    return _short(kilograms * GRAMS if unit == "g" else kilograms)
+
+
+def _urls(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
+    texts = _as_texts(values)
+    joined = "\n".join(texts)
+    given = len(texts) - texts.count("")
+    if (
+        f"\n{joined}".count("\nhttps://") == given
+        and joined.count("\n") == len(texts) - 1
+        and joined.replace("\n", "").isprintable()
+        and not any(sign in joined for sign in ' <>"')
+    ):
+        return texts, []
+    return _each(texts, _url)
+
+
+def _url(text: str) -> str:
+    text = text.strip()
+    if text and not (WEB_ADDRESS.fullmatch(text) and text.isprintable()):
+        raise Bad("url_invalid")
+    return text
+
+
+def _un_numbers(values: list[Any], rules: Rules) -> Column:
+    texts, _ = _texts(values, rules)
+    return _each(texts, _un_number)
+
+
+def _un_number(text: str) -> str:
+    if text and text.casefold() not in NO_UN_NUMBER and not UN_NUMBER.fullmatch(text):
+        raise Bad("onu_invalid")
+    return text
+
+
+class Bad(Exception):
+    """A value that cannot be used; with the code of the flaw."""
+
+
+def _each(values: Sequence[Any], write: Callable[[Any], str]) -> Column:
+    texts, flaws = [], []
+    for place, value in enumerate(values):
+        try:
+            texts.append(write(value))
+        except Bad as bad:
+            texts.append("")
+            flaws.append(Flaw(place, str(bad), plain(value)))
+    return texts, flaws
+
+
+def _as_texts(values: list[Any]) -> list[str]:
+    if set(map(type, values)) <= {str}:
+        return values
+    return [value if isinstance(value, str) else plain(value) for value in values]
+
+
+def _short(amount: Decimal) -> str:
+    """Without an exponent and without zeros at the end."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+KINDS: Mapping[Kind, Callable[[list[Any], Rules], Column]] = {
+    "identifier": _identifiers,
+    "text": _texts,
+    "code": _texts,
+    "currency": _currencies,
+    "ean": _eans,
+    "price": _prices,
+    "money": _amounts,
+    "number": _numbers,
+    "integer": _integers,
+    "boolean": _booleans,
+    "weight": _weights,
+    "url": _urls,
+    "un_number": _un_numbers,
+}

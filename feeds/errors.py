@@ -1,0 +1,24 @@
+"""What a feed is refused for. Settings that are wrong are a SettingsError, as everywhere."""
+
+from lengow.connector.errors import LengowError
+
+
+class FeedRefused(LengowError):
+    """The feed was not written; the file that was there stays."""
+
+    code = "feed_refused"
+    what_to_do = "`lengow-connector feed check` lists what is missing in each product."
+
+
+class FeedCollapsed(FeedRefused):
+    """The feed would lose more offers than `collapse_guard` allows; the file that was there stays."""
+
+    code = "feed_collapsed"
+    what_to_do = "Look for what took the offers away; if they are to go, build with --force."
+
+
+class FeedUnreadable(LengowError):
+    """The file is no feed of ours."""
+
+    code = "feed_unreadable"
+    what_to_do = "Name a feed file that `lengow-connector feed build` wrote."

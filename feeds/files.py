@@ -1,0 +1,124 @@
+"""Feed files: written beside the old one and put in its place at once, so that a reader never sees half a feed."""
+
+import fcntl
+import gzip
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Self
+
+from lengow.feeds.errors import FeedRefused, FeedUnreadable
+from lengow.feeds.formats import FORMATS, Format
+
+BLOCK = 1 << 20
+ZIPPED = b"\x1f\x8b"
+MODE = 0o644
+"""Of a feed: whoever serves it may be another user."""
+
+
+class Draft:
+    """A feed on its way to `path`. Nothing is seen there until `publish`; without it, nothing is left."""
+
+    def __init__(self, path: Path, *, zipped: bool) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+        self._name = Path(name)
+        self._raw: IO[bytes] = os.fdopen(handle, "wb", BLOCK)
+        self._file: IO[bytes] = (
+            gzip.GzipFile("", "wb", 6, self._raw, mtime=0) if zipped else self._raw  # type: ignore[assignment]
+        )
+
+    def write(self, text: str) -> None:
+        self._file.write(text.encode())
+
+    def finish(self) -> None:
+        """All of it is on the disk."""
+        if self._file is not self._raw:
+            self._file.close()
+        self._raw.flush()
+        os.fsync(self._raw.fileno())
+        os.fchmod(self._raw.fileno(), MODE)
+        self._raw.close()
+
+    def publish(self) -> None:
+        os.replace(self._name, self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not self._raw:
+            self._file.close()
+        self._raw.close()
+        self._name.unlink(missing_ok=True)
+
+
+def publish(drafts: Sequence[Draft]) -> None:
+    """Put finished drafts in place, one right after the other."""
+    for draft in drafts:
+        draft.publish()
+    for folder in {draft.path.parent for draft in drafts}:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Only one process at a time builds the feeds that begin with this one. Raises FeedRefused at once for another."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(f".{path.name}.lock"), "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FeedRefused(
+                f"Another process is building {path}.", what_to_do="Wait for it; it builds the same feeds."
+            ) from None
+        yield
+
+
+def count_offers(path: Path, form: Format) -> int | None:
+    """How many offers a file has; None where there is none. Lines are offers, so that it need not be read as a feed."""
+    try:
+        with _opened(path) as file:
+            lines = sum(block.count(b"\n") for block in iter(lambda: file.read(BLOCK), b""))
+    except FileNotFoundError:
+        return None
+    except (OSError, EOFError) as error:
+        raise FeedUnreadable(f"{path} cannot be read: {error}.") from error
+    around = form.head(("",)).count("\n") + form.foot.count("\n")
+    return max(lines - around, 0)
+
+
+def format_of(path: Path) -> Format:
+    """By the file's name: `.csv`, `.xml`, `.jsonl`, each also with `.gz`."""
+    name = path.name.removesuffix(".gz")
+    form = FORMATS.get(name.rpartition(".")[2].lower())
+    if form is None:
+        raise FeedUnreadable(f"{path} has none of the endings of a feed: {', '.join(f'.{one}' for one in FORMATS)}.")
+    return form
+
+
+@contextmanager
+def lines_of(path: Path) -> Iterator[IO[str]]:
+    """The lines of a feed, zipped or not."""
+    with _opened(path) as file:
+        yield io.TextIOWrapper(file, encoding="utf-8", newline="")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    with open(path, "rb") as raw:
+        zipped = raw.read(2) == ZIPPED
+        raw.seek(0)
+        if not zipped:
+            yield raw
+            return
+        with gzip.GzipFile(fileobj=raw) as file:
+            yield file  # type: ignore[misc]
