@@ -134,7 +134,35 @@ class Refund(msgspec.Struct, frozen=True, tag="refund"):
     """Whether the goods of `line_ids` go back on stock."""
 
 
-Change = Cancel | MarkShipped | CorrectAddress | Refund
+class CancelLines(msgspec.Struct, frozen=True, tag="lines"):
+    """Some lines are not to be delivered any more: what they took from the stock is given back. The rest stays.
+
+    Lines that the shop order does not have any more are no mistake.
+    """
+
+    line_ids: tuple[str, ...]
+    amount: Decimal
+    """What the lines cost, tax included: by as much the shop order comes to less, or is refunded."""
+    reason: str = ""
+
+
+class AmendedLine(msgspec.Struct, frozen=True):
+    line_id: str
+    quantity: int
+    amount: Decimal
+    """Line total, tax included."""
+
+
+class AmendAmounts(msgspec.Struct, frozen=True, tag="amounts"):
+    """What was sold costs another amount, or is another number of pieces. None: that amount stays."""
+
+    lines: tuple[AmendedLine, ...] = ()
+    shipping: Decimal | None = None
+    processing_fee: Decimal | None = None
+
+
+Change = Cancel | MarkShipped | CorrectAddress | Refund | CancelLines | AmendAmounts
+"""A tag of `Capabilities.updates` each; one that an adapter does not name there is never given to it."""
 
 
 class Updated(msgspec.Struct, frozen=True):
@@ -206,7 +234,12 @@ class Adapter(Protocol):
         """
 
     def update_order(self, shop_order: ShopOrder, change: Change) -> UpdateOutcome:
-        """Bring a change at the marketplace to the shop order. Safe to repeat: the same change twice is one."""
+        """Bring a change at the marketplace to the shop order. Safe to repeat: the same change twice is one.
+
+        What the shop did later is never undone. What it did itself already is Updated, and stays as it is: an order
+        that is shipped keeps its tracking. What contradicts it is Rejected in the shop's words: to cancel, or to
+        correct the delivery address of, an order that the shop has shipped; to ship one that it has cancelled.
+        """
 
     def shipments_since(self, cursor: str) -> Polled:
         """Shipments of our orders that the shop learnt of since `cursor`; the empty cursor begins some days back.

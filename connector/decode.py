@@ -53,6 +53,7 @@ class WireTracking(msgspec.Struct):
     number: Text = None
     method: Text = None
     carrier: Text = None
+    url: Text = None
     relay: WireRelay | None = None
 
 
@@ -75,6 +76,7 @@ class WireLine(msgspec.Struct):
     tax: Decimal | None = None
     lengow_status: Text = None
     max_shipping_date: datetime | None = None
+    refunded_amount: Decimal | None = None
     feed_id: Whole | None = None
 
 
@@ -260,6 +262,7 @@ def _package(wire: WirePackage) -> Package:
         carrier=clean(tracking.carrier),
         method=clean(tracking.method),
         tracking_number=clean(tracking.number),
+        tracking_url=clean(tracking.url),
     )
 
 
@@ -278,6 +281,7 @@ def _line(wire: WireLine) -> Line:
         status=clean(wire.lengow_status),
         marketplace_sku=marketplace_sku,
         ship_by=_optional_utc(wire.max_shipping_date, "packages.cart.max_shipping_date"),
+        refunded=_amount(wire.refunded_amount or Decimal(0), "packages.cart.refunded_amount"),
     )
 
 

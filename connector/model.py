@@ -54,6 +54,8 @@ class Line(msgspec.Struct, frozen=True):
     status: str
     marketplace_sku: str = ""
     ship_by: datetime | None = None
+    refunded: Decimal = Decimal(0)
+    """What of `amount` the marketplace gave back."""
 
     @property
     def open(self) -> bool:
@@ -69,6 +71,7 @@ class Package(msgspec.Struct, frozen=True):
     carrier: str = ""
     method: str = ""
     tracking_number: str = ""
+    tracking_url: str = ""
 
     @property
     def line_ids(self) -> tuple[str, ...]:
@@ -179,11 +182,39 @@ class EventState(StrEnum):
     FAILED = "failed"
 
 
+class ChangeKind(StrEnum):
+    """What happened at Lengow to an order that is in a shop; the settings `follow` have one key each."""
+
+    CANCELLED = "cancelled"
+    """The package is not to be delivered any more."""
+    LINES = "lines"
+    """Some of its lines are not to be delivered any more."""
+    REFUNDED = "refunded"
+    SHIPPED = "shipped"
+    """By the marketplace or elsewhere, without the shop."""
+    ADDRESS = "address"
+    AMOUNTS = "amounts"
+
+
+class ChangeState(StrEnum):
+    PENDING = "pending"
+    """It is brought to the shop by itself."""
+    WAITING = "waiting"
+    """It waits for a person."""
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    DISMISSED = "dismissed"
+    """A person decided that the shop is not told."""
+    OVERTAKEN = "overtaken"
+    """A later change says more, or the shop order was not made after all."""
+
+
 class StepKind(StrEnum):
     IMPORT = "import"
     IMPORT_DAILY = "import_daily"
     CREATE = "create"
     REPORT = "report"
+    FOLLOW = "follow"
     EVENT = "event"
     POLL = "poll"
     SEND = "send"

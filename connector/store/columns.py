@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from lengow.connector.model import ActionState, EventState, OrderState, StepKind
-from lengow.connector.store.rows import ActionRow, EventRow, OrderRow, PackageRow, RecordRow, Step
+from lengow.connector.adapter import Change
+from lengow.connector.model import ActionState, ChangeKind, ChangeState, EventState, OrderState, StepKind
+from lengow.connector.store.rows import ActionRow, ChangeRow, EventRow, OrderRow, PackageRow, RecordRow, Step
 
 PLAIN = frozenset({str, int, bool, bytes, type(None)})
 """Types that a database takes as they are."""
@@ -16,6 +17,7 @@ ORDER_COLUMNS = ", ".join(f"o.{name}" for name in OrderRow.__struct_fields__)
 PACKAGE_COLUMNS = ", ".join(PackageRow.__struct_fields__)
 STEP_COLUMNS = ", ".join(Step.__struct_fields__)
 ACTION_COLUMNS = ", ".join(ActionRow.__struct_fields__)
+CHANGE_COLUMNS = ", ".join(ChangeRow.__struct_fields__)
 EVENT_COLUMNS = ", ".join(EventRow.__struct_fields__)
 RECORD_COLUMNS = ", ".join(RecordRow.__struct_fields__)
 
@@ -65,6 +67,14 @@ def action_of(row: Sequence[Any]) -> ActionRow:
     for name in ("created_at", "changed_at", "sent_at"):
         fields[name] = moment_of(fields[name])
     return ActionRow(**fields)
+
+
+def change_of(row: Sequence[Any]) -> ChangeRow:
+    fields = dict(zip(ChangeRow.__struct_fields__, row, strict=True))
+    fields["body"] = msgspec.json.decode(fields["body"], type=Change | None)
+    fields["kind"], fields["state"] = ChangeKind(fields["kind"]), ChangeState(fields["state"])
+    fields["created_at"], fields["changed_at"] = moment_of(fields["created_at"]), moment_of(fields["changed_at"])
+    return ChangeRow(**fields)
 
 
 def event_of(row: Sequence[Any]) -> EventRow:

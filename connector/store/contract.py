@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from lengow.connector.model import ActionState, EventState, Order, OrderState, StepKind
+from lengow.connector.model import ActionState, ChangeState, EventState, Order, OrderState, StepKind
 from lengow.connector.store.rows import (
     ActionRow,
+    ChangeRow,
     EventRow,
     JournalEntry,
     NewStep,
@@ -117,6 +118,23 @@ class Reading(Protocol):
     ) -> list[EventRow]:
         """Newest first."""
 
+    def change(self, change_id: int) -> ChangeRow | None: ...
+
+    def changes_of(self, order_ids: Sequence[int]) -> dict[int, list[ChangeRow]]:
+        """By order id, oldest first."""
+
+    def list_changes(
+        self,
+        *,
+        account: str | None = None,
+        shop: str | None = None,
+        states: Sequence[ChangeState] = (),
+        limit: int | None = None,
+    ) -> list[ChangeRow]:
+        """Newest first."""
+
+    def count_changes(self, account: str | None = None) -> dict[ChangeState, int]: ...
+
     def event(self, event_id: int) -> EventRow | None: ...
 
     def toggles(self) -> list[ToggleRow]: ...
@@ -211,6 +229,12 @@ class Transaction(Reading, Protocol):
         """Insert (True), or the one that is under way or confirmed with the same `dedupe` (False)."""
 
     def save_action(self, row: ActionRow) -> None: ...
+
+    def add_change(self, row: ChangeRow) -> int:
+        """Insert; returns the id."""
+
+    def save_change(self, row: ChangeRow) -> None:
+        """Write state, reason, about, changed_at and who of a stored change."""
 
     def add_events(self, rows: Sequence[EventRow]) -> list[int]:
         """The ids of those that are new: one row a (shop, delivery_id, event_id)."""

@@ -105,6 +105,7 @@ FIRST = (
         created_at TEXT NOT NULL,
         changed_at TEXT NOT NULL,
         sent_at TEXT,
+        asked_by TEXT NOT NULL DEFAULT '',
         parcel TEXT NOT NULL,
         quantity INTEGER,
         handled TEXT NOT NULL
@@ -114,6 +115,25 @@ FIRST = (
     "CREATE INDEX actions_by_order ON actions (order_id)",
     "CREATE INDEX actions_by_state ON actions (account, state, changed_at, action_type)",
     "CREATE INDEX actions_listed ON actions (state, id)",
+    """
+    CREATE TABLE changes (
+        id INTEGER PRIMARY KEY,
+        order_id INTEGER NOT NULL REFERENCES orders (id),
+        package_id INTEGER NOT NULL REFERENCES packages (id),
+        account TEXT NOT NULL,
+        shop TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        body TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        about TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        changed_at TEXT NOT NULL,
+        who TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX changes_by_order ON changes (order_id)",
+    "CREATE INDEX changes_by_state ON changes (account, state)",
     """
     CREATE TABLE events (
         id INTEGER PRIMARY KEY,

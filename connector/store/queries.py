@@ -5,16 +5,18 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from lengow.connector.decode import unpack_order
-from lengow.connector.model import ActionState, EventState, Order, StepKind
+from lengow.connector.model import ActionState, ChangeState, EventState, Order, StepKind
 from lengow.connector.store.browsing import Browsing
 from lengow.connector.store.columns import (
     ACTION_COLUMNS,
+    CHANGE_COLUMNS,
     EVENT_COLUMNS,
     ORDER_COLUMNS,
     PACKAGE_COLUMNS,
     RECORD_COLUMNS,
     STEP_COLUMNS,
     action_of,
+    change_of,
     event_of,
     moment_of,
     order_of,
@@ -25,6 +27,7 @@ from lengow.connector.store.columns import (
 from lengow.connector.store.database import Row, Source
 from lengow.connector.store.rows import (
     ActionRow,
+    ChangeRow,
     EventRow,
     JournalEntry,
     OrderFilter,

@@ -21,6 +21,7 @@ from lengow.connector.store.database import Database
 from lengow.connector.store.queries import Queries, chunks, marks, where_of
 from lengow.connector.store.rows import (
     ActionRow,
+    ChangeRow,
     EventRow,
     JournalEntry,
     NewStep,
@@ -52,6 +53,7 @@ INSERT_PACKAGE = _insert("packages", PackageRow.__struct_fields__[1:])
 UPDATE_PACKAGE = _update("packages", PackageRow.__struct_fields__[1:])
 INSERT_ACTION = _insert("actions", ActionRow.__struct_fields__[1:])
 INSERT_WORD = _insert("order_words", ("order_id", "word"))
+INSERT_CHANGE = _insert("changes", ChangeRow.__struct_fields__[1:])
 INSERT_EVENT = _insert("events", EventRow.__struct_fields__[1:])
 SAVE_RECORD = f"""
     INSERT INTO records ({RECORD_COLUMNS}) VALUES (?, ?, ?, ?) ON CONFLICT (order_id) DO UPDATE
@@ -199,6 +201,15 @@ class Statements(Queries):
             UPDATE actions SET state = ?, lengow_id = ?, error = ?, changed_at = ?, sent_at = ?, handled = ? WHERE id = ?
             """,
             [row.state, row.lengow_id, row.error, text_of(row.changed_at), text_of(row.sent_at), row.handled, row.id],
+        )
+
+    def add_change(self, row: ChangeRow) -> int:
+        return self._db.insert(INSERT_CHANGE, values_of(row)[1:])
+
+    def save_change(self, row: ChangeRow) -> None:
+        self._db.change(
+            "UPDATE changes SET state = ?, reason = ?, about = ?, changed_at = ?, who = ? WHERE id = ?",
+            [row.state, row.reason, row.about, text_of(row.changed_at), row.who, row.id],
         )
 
     def add_events(self, rows: Sequence[EventRow]) -> list[int]:

@@ -1,0 +1,341 @@
+"""What changed at Lengow in an order that is in a shop, and what the shop is to be told of it. Pure.
+
+Two readings of an order are compared for the lines of one package. What the shop itself began, and the connector told
+the marketplace, is no news when it comes back. Lengow's statuses: reference lengow.md §2.7; the official plugins follow
+status only (§6.9), this follows addresses, lines and amounts too.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from lengow.connector.adapter import (
+    AmendAmounts,
+    AmendedLine,
+    Cancel,
+    CancelLines,
+    Change,
+    CorrectAddress,
+    MarkShipped,
+    Refund,
+)
+from lengow.connector.model import (
+    CLOSED_LINE_STATUSES,
+    ActionState,
+    Address,
+    ChangeKind,
+    ChangeState,
+    Line,
+    Order,
+    Package,
+    Tracking,
+)
+from lengow.connector.store.rows import ActionRow, PackageRow
+
+SHIPPED = frozenset({"shipped", "closed"})
+REFUNDED = "refunded"
+PARTLY_REFUNDED = "partial_refunded"
+
+ENDED = (ActionState.REFUSED, ActionState.FAILED)
+"""An action in one of these has no effect at the marketplace."""
+
+HOST = "host"
+SHOP = "shop "
+"""How an action begins to be `asked_by` when a shop's event asked for it."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """One change of a package. `verdict` goes before the settings where it is given."""
+
+    kind: ChangeKind
+    change: Change | None
+    """None: no adapter can bring it; a person can, by hand."""
+    verdict: ChangeState | None = None
+    reason: str = ""
+    about: str = ""
+
+
+class Own(msgspec.Struct, frozen=True):
+    """What the connector told the marketplace of an order's lines, and was not refused."""
+
+    shipped: frozenset[str] = frozenset()
+    cancelled: frozenset[str] = frozenset()
+    """Begun in the shop: it has cancelled them itself."""
+    refunded: Mapping[str, Decimal] = {}
+    """Begun in the shop, by line: it has booked them itself."""
+
+
+def own_effects(actions: Iterable[ActionRow], order: Order) -> Own:
+    """What the order's actions do, or did, at the marketplace."""
+    lines = {line.id: line for line in order.lines}
+    shipped: set[str] = set()
+    cancelled: set[str] = set()
+    refunded: dict[str, Decimal] = {}
+    for action in actions:
+        if action.state in ENDED:
+            continue
+        named = action.arguments.get("line")
+        concerned = [named] if named else list(lines)
+        begun_in_shop = action.asked_by == HOST or action.asked_by.startswith(SHOP)
+        if action.action_type == "ship":
+            shipped.update(concerned)
+        elif action.action_type in ("cancel", "refuse") and begun_in_shop:
+            cancelled.update(concerned)
+        elif action.action_type == "refund" and begun_in_shop:
+            for line_id in concerned:
+                if line_id in lines:
+                    refunded[line_id] = refunded.get(line_id, Decimal(0)) + _asked_back(lines[line_id], action)
+    return Own(frozenset(shipped), frozenset(cancelled), refunded)
+
+
+def changes_between(before: Order | None, after: Order, package: PackageRow, own: Own, booked: Decimal) -> list[Found]:
+    """What happened to the package between two readings, in the order in which the shop is to be told.
+
+    `before` is the reading that the shop order rests on; None: the shop order is yet to be made, from `after` or later,
+    and only refunds are looked for, which creation knows nothing of. `booked`: what earlier refunds of the package came to.
+    """
+    if before is None:
+        return _refunds(None, after, package, own, booked)
+    was = {line.id: line for line in before.lines if line.id in package.line_ids}
+    now = {line.id: line for line in after.lines if line.id in package.line_ids}
+    sold = [line_id for line_id, line in was.items() if not _cancelled(line, before)]
+    left = [line_id for line_id in sold if line_id in now and not _cancelled(now[line_id], after)]
+    reopened = _reopened(before, after, was, now)
+    if sold and not left:
+        return _whole_cancelled(sold, now, own) + reopened
+    found = _lines_cancelled(before, after, was, now, sold, own)
+    refunds = _refunds(before, after, package, own, booked)
+    if refunds and _taken_back_unshipped(before, after, was, now, left, own):
+        return [*reopened, Found(ChangeKind.CANCELLED, Cancel("refunded before it was shipped"))]
+    found += _addresses(before, after, was, now, left, own)
+    found += _amounts(before, after, was, now, left, carries_shipping=package.carries_shipping)
+    found += _shipped(before, after, was, now, left, own)
+    return found + refunds + reopened
+
+
+def overtakes(newer: Found, older: ChangeKind, change: Change | None) -> bool:
+    """Whether an older change that was not brought to the shop yet is moot now, or is `merged` into the newer one."""
+    if newer.kind is ChangeKind.CANCELLED and isinstance(newer.change, Cancel):
+        return older is not ChangeKind.REFUNDED
+    if newer.kind is ChangeKind.REFUNDED:
+        return older is ChangeKind.REFUNDED and change is None
+    return newer.kind is older and newer.kind in (ChangeKind.ADDRESS, ChangeKind.AMOUNTS, ChangeKind.SHIPPED)
+
+
+def merged(newer: Found, older: Change | None) -> Found:
+    """The newer change, with what the overtaken one says beside it."""
+    change = newer.change
+    if isinstance(change, CorrectAddress) and isinstance(older, CorrectAddress):
+        both: Change = CorrectAddress(change.billing or older.billing, change.delivery or older.delivery)
+    elif isinstance(change, AmendAmounts) and isinstance(older, AmendAmounts):
+        lines = {line.line_id: line for line in (*older.lines, *change.lines)}
+        shipping = older.shipping if change.shipping is None else change.shipping
+        fee = older.processing_fee if change.processing_fee is None else change.processing_fee
+        both = AmendAmounts(tuple(lines.values()), shipping, fee)
+    else:
+        return newer
+    return msgspec.structs.replace(newer, change=both)
+
+
+def in_words(kind: ChangeKind, change: Change | None) -> str:
+    """A change in a few words, without personal data: for the journal and for lists."""
+    if isinstance(change, Cancel):
+        return ": ".join(filter(None, ("the order is cancelled", change.reason)))
+    if isinstance(change, CancelLines):
+        return f"cancelled: lines {', '.join(change.line_ids)} of {change.amount}"
+    if isinstance(change, Refund):
+        lines = f" for lines {', '.join(change.line_ids)}" if change.line_ids else ""
+        return f"refunded: {change.amount}{lines}"
+    if isinstance(change, MarkShipped):
+        told = " ".join(filter(None, (change.tracking.carrier_name, change.tracking.number)))
+        return f"shipped without the shop{': ' if told else ''}{told}"
+    if isinstance(change, CorrectAddress):
+        names = [name for name in ("billing", "delivery") if getattr(change, name)]
+        return f"corrected: {' and '.join(names)} address"
+    if isinstance(change, AmendAmounts):
+        parts = [f"line {line.line_id}: {line.quantity} for {line.amount}" for line in change.lines]
+        parts += [f"shipping {change.shipping}"] if change.shipping is not None else []
+        parts += [f"fee {change.processing_fee}"] if change.processing_fee is not None else []
+        return f"amended: {', '.join(parts)}"
+    return f"{kind}: to be done by hand"
+
+
+_Lines = Mapping[str, Line]
+
+
+def _whole_cancelled(sold: Sequence[str], now: _Lines, own: Own) -> list[Found]:
+    if set(sold) <= own.cancelled:
+        return []
+    if not now:
+        about = f"lines {', '.join(sold)}"
+        return [Found(ChangeKind.CANCELLED, Cancel("its lines are gone"), ChangeState.WAITING, "lines_vanished", about)]
+    return [Found(ChangeKind.CANCELLED, Cancel("cancelled at the marketplace"))]
+
+
+def _lines_cancelled(
+    before: Order, after: Order, was: _Lines, now: _Lines, sold: Sequence[str], own: Own
+) -> list[Found]:
+    gone = [one for one in sold if one in now and _cancelled(now[one], after) and one not in own.cancelled]
+    given_back = [one for one in gone if _given_back(was[one], before)]
+    plain = [one for one in gone if one not in given_back]
+    vanished = [one for one in sold if one not in now]
+    found = []
+    if plain:
+        found.append(Found(ChangeKind.LINES, _without(plain, was)))
+    for line_ids, reason in ((given_back, "refunded_before"), (vanished, "lines_vanished")):
+        if line_ids:
+            change = _without(line_ids, was)
+            found.append(Found(ChangeKind.LINES, change, ChangeState.WAITING, reason, f"lines {', '.join(line_ids)}"))
+    return found
+
+
+def _without(line_ids: Sequence[str], was: _Lines) -> CancelLines:
+    amount = sum((was[one].amount for one in line_ids), Decimal(0))
+    return CancelLines(tuple(line_ids), amount, "cancelled at the marketplace")
+
+
+def _reopened(before: Order, after: Order, was: _Lines, now: _Lines) -> list[Found]:
+    """A cancellation was taken back. What the shop cancelled is not opened again by itself."""
+    lines = [
+        one for one, line in was.items() if one in now and _cancelled(line, before) and not _cancelled(now[one], after)
+    ]
+    if not lines:
+        return []
+    return [Found(ChangeKind.CANCELLED, None, ChangeState.WAITING, "reopened", f"lines {', '.join(lines)}")]
+
+
+def _refunds(before: Order | None, after: Order, package: PackageRow, own: Own, booked: Decimal) -> list[Found]:
+    """What the marketplace gave back since, less what the shop booked itself or was told before.
+
+    Lines given back whole are named, so that the shop can book them as such; the rest is money only.
+    """
+    now = [line for line in after.lines if line.id in package.line_ids]
+    was = {line.id: _given_back(line, before) for line in before.lines} if before else {}
+    back = {line.id: _given_back(line, after) for line in now}
+    more = {line_id: amount - was.get(line_id, Decimal(0)) for line_id, amount in back.items()}
+    risen = sum((amount for amount in more.values() if amount > 0), Decimal(0))
+    explained = sum(
+        (min(amount, own.refunded.get(line_id, Decimal(0))) for line_id, amount in back.items()), Decimal(0)
+    )
+    owed = min(risen, sum(back.values(), Decimal(0)) - explained - booked)
+    if owed > 0:
+        whole = [line for line in now if 0 < line.amount <= more[line.id] and line.id not in own.refunded]
+        goods = sum((line.amount for line in whole), Decimal(0))
+        named = tuple(line.id for line in whole) if goods <= owed else ()
+        identity = msgspec.json.encode([package.reference, sorted((one, str(back[one])) for one in back)])
+        number = hashlib.blake2b(identity, digest_size=8).hexdigest()
+        reason = "refunded at the marketplace"
+        if 0 < goods < owed:
+            return [
+                Found(ChangeKind.REFUNDED, Refund(f"{number}-1", goods, reason, named)),
+                Found(ChangeKind.REFUNDED, Refund(f"{number}-2", owed - goods, reason)),
+            ]
+        return [Found(ChangeKind.REFUNDED, Refund(number, owed, reason, named))]
+    newly = before is not None and PARTLY_REFUNDED == after.status != before.status
+    if newly and risen <= 0 and not own.refunded and package.carries_shipping:
+        return [Found(ChangeKind.REFUNDED, None, ChangeState.WAITING, "refund_amount_unknown", after.status)]
+    return []
+
+
+def _taken_back_unshipped(before: Order, after: Order, was: _Lines, now: _Lines, left: Sequence[str], own: Own) -> bool:
+    """Everything was given back while nothing was on its way: there is nothing to deliver any more."""
+    moved = any(_shipped_line(was[one], before) or one in own.shipped for one in left)
+    tracked = any(package.tracking_number for package in after.packages if set(package.line_ids) & set(left))
+    whole = all(_given_back(now[one], after) >= now[one].amount and _is(now[one], after, REFUNDED) for one in left)
+    return whole and not moved and not tracked and not after.delivered_by_marketplace
+
+
+def _addresses(before: Order, after: Order, was: _Lines, now: _Lines, left: Sequence[str], own: Own) -> list[Found]:
+    if after.anonymized:
+        return []
+    old, new = _package_of(before, left), _package_of(after, left)
+    billing = after.billing if after.billing != before.billing else None
+    delivery = new.delivery if new.delivery != old.delivery else None
+    relay = new.relay_id if new.relay_id != old.relay_id else ""
+    if billing is None and delivery is None and not relay:
+        return []
+    kept = CorrectAddress(_whole(billing), _whole(delivery))
+    change = kept if kept.billing or kept.delivery else None
+    if any(
+        _shipped_line(one, order) for order, lines in ((before, was), (after, now)) for one in _some(lines, left)
+    ) or (own.shipped & set(left)):
+        return [Found(ChangeKind.ADDRESS, change, ChangeState.IGNORED, "already_shipped")]
+    if relay:
+        return [Found(ChangeKind.ADDRESS, change, ChangeState.WAITING, "relay_changed", f"relay {relay}")]
+    if change is None:
+        return [Found(ChangeKind.ADDRESS, None, ChangeState.IGNORED, "address_erased")]
+    return [Found(ChangeKind.ADDRESS, change)]
+
+
+def _amounts(
+    before: Order, after: Order, was: _Lines, now: _Lines, left: Sequence[str], *, carries_shipping: bool
+) -> list[Found]:
+    lines = tuple(
+        AmendedLine(one, now[one].quantity, now[one].amount)
+        for one in left
+        if (was[one].quantity, was[one].amount) != (now[one].quantity, now[one].amount)
+    )
+    shipping = after.shipping if carries_shipping and after.shipping != before.shipping else None
+    fee = after.processing_fee if carries_shipping and after.processing_fee != before.processing_fee else None
+    if not lines and shipping is None and fee is None:
+        return []
+    return [Found(ChangeKind.AMOUNTS, AmendAmounts(lines, shipping, fee))]
+
+
+def _shipped(before: Order, after: Order, was: _Lines, now: _Lines, left: Sequence[str], own: Own) -> list[Found]:
+    """Once all of it has left; a shop order is shipped as a whole."""
+    if not left or after.delivered_by_marketplace or set(left) <= own.shipped:
+        return []
+    if all(_shipped_line(was[one], before) for one in left) or not all(_shipped_line(now[one], after) for one in left):
+        return []
+    package = _package_of(after, left)
+    tracking = Tracking(carrier_name=package.carrier, number=package.tracking_number, url=package.tracking_url)
+    return [Found(ChangeKind.SHIPPED, MarkShipped(tracking))]
+
+
+def _cancelled(line: Line, order: Order) -> bool:
+    return line.status in CLOSED_LINE_STATUSES or order.status in CLOSED_LINE_STATUSES
+
+
+def _shipped_line(line: Line, order: Order) -> bool:
+    return (line.status or order.status) in SHIPPED or order.status in SHIPPED
+
+
+def _is(line: Line, order: Order, status: str) -> bool:
+    return status in (line.status, order.status)
+
+
+def _given_back(line: Line, order: Order) -> Decimal:
+    """What the marketplace gave back for a line. A line that is cancelled was not paid for."""
+    if _cancelled(line, order):
+        return Decimal(0)
+    if line.refunded > 0:
+        return line.refunded
+    return line.amount if _is(line, order, REFUNDED) else Decimal(0)
+
+
+def _asked_back(line: Line, action: ActionRow) -> Decimal:
+    """What a refund action gives back for a line: of so many pieces, else all of it."""
+    pieces = action.arguments.get("refund_quantity", "")
+    if not pieces.isdecimal() or line.quantity < 1:
+        return line.amount
+    return line.amount * int(pieces) / line.quantity
+
+
+def _package_of(order: Order, line_ids: Sequence[str]) -> Package:
+    """The package that most of the lines stand in."""
+    wanted = set(line_ids)
+    return max(order.packages, key=lambda one: len(wanted & set(one.line_ids)), default=Package((), None))
+
+
+def _some(lines: _Lines, line_ids: Sequence[str]) -> list[Line]:
+    return [lines[one] for one in line_ids]
+
+
+def _whole(address: Address | None) -> Address | None:
+    """An address that one could deliver to; None for what was erased or hidden."""
+    if address is None or not (address.name and address.country and (address.first_line or address.city)):
+        return None
+    return address
