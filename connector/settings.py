@@ -17,7 +17,7 @@ import msgspec
 
 from lengow.connector.adapter import Adapter, adapter_class
 from lengow.connector.errors import SettingsError, ToggleUnsupported
-from lengow.connector.mail import Mail, check_mail
+from lengow.connector.mail import Mail, check_mail, is_address
 from lengow.connector.secret import NoSecret, Secret, read_secret
 
 DEFAULT_PATH = "lengow.toml"
@@ -42,6 +42,7 @@ RANGES = {
     "lease_seconds": (0, 24 * 3600),
     "port": (0, 65_535),
     "timeout": (0, 60),
+    "every_minutes": (60, 7 * 24 * 60),
 }
 """The least and the most that a number may be."""
 
@@ -54,6 +55,16 @@ SECTIONS = ("feeds", "invoices", "console")
 T = TypeVar("T", bound=msgspec.Struct)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
+class Digest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who is told what waits for a person, when there is something new."""
+
+    to: tuple[str, ...] = ()
+    """Mail addresses; none: only the signal `digest_due` tells."""
+    language: Literal["en", "fr"] = "en"
+    every_minutes: float = 60
+    """How often there may be a digest."""
 
 
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -76,6 +87,8 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """How long a marketplace may take to answer to an action before it is shown as stuck."""
     deadline_near_hours: float = 24
     """How long before its shipping deadline an order that is not shipped is told of."""
+    digest: Digest | None = None
+    """None: there is no digest."""
 
 
 class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -173,6 +186,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for name, account in self.accounts.items():
             _check_ranges(f"accounts.{name}", account)
             _check_web_address(f"accounts.{name}.base_url", account.base_url)
+            if account.digest:
+                self._check_digest(f"accounts.{name}.digest", account.digest)
         for name, shop in self.shops.items():
             _check_ranges(f"shops.{name}", shop)
             self._check_shop(name, shop)
@@ -239,6 +254,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for toggle in TOGGLES:
             if getattr(shop, toggle):
                 refuse_unsupported_toggle(name, adapter, toggle)
+
+    def _check_digest(self, where: str, digest: Digest) -> None:
+        _check_ranges(where, digest)
+        if digest.to and self.mail is None:
+            raise SettingsError(
+                f"{where}.to names recipients, and there is no [mail].",
+                what_to_do="Write [mail] with host and sender, or leave `to` out and listen to the signal digest_due.",
+                field="mail",
+            )
+        for address in digest.to:
+            if not is_address(address):
+                raise SettingsError(
+                    f"{where}.to has {address!r}, which is not a mail address.",
+                    what_to_do='Write to = ["ops@shop.example"].',
+                    field=f"{where}.to",
+                )
 
     def _check_overlaps(self) -> None:
         names = list(self.shops)
