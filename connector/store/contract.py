@@ -18,6 +18,7 @@ from lengow.connector.store.rows import (
     OrderRow,
     OrderSearch,
     PackageRow,
+    QueueRow,
     RecordRow,
     SessionRow,
     Step,
@@ -154,6 +155,18 @@ class Reading(Protocol):
         """Whether some worker holds a step of this kind of the shop."""
 
     def step(self, step_id: int) -> Step | None: ...
+
+    def queue(self, now: datetime) -> list[QueueRow]:
+        """The steps, counted by kind and whether they are held."""
+
+    def count_orders_of_shops(self) -> dict[tuple[str, str, OrderState], int]:
+        """By account, shop (empty: none takes it) and state."""
+
+    def count_actions(self) -> dict[tuple[str, ActionState, str], int]:
+        """By account, state and action."""
+
+    def count_events(self) -> dict[tuple[str, EventState], int]:
+        """By shop and state."""
 
     def users(self) -> list[UserRow]: ...
 

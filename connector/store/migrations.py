@@ -150,6 +150,7 @@ FIRST = (
     )
     """,
     "CREATE INDEX events_listed ON events (state, id)",
+    "CREATE INDEX events_by_state ON events (shop, state)",
     """
     CREATE TABLE journal (
         id INTEGER PRIMARY KEY,

@@ -25,6 +25,7 @@ from lengow.connector.store.columns import (
     text_of,
 )
 from lengow.connector.store.database import Row, Source
+from lengow.connector.store.measuring import Measuring
 from lengow.connector.store.rows import (
     ActionRow,
     ChangeRow,
@@ -49,7 +50,7 @@ NAMED = (
 )
 
 
-class Queries(Browsing):
+class Queries(Browsing, Measuring):
     """The `Reading` of the contract on any database."""
 
     _db: Source

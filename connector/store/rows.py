@@ -246,3 +246,15 @@ class SessionRow(msgspec.Struct, frozen=True):
     user: str
     created_at: datetime
     expires_at: datetime
+
+
+class QueueRow(msgspec.Struct, frozen=True):
+    """How the steps of one kind stand."""
+
+    kind: StepKind
+    held: bool
+    due: int
+    """How many are due now."""
+    count: int
+    oldest: datetime
+    """The nearest `due_at`."""

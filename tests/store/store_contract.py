@@ -20,6 +20,7 @@ from lengow.connector.store.rows import (
     OrderRow,
     OrderSearch,
     PackageRow,
+    QueueRow,
     RecordRow,
     SessionRow,
     ToggleRow,
@@ -391,6 +392,27 @@ class StoreContract:
         assert store.actions_of(order_id) == [refused, second]
         assert store.list_actions(states=[ActionState.QUEUED]) == [second]
         assert store.list_actions(account="other") == []
+
+    def test_orders_actions_events_and_steps_are_counted(self, store: Store) -> None:
+        with store.transaction() as tx:
+            order_id = tx.save_order(an_order(shop="b2c"))
+            tx.save_order(an_order(marketplace_order_id="M2", shop="b2c"))
+            tx.save_order(an_order(marketplace_order_id="M3", state=OrderState.SKIPPED))
+            tx.add_action(an_action(order_id))
+            tx.add_events([an_event(), an_event(event_id="2"), an_event(shop="b2b")])
+            tx.add_steps([NewStep(StepKind.CREATE, "1", NOW), NewStep(StepKind.CREATE, "2", MUCH_LATER)])
+            tx.add_steps([NewStep(StepKind.SEND, "1", NOW)])
+            tx.hold(*tx.claim(StepKind.SEND, NOW, NOW, limit=1), "no")
+        assert store.count_orders_of_shops() == {
+            ("main", "b2c", OrderState.READY): 2,
+            ("main", "", OrderState.SKIPPED): 1,
+        }
+        assert store.count_actions() == {("main", ActionState.QUEUED, "ship"): 1}
+        assert store.count_events() == {("b2c", EventState.RECEIVED): 2, ("b2b", EventState.RECEIVED): 1}
+        assert store.queue(LATER) == [
+            QueueRow(StepKind.CREATE, False, 1, 2, NOW),
+            QueueRow(StepKind.SEND, True, 1, 1, NOW),
+        ]
 
     def test_an_event_is_taken_once(self, store: Store) -> None:
         with store.transaction() as tx:
