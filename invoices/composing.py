@@ -1,0 +1,284 @@
+"""From an order to its invoice, and from an invoice to its credit note. Pure; what does not add up is InvoiceHeld."""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+from markupsafe import Markup
+
+from lengow.connector import model as order_model
+from lengow.connector.model import Address, Order
+from lengow.connector.store.rows import PackageRow
+from lengow.invoices.document import Document, Line, Party, Reference, Tax
+from lengow.invoices.errors import InvoiceHeld
+from lengow.invoices.settings import InvoiceSettings, Seller
+from lengow.invoices.texts import OF_COUNTRY, WORDS
+from lengow.invoices.vat import Group, Part, Rated, Situation, grouped, rated, rounded
+from lengow.invoices.vat_rates import UNION
+
+SHIPPING = "shipping"
+FEE = "fee"
+
+EXEMPTIONS = {
+    "E": "TVA non applicable, art. 293 B du CGI",
+    "K": "Exonération de TVA, art. 262 ter I du CGI (livraison intracommunautaire)",
+    "G": "Exonération de TVA, art. 262 I du CGI (exportation)",
+}
+"""What must be said where no VAT is charged (reference platforms.md §7.3), by category."""
+
+
+class Dates(msgspec.Struct, frozen=True):
+    issued_on: date
+    delivered_on: date
+    paid_on: date
+
+
+def compose(order: Order, package: PackageRow, settings: InvoiceSettings, *, number: str, dates: Dates) -> Document:
+    """The invoice of one package: its lines that are sold, and the shipping and fee if it carries them.
+
+    Raises InvoiceHeld: `anonymized`, `no_buyer_address`, `totals_differ`, and what `vat.py` holds.
+    """
+    buyer_address, destination = _addresses(order, package)
+    _check_totals(order)
+    language = _language(settings.languages, order.marketplace, buyer_address.country)
+    parts = _parts(order, package, language)
+    groups = grouped(rated(parts, _situation(settings, buyer_address, destination)))
+    total = sum((part.gross for part in parts), Decimal(0))
+    buyer = _party(buyer_address)
+    delivery = _party(destination)
+    return Document(
+        kind="invoice",
+        number=number,
+        issued_on=dates.issued_on,
+        delivered_on=dates.delivered_on,
+        paid_on=dates.paid_on,
+        order_number=order.marketplace_order_id,
+        marketplace=order.marketplace,
+        currency=order.currency,
+        language=language,
+        seller=seller_party(settings.seller),
+        buyer=buyer,
+        delivery=None if _same_place(buyer, delivery) else delivery,
+        lines=_lines(parts, groups),
+        taxes=tuple(_tax(group) for group in groups),
+        total=total,
+        notes=_notes(settings.seller, buyer),
+    )
+
+
+def credit(
+    invoice: Document, *, number: str, issued_on: date, line_ids: tuple[str, ...] = (), amount: Decimal | None = None
+) -> Document:
+    """The credit note over the whole invoice, over `line_ids` of it, or over an `amount` (VAT included) of its total.
+
+    An amount is spread over the rates as the invoice is. Raises InvoiceHeld (`credit_too_high`, `line_unknown`).
+    """
+    if amount is not None:
+        parts = _shares(invoice, amount)
+    else:
+        unknown = set(line_ids) - {line.id for line in invoice.lines}
+        if unknown:
+            raise InvoiceHeld("line_unknown", f"Invoice {invoice.number} has no line {min(unknown)!r}.")
+        parts = [line for line in invoice.lines if not line_ids or line.id in line_ids]
+    taxes = [_credited(tax, [line for line in parts if _of(tax, line)]) for tax in invoice.taxes]
+    return msgspec.structs.replace(
+        invoice,
+        kind="credit_note",
+        number=number,
+        issued_on=issued_on,
+        lines=tuple(parts),
+        taxes=tuple(tax for tax in taxes if tax is not None),
+        total=sum((line.gross for line in parts), Decimal(0)),
+        corrects=Reference(invoice.number, invoice.issued_on),
+    )
+
+
+def seller_party(seller: Seller) -> Party:
+    capital = f"au capital de {seller.capital}" if seller.capital else ""
+    legal = ", ".join(filter(None, (" ".join(filter(None, (seller.legal_form, capital))), seller.register)))
+    return Party(
+        name=seller.name,
+        country=seller.country,
+        lines=seller.address,
+        zipcode=seller.zipcode,
+        city=seller.city,
+        vat_number=seller.vat_number,
+        legal_id=seller.siren,
+        email=seller.email,
+        phone=seller.phone,
+        legal_note=legal,
+    )
+
+
+def is_french_business(buyer: Party, seller: Party) -> bool:
+    """A sale between businesses in France, which the reform of electronic invoicing binds (reference §7.4)."""
+    return seller.country == "FR" and buyer.vat_number.startswith("FR")
+
+
+def _addresses(order: Order, package: PackageRow) -> tuple[Address, Address]:
+    """The buyer's, and where the goods go."""
+    if order.anonymized:
+        raise InvoiceHeld("anonymized", "The buyer's data was erased at Lengow.", what_to_do="Nothing.")
+    sent = next((one.delivery for one in order.packages if set(one.line_ids) & set(package.line_ids)), None)
+    buyer = order.billing if order.billing is not None and order.billing.name else sent
+    if buyer is None or not buyer.name or not (buyer.country or (sent and sent.country)):
+        raise InvoiceHeld("no_buyer_address", "The order has no buyer's name and country.")
+    country = buyer.country or (sent.country if sent else "")
+    buyer = msgspec.structs.replace(buyer, country=country)
+    return buyer, sent if sent is not None and sent.country else buyer
+
+
+def _check_totals(order: Order) -> None:
+    """What the lines, shipping and fee add up to is the order's total, with or without its cancelled lines."""
+    extra = order.shipping + order.processing_fee
+    sold = sum((line.amount for line in order.lines if line.open), Decimal(0)) + extra
+    all_lines = sum((line.amount for line in order.lines), Decimal(0)) + extra
+    if order.total not in (sold, all_lines):
+        raise InvoiceHeld(
+            "totals_differ",
+            f"The lines, shipping and fee add up to {sold} {order.currency}, and the order's total is {order.total}: "
+            f"{order.total - sold:+} {order.currency}.",
+            what_to_do="Ask Lengow or the marketplace which is right; then `invoices retry`.",
+            field="total_order",
+        )
+
+
+def _parts(order: Order, package: PackageRow, language: str) -> list[Part]:
+    own = set(package.line_ids)
+    lines = [line for line in order.lines if line.id in own and line.open]
+    parts = [Part(line.id, _title(line), line.quantity, rounded(line.amount), line.tax, line.sku) for line in lines]
+    if not package.carries_shipping:
+        return parts
+    words, left = WORDS[language], _tax_left(order)
+    extras = [(SHIPPING, words.shipping, order.shipping), (FEE, words.fee, order.processing_fee)]
+    charged = [(key, title, amount) for key, title, amount in extras if amount]
+    taken = {part.id for part in parts}
+    for key, title, amount in charged:
+        tax = left if len(charged) == 1 else None  # told of both together only
+        parts.append(Part(_free(key, taken), title, 1, rounded(amount), tax))
+    return parts
+
+
+def _title(line: order_model.Line) -> str:
+    """Without the markup and control characters that some marketplaces leave in titles."""
+    plain = str(Markup(line.title).striptags())
+    return "".join(character for character in plain if character.isprintable()).strip() or line.sku or line.id
+
+
+def _tax_left(order: Order) -> Decimal | None:
+    """The tax of shipping and fee: what the order's total has beyond its lines'. None where that cannot be said."""
+    taxes = [line.tax for line in order.lines]
+    if order.total_tax is None or any(tax is None for tax in taxes) or any(not line.open for line in order.lines):
+        return None
+    left = order.total_tax - sum((tax for tax in taxes if tax is not None), Decimal(0))
+    return left if left > 0 else None
+
+
+def _free(key: str, taken: set[str]) -> str:
+    while key in taken:
+        key += "_"
+    return key
+
+
+def _situation(settings: InvoiceSettings, buyer: Address, destination: Address) -> Situation:
+    default = settings.default_vat_rates.get(destination.country)
+    return Situation(
+        seller_country=settings.seller.country,
+        seller_exempt=settings.seller.vat_exempt,
+        destination=destination.country,
+        buyer_vat_number=buyer.vat_number,
+        default_rate=default,
+        extra_rates=settings.extra_vat_rates,
+    )
+
+
+def _party(address: Address) -> Party:
+    company = address.company if address.vat_number or not address.name else ""
+    street = [address.first_line, address.second_line, address.complement]
+    if address.company and not company:
+        street.insert(0, address.company)
+    vat = address.vat_number.replace(" ", "").upper()
+    return Party(
+        name=(company or address.name).strip(),
+        country=address.country,
+        lines=_three([line.strip() for line in street if line.strip()]),
+        zipcode=address.zipcode.strip(),
+        city=address.city.strip(),
+        vat_number=vat,
+        legal_id=vat[-9:] if vat.startswith("FR") else "",
+        email=address.email,
+    )
+
+
+def _three(lines: list[str]) -> tuple[str, ...]:
+    """EN 16931 has three lines of an address; what is over stands in the third."""
+    return (*lines[:2], ", ".join(lines[2:])) if len(lines) > 3 else tuple(lines)
+
+
+def _same_place(one: Party, other: Party) -> bool:
+    return (one.name, one.lines, one.zipcode, one.city, one.country) == (
+        other.name,
+        other.lines,
+        other.zipcode,
+        other.city,
+        other.country,
+    )
+
+
+def _language(chosen: Mapping[str, str], marketplace: str, country: str) -> str:
+    named = chosen.get(marketplace) or chosen.get(country) or OF_COUNTRY.get(country, "en")
+    return named if named in WORDS else "en"
+
+
+def _lines(parts: list[Part], groups: list[Group]) -> tuple[Line, ...]:
+    """In the order of the parts."""
+    nets = {part.id: (group, net) for group in groups for part, net in group.nets}
+    made = []
+    for part in parts:
+        group, net = nets[part.id]
+        made.append(Line(part.id, part.title, part.quantity, net, part.gross, group.rate, group.category, part.sku))
+    return tuple(made)
+
+
+def _tax(group: Group) -> Tax:
+    return Tax(group.category, group.rate, group.base, group.tax, EXEMPTIONS.get(group.category, ""))
+
+
+def _notes(seller: Seller, buyer: Party) -> tuple[str, ...]:
+    if not buyer.vat_number:
+        return ()
+    notes = [seller.late_penalty, seller.recovery, seller.discount]
+    if buyer.country in UNION and buyer.country != seller.country:
+        notes.append(f"TVA acquéreur : {buyer.vat_number}")
+    return tuple(filter(None, notes))
+
+
+def _of(tax: Tax, line: Line) -> bool:
+    return (tax.category, tax.rate) == (line.category, line.rate)
+
+
+def _credited(tax: Tax, lines: list[Line]) -> Tax | None:
+    """What of the tax is given back with these lines of its rate."""
+    base = sum((line.net for line in lines), Decimal(0))
+    gross = sum((line.gross for line in lines), Decimal(0))
+    return Tax(tax.category, tax.rate, base, gross - base, tax.exemption) if lines else None
+
+
+def _shares(invoice: Document, amount: Decimal) -> list[Line]:
+    """One line a rate, which share the amount as the rates share the invoice."""
+    if not 0 < amount <= invoice.total:
+        raise InvoiceHeld(
+            "credit_too_high",
+            f"{amount} {invoice.currency} cannot be credited of invoice {invoice.number} over {invoice.total}.",
+        )
+    shares, left = [], amount
+    for position, tax in enumerate(invoice.taxes):
+        last = position == len(invoice.taxes) - 1
+        share = left if last else rounded(amount * (tax.base + tax.amount) / (invoice.net + invoice.vat))
+        left -= share
+        title = WORDS[invoice.language].refund
+        part = Part(f"refund-{position + 1}", title, 1, share, None)
+        [group] = grouped([Rated(part, tax.category, tax.rate)])
+        shares += [Line(part.id, title, 1, net, share, tax.rate, tax.category) for _, net in group.nets]
+    return shares
