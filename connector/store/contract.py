@@ -18,6 +18,7 @@ from lengow.connector.store.rows import (
     OrderRow,
     OrderSearch,
     PackageRow,
+    ProductMatch,
     QueueRow,
     RecordRow,
     SessionRow,
@@ -156,6 +157,12 @@ class Reading(Protocol):
 
     def step(self, step_id: int) -> Step | None: ...
 
+    def steps_of(self, kind: StepKind, subjects: Sequence[str]) -> dict[str, Step]:
+        """The steps of a kind by subject, held or not."""
+
+    def product_matches(self, shop: str | None = None) -> list[ProductMatch]:
+        """By shop and SKU."""
+
     def queue(self, now: datetime) -> list[QueueRow]:
         """The steps, counted by kind and whether they are held."""
 
@@ -255,6 +262,12 @@ class Transaction(Reading, Protocol):
     def save_event(self, row: EventRow) -> None: ...
 
     def set_toggle(self, row: ToggleRow) -> None: ...
+
+    def set_product_match(self, row: ProductMatch) -> None:
+        """Insert, or replace the one of the same shop and SKU."""
+
+    def drop_product_match(self, shop: str, sku: str) -> bool:
+        """Whether there was one."""
 
     def set_value(self, account: str, name: str, value: str) -> None: ...
 

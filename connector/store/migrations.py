@@ -174,6 +174,16 @@ FIRST = (
     )
     """,
     """
+    CREATE TABLE product_matches (
+        shop TEXT NOT NULL,
+        sku TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        set_at TEXT NOT NULL,
+        set_by TEXT NOT NULL,
+        PRIMARY KEY (shop, sku)
+    )
+    """,
+    """
     CREATE TABLE sync_state (
         account TEXT NOT NULL,
         name TEXT NOT NULL,

@@ -34,6 +34,7 @@ from lengow.connector.store.rows import (
     OrderFilter,
     OrderSearch,
     PackageRow,
+    ProductMatch,
     RecordRow,
     Step,
     StoredOrder,
@@ -312,6 +313,26 @@ class Queries(Browsing, Measuring):
     def step(self, step_id: int) -> Step | None:
         rows = self._db.rows(f"SELECT {STEP_COLUMNS} FROM steps WHERE id = ?", [step_id])
         return step_of(rows[0]) if rows else None
+
+    def steps_of(self, kind: StepKind, subjects: Sequence[str]) -> dict[str, Step]:
+        return {
+            step.subject: step
+            for some in chunks(subjects)
+            for step in map(
+                step_of,
+                self._db.rows(
+                    f"SELECT {STEP_COLUMNS} FROM steps WHERE kind = ? AND subject IN ({marks(len(some))})",
+                    [kind, *some],
+                ),
+            )
+        }
+
+    def product_matches(self, shop: str | None = None) -> list[ProductMatch]:
+        where, values = where_of({"shop = ?": shop})
+        rows = self._db.rows(
+            f"SELECT shop, sku, reference, set_at, set_by FROM product_matches {where} ORDER BY shop, sku", values
+        )
+        return [ProductMatch(row[0], row[1], row[2], datetime.fromisoformat(row[3]), row[4]) for row in rows]
 
     def records(self, order_ids: Sequence[int]) -> dict[int, RecordRow]:
         return {

@@ -195,6 +195,18 @@ class ToggleRow(msgspec.Struct, frozen=True):
     set_by: str
 
 
+class ProductMatch(msgspec.Struct, frozen=True):
+    """Which product of a shop is meant by a SKU that the marketplace sells."""
+
+    shop: str
+    sku: str
+    """As it stands in the order's line."""
+    reference: str
+    """By which the shop knows the product."""
+    set_at: datetime
+    set_by: str
+
+
 class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None = None
     shop: str | None = None

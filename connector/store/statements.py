@@ -27,6 +27,7 @@ from lengow.connector.store.rows import (
     NewStep,
     OrderRow,
     PackageRow,
+    ProductMatch,
     RecordRow,
     SessionRow,
     Step,
@@ -231,6 +232,19 @@ class Statements(Queries):
             """,
             values_of(row),
         )
+
+    def set_product_match(self, row: ProductMatch) -> None:
+        self._db.change(
+            """
+            INSERT INTO product_matches (shop, sku, reference, set_at, set_by) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (shop, sku) DO UPDATE SET reference = excluded.reference, set_at = excluded.set_at,
+                set_by = excluded.set_by
+            """,
+            values_of(row),
+        )
+
+    def drop_product_match(self, shop: str, sku: str) -> bool:
+        return self._db.change("DELETE FROM product_matches WHERE shop = ? AND sku = ?", [shop, sku]) > 0
 
     def set_value(self, account: str, name: str, value: str) -> None:
         self._db.change(

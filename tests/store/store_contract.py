@@ -20,6 +20,7 @@ from lengow.connector.store.rows import (
     OrderRow,
     OrderSearch,
     PackageRow,
+    ProductMatch,
     QueueRow,
     RecordRow,
     SessionRow,
@@ -497,6 +498,32 @@ class StoreContract:
         with store.transaction() as tx:
             tx.add_steps([NewStep(StepKind.SEND, "1", NOW, account="main")])
             return tx.claim(StepKind.SEND, NOW, LATER, limit=1)
+
+    def test_steps_are_found_by_what_they_are_about(self, store: Store) -> None:
+        with store.transaction() as tx:
+            tx.add_steps([NewStep(StepKind.CREATE, str(number), NOW, shop="b2c") for number in range(1203)])
+            tx.add_steps([NewStep(StepKind.REPORT, "7", NOW, account="main")])
+            [claimed] = tx.claim(StepKind.CREATE, NOW, LATER, limit=1, subject="9")
+            tx.hold(claimed, "no luck")
+        found = store.steps_of(StepKind.CREATE, [*(str(number) for number in range(0, 1300, 2)), "9"])
+        assert len(found) == 603
+        assert (found["9"].held, found["8"].held, found["8"].kind) == (True, False, StepKind.CREATE)
+        assert store.steps_of(StepKind.SEND, ["1"]) == {}
+
+    def test_product_matches_are_kept_one_a_shop_and_sku(self, store: Store) -> None:
+        first = ProductMatch("b2c", "SKU-1", "P1", NOW, "anna")
+        with store.transaction() as tx:
+            tx.set_product_match(first)
+            tx.set_product_match(msgspec.structs.replace(first, shop="b2b"))
+            tx.set_product_match(msgspec.structs.replace(first, reference="P2", set_by="ben"))
+        assert [(one.shop, one.reference, one.set_by) for one in store.product_matches()] == [
+            ("b2b", "P1", "anna"),
+            ("b2c", "P2", "ben"),
+        ]
+        with store.transaction() as tx:
+            assert tx.drop_product_match("b2c", "SKU-1")
+            assert not tx.drop_product_match("b2c", "SKU-1")
+        assert store.product_matches("b2c") == []
 
 
 def an_order(**values: Any) -> OrderRow:
