@@ -18,6 +18,7 @@ from lengow.connector.doctor import Examined, examine
 from lengow.connector.errors import ApiError, LengowError, OrderUnknown, SettingsError, StepUnknown, StoreError
 from lengow.connector.events import Receipt, receive, retry_event
 from lengow.connector.importer import Imported, Progress, preview_orders
+from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace as described
 from lengow.connector.marketplaces import refresh_marketplaces
 from lengow.connector.model import ActionState, OrderState, StepKind
@@ -228,7 +229,15 @@ class Connector:
 
     def suggest_carriers(self, account: str, marketplace: str, name: str) -> list[Suggestion]:
         """The marketplace's carriers that are most like a shop's, with a score. Raises ActionInvalid."""
-        return suggest_carriers(described(self._context, self._account(account), marketplace), name)
+        return suggest_carriers(self.marketplace(account, marketplace), name)
+
+    def marketplace(self, account: str, marketplace: str) -> Marketplace:
+        """The marketplace as Lengow describes it: what it takes, at which status. Raises ActionInvalid."""
+        return described(self._context, self._account(account), marketplace)
+
+    def now(self) -> datetime:
+        """By the connector's clock."""
+        return self._context.now()
 
     def late_orders(self, *, within_hours: float = 24, account: str | None = None) -> list[StoredOrder]:
         """Orders in a shop whose shipping deadline is past or near and whose shipment was not told, nearest first."""
