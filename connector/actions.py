@@ -192,7 +192,7 @@ def _write(context: Context, plan: Plan, who: str) -> list[ActionRow]:
     now = context.now()
     with context.store.transaction() as tx:
         for row in plan.rows:
-            saved, is_new = tx.add_action(row)
+            saved, is_new = tx.add_action(msgspec.structs.replace(row, asked_by=who))
             kept.append(saved)
             if is_new:
                 step = NewStep(StepKind.SEND, str(saved.id), now, account=row.account, deadline=plan.deadline)

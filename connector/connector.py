@@ -17,12 +17,13 @@ from lengow.connector.digest import Digest, DigestSent, draw_up
 from lengow.connector.doctor import Examined, examine
 from lengow.connector.errors import ApiError, LengowError, OrderUnknown, SettingsError, StepUnknown, StoreError
 from lengow.connector.events import Receipt, receive, retry_event
+from lengow.connector.following import apply_change, dismiss_change
 from lengow.connector.importer import Imported, Progress, preview_orders
 from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace as described
 from lengow.connector.marketplaces import refresh_marketplaces
-from lengow.connector.model import ActionState, OrderState, StepKind
-from lengow.connector.recorder import Preview, Recorder
+from lengow.connector.model import ActionState, ChangeState, OrderState, StepKind
+from lengow.connector.recorder import Preview, PreviewedChange, Recorder
 from lengow.connector.rules import Suggestion, suggest_carriers
 from lengow.connector.settings import TOGGLES, Settings, refuse_unsupported_toggle
 from lengow.connector.signals import Signals
@@ -30,6 +31,7 @@ from lengow.connector.steps import (
     run_creations,
     run_digest,
     run_events,
+    run_follows,
     run_import,
     run_one,
     run_outcomes,
@@ -39,7 +41,7 @@ from lengow.connector.steps import (
     schedule,
 )
 from lengow.connector.store import Store, open_store
-from lengow.connector.store.rows import ActionRow, EventRow, NewStep, OrderKey, Step, StoredOrder, ToggleRow
+from lengow.connector.store.rows import ActionRow, ChangeRow, EventRow, NewStep, OrderKey, Step, StoredOrder, ToggleRow
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -51,7 +53,7 @@ log = logging.getLogger("lengow.connector")
 
 T = TypeVar("T")
 
-BY_NUMBER = (StepKind.CREATE, StepKind.REPORT, StepKind.EVENT, StepKind.SEND)
+BY_NUMBER = (StepKind.CREATE, StepKind.FOLLOW, StepKind.REPORT, StepKind.EVENT, StepKind.SEND)
 """Steps whose subject is the number of a row."""
 
 OPERATOR = "operator"
@@ -70,6 +72,8 @@ class AccountRound(msgspec.Struct, frozen=True):
     sent: int
     reported: int
     settled: int
+    followed: int = 0
+    """Shop orders that a change at Lengow was brought to, or tried to."""
     errors: tuple[str, ...] = ()
     """What failed as a whole, such as a shop whose settings are wrong; each with its code."""
 
@@ -82,6 +86,8 @@ class DryRun(msgspec.Struct, frozen=True):
     """Packages whose decision is new: those that are `ready` would be created."""
     actions: list[ActionRow]
     """Queued, and would be sent."""
+    changes: list[PreviewedChange] = []
+    """At Lengow, of orders in a shop: those that are `pending` would be brought there, the others would wait for a person."""
 
 
 class Connector:
@@ -129,9 +135,16 @@ class Connector:
         Marketplaces are read and kept if they never were. Raises ApiError.
         """
         refresh_marketplaces(self._context, self._account(account))
-        found = {(one.order, one.line_ids): one for one in preview_orders(self._context, account)}
+        pages = list(preview_orders(self._context, account))
+        found = {(one.order, one.line_ids): one for page in pages for one in page.orders}
+        changes = {(one.change.package_id, one.change.kind, one.change.body): one for page in pages for one in page.changes}
         waiting = [ActionState.QUEUED, ActionState.SENDING]
-        return DryRun(account, list(found.values()), self.store.list_actions(account=account, states=waiting))
+        return DryRun(
+            account,
+            list(found.values()),
+            self.store.list_actions(account=account, states=waiting),
+            [*self._pending_changes(account), *changes.values()],
+        )
 
     def start(self) -> None:
         """Run the schedule and all steps in threads of this process, until `stop`."""
@@ -238,6 +251,28 @@ class Connector:
     def now(self) -> datetime:
         """By the connector's clock."""
         return self._context.now()
+
+    def changes(
+        self,
+        *,
+        account: str | None = None,
+        shop: str | None = None,
+        states: Sequence[ChangeState] = (ChangeState.WAITING,),
+        limit: int | None = None,
+    ) -> list[ChangeRow]:
+        """What happened at Lengow to orders that are in a shop, newest first: what waits for a person, or of `states`."""
+        return self.store.list_changes(account=account, shop=shop, states=states, limit=limit)
+
+    def apply_change(self, change_id: int, *, who: str = OPERATOR) -> ChangeRow:
+        """Have a change that waits for a person brought to the shop with the next round.
+
+        Raises ChangeUnknown, and ChangeSettled for one that does not wait or that its platform cannot bring.
+        """
+        return apply_change(self._context, change_id, who=who)
+
+    def dismiss_change(self, change_id: int, *, reason: str, who: str = OPERATOR) -> ChangeRow:
+        """Leave the shop as it is, or say that it was changed by hand. Raises ChangeUnknown and ChangeSettled."""
+        return dismiss_change(self._context, change_id, reason=reason, who=who)
 
     def late_orders(self, *, within_hours: float = 24, account: str | None = None) -> list[StoredOrder]:
         """Orders in a shop whose shipping deadline is past or near and whose shipment was not told, nearest first."""
@@ -417,17 +452,25 @@ class Connector:
         """Each shop and each kind of work for itself: what fails in one holds up no other."""
         context, shops = self._context, self.settings.shops_of(account)
         worked_on = [errors.of(shop, partial(run_creations, context, shop)) or 0 for shop in shops]
+        followed = [errors.of(shop, partial(run_follows, context, shop)) or 0 for shop in shops]
         events = [errors.of(shop, partial(run_events, context, shop)) or 0 for shop in shops]
         return AccountRound(
             account=account,
             imported=imported,
             worked_on=sum(worked_on),
+            followed=sum(followed),
             events=sum(events),
             sent=errors.of("send", lambda: run_sends(context, account)) or 0,
             reported=(errors.of("report", lambda: run_reports(context, account)) or 0) if report else 0,
             settled=errors.of("outcomes", lambda: run_outcomes(context, account, force=True)) or 0,
             errors=tuple(errors.texts),
         )
+
+    def _pending_changes(self, account: str) -> list[PreviewedChange]:
+        """Those that are on their way to a shop already."""
+        rows = self.store.list_changes(account=account, states=[ChangeState.PENDING])
+        orders = self.store.orders([row.order_id for row in rows])
+        return [PreviewedChange(orders[row.order_id].order.key, row) for row in rows]
 
     def _stored(self, key: OrderKey) -> StoredOrder:
         found = self.store.orders_named(key.account, [(key.marketplace, key.marketplace_order_id)])

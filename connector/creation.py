@@ -14,6 +14,7 @@ import msgspec
 from lengow.connector.adapter import Adapter, Created, Outcome, Rejected, ShopOrder, Unknown
 from lengow.connector.context import Context
 from lengow.connector.errors import LengowError, ShopUnavailable
+from lengow.connector.following import after_creation
 from lengow.connector.leases import Leases
 from lengow.connector.model import Line, NewOrder, Order, OrderState, StepKind
 from lengow.connector.policy import Decision
@@ -261,6 +262,8 @@ def _write_outcomes(context: Context, adapter: Adapter, tasks: Sequence[_Task], 
         _end_steps(tx, kept, effects)
         tx.set_package_states(effect.package for effect in effects)
         refresh_order_states(tx, [effect.package for effect in effects], now)
+        if kept:
+            after_creation(context, tx, kept[0].step.account, [effect.package for effect in effects])
         tx.note(
             context.entry(effect.package.order_id, effect.what, effect.detail, package_id=effect.package.id)
             for effect in effects

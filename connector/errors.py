@@ -14,6 +14,8 @@ LengowError
 ├── OrderUndecodable            order_undecodable
 ├── OrderUnknown                order_unknown
 ├── StepUnknown             step_unknown
+├── ChangeUnknown           change_unknown
+├── ChangeSettled           change_settled
 ├── ActionInvalid               its own code per rule (see connector/rules.py)
 ├── ShopUnavailable             shop_unavailable
 ├── WebhookError
@@ -140,6 +142,20 @@ class StepUnknown(LengowError):
 
     code = "step_unknown"
     what_to_do = "lengow-connector steps list shows what there is."
+
+
+class ChangeUnknown(LengowError):
+    """There is no such change."""
+
+    code = "change_unknown"
+    what_to_do = "lengow-connector changes list shows them."
+
+
+class ChangeSettled(LengowError):
+    """The change does not wait for a person, or no adapter can bring it."""
+
+    code = "change_settled"
+    what_to_do = "Look at the change's state and reason; what must be done by hand is dismissed once it is done."
 
 
 class ActionInvalid(LengowError):

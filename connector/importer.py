@@ -27,7 +27,7 @@ from lengow.connector.errors import (
     StoreError,
 )
 from lengow.connector.model import StepKind
-from lengow.connector.recorder import Preview, Recorder
+from lengow.connector.recorder import Previewed, Recorder
 from lengow.connector.retry import steady_pause
 from lengow.connector.store.rows import Step
 
@@ -90,7 +90,7 @@ def import_orders(
     return imported
 
 
-def preview_orders(context: Context, account: str) -> Iterator[Preview]:
+def preview_orders(context: Context, account: str) -> Iterator[Previewed]:
     """What the next import would decide; Lengow is read, nothing is written. Raises ApiError."""
     client = context.client(account)
     end = _lengow_time(client)
@@ -98,7 +98,7 @@ def preview_orders(context: Context, account: str) -> Iterator[Preview]:
     for page in _pages(client, _window_start(context, account, StepKind.IMPORT, end), end):
         if isinstance(page, ApiError):
             raise page
-        yield from recorder.preview([bytes(raw) for raw in page.results])
+        yield recorder.preview([bytes(raw) for raw in page.results])
 
 
 def decide_again(context: Context, account: str) -> None:

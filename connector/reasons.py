@@ -62,6 +62,47 @@ REASONS: dict[str, Reason] = {
         "If no other system holds the order, set import_orders_with_merchant_order_id = true.",
     ),
     "lines_moved": Reason("Its lines moved to other packages of the order before it was created.", "Nothing."),
+    # Changes at Lengow to an order that is in the shop.
+    "asked_by_settings": Reason(
+        "The settings put such a change to a person.",
+        "`changes apply` brings it to the shop, `changes dismiss` leaves the shop as it is.",
+    ),
+    "ignored_by_settings": Reason("The settings ignore such a change.", "Nothing."),
+    "platform_cannot": Reason(
+        "The adapter of this platform cannot bring such a change.",
+        "Make it in the shop by hand; then `changes dismiss`.",
+    ),
+    "refused_by_shop": Reason(
+        "The shop refused the change, in the words beside it.",
+        "Mend what they name, then `changes apply`; or make it by hand, then `changes dismiss`.",
+    ),
+    "change_given_up": Reason(
+        "The change failed at every try.", "Mend what the last failure names; then `changes apply`."
+    ),
+    "lines_vanished": Reason(
+        "Lengow does not show lines any more that are in the shop order.",
+        "Look at the order on the marketplace; `changes apply` cancels them in the shop.",
+    ),
+    "refunded_before": Reason(
+        "Lines are cancelled that were given back before.",
+        "See that nothing is booked twice; then `changes apply` or `changes dismiss`.",
+    ),
+    "reopened": Reason(
+        "The marketplace took a cancellation back; the shop does not open it again by itself.",
+        "Open the order in the shop by hand, or refuse it at the marketplace; then `changes dismiss`.",
+    ),
+    "refund_amount_unknown": Reason(
+        "The order was given back in part, and Lengow does not tell how much.",
+        "Look at it on the marketplace, book it in the shop; then `changes dismiss`.",
+    ),
+    "relay_changed": Reason(
+        "The buyer chose another relay point.",
+        "Enter it in the shop; `changes apply` corrects the address beside it, if there is one.",
+    ),
+    "already_shipped": Reason("The address was corrected after the parcel had left.", "Nothing."),
+    "address_erased": Reason("The marketplace hides the buyer's address by now.", "Nothing."),
+    "overtaken": Reason("A later change says more.", "Nothing."),
+    "not_created": Reason("The shop order was not made after all.", "Nothing."),
     # Failed: a person has to look.
     "order_undecodable": Reason(
         "The order has a missing or wrong-typed field.",

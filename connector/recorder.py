@@ -11,14 +11,24 @@ from datetime import datetime, timedelta
 import msgspec
 
 from lengow.connector.context import Context
-from lengow.connector.decode import Identity, amended_fields, decode_order, identify, pack_order
+from lengow.connector.decode import Identity, amended_fields, decode_order, identify, pack_order, unpack_order
 from lengow.connector.errors import OrderUndecodable
-from lengow.connector.model import Order, OrderState, Package, StepKind
+from lengow.connector.following import Planned, plan_changes, tell_change, write_changes
+from lengow.connector.model import ChangeState, Order, OrderState, Package, StepKind
 from lengow.connector.packages import StoredPackage, assign
 from lengow.connector.policy import Decision, ShopPolicy, decide
 from lengow.connector.reference import reference_of
 from lengow.connector.store.contract import Reading, Transaction
-from lengow.connector.store.rows import JournalEntry, NewStep, OrderKey, OrderRow, PackageRow, RecordRow, StoredOrder
+from lengow.connector.store.rows import (
+    ChangeRow,
+    JournalEntry,
+    NewStep,
+    OrderKey,
+    OrderRow,
+    PackageRow,
+    RecordRow,
+    StoredOrder,
+)
 
 Name = tuple[str, str]
 """(marketplace, marketplace_order_id)"""
@@ -56,6 +66,18 @@ class Preview(msgspec.Struct, frozen=True):
     total: str
     currency: str
     decision: Decision
+
+
+class PreviewedChange(msgspec.Struct, frozen=True):
+    """What would become of a change at Lengow to an order that is in a shop."""
+
+    order: OrderKey
+    change: ChangeRow
+
+
+class Previewed(msgspec.Struct, frozen=True):
+    orders: list[Preview]
+    changes: list[PreviewedChange]
 
 
 _Incoming = dict[Name, tuple[Identity, bytes]]
@@ -133,11 +155,15 @@ class Recorder:
             known_marketplace=order.marketplace.lower() in self._marketplaces,
         )
 
-    def preview(self, raws: Sequence[bytes]) -> list[Preview]:
+    def preview(self, raws: Sequence[bytes]) -> Previewed:
         """What `record` would decide on a page; nothing is written."""
+        reading = self._context.store
         _, changed = self._compared(raws, anew=False)
-        records = self._records(self._context.store, changed, anew=False)
-        return [one for record in records for one in record.preview(self._policies, self._marketplaces)]
+        records = self._records(reading, changed, anew=False)
+        return Previewed(
+            [one for record in records for one in record.preview(self._policies, self._marketplaces)],
+            [one for record in records for one in record.preview_changes(reading)],
+        )
 
     def _write(self, tx: Transaction, records: Sequence["_Record"]) -> None:
         for record in records:
@@ -194,6 +220,7 @@ class _Record:
         self.steps: list[NewStep] = []
         self.row = RecordRow(0, raw, b"")
         self._decided: list[Decision] = []
+        self._changes: list[ChangeRow] = []
         self._amended = [field for field in amended if field != "merchant_order_id"]
         try:
             self._order: Order | None = decode_order(raw)
@@ -237,10 +264,15 @@ class _Record:
         order_id = tx.save_order(self._row(state))
         self.row = RecordRow(order_id, self._raw, pack_order(self._order))
         self._note_coming(order_id)
-        for row, before, decision in planned:
+        written = [
             self._write_package(tx, msgspec.structs.replace(row, order_id=order_id), before, decision)
-        for row in withdrawn:
-            self._withdraw(tx, row)
+            for row, before, decision in planned
+        ]
+        packages = [*begun, *written, *(self._withdraw(tx, row) for row in withdrawn)]
+        changes = self._plan_changes(tx, packages)
+        self._changes, notes, steps = write_changes(self._context, tx, changes, packages)
+        self.notes += notes
+        self.steps += steps
 
     def preview(self, policies: Mapping[str, ShopPolicy], marketplaces: set[str]) -> list[Preview]:
         """What `write` would decide, of packages whose decision is new."""
@@ -256,6 +288,14 @@ class _Record:
             if before is None or (before.state, before.reason) != (decision.state, decision.reason)
         ]
 
+    def preview_changes(self, reading: Reading) -> list[PreviewedChange]:
+        """What would be brought to the shop, and what would wait for a person."""
+        if self._order is None or self._broken is not None or self._stored is None:
+            return []
+        planned = self._plan_changes(reading, [row for row in self._packages() if row.begun])
+        shown = (ChangeState.PENDING, ChangeState.WAITING)
+        return [PreviewedChange(self._stored.order.key, row) for row in planned.new if row.state in shown]
+
     def tell(self) -> None:
         signals, tell = self._context.signals, self._context.tell
         if self._stored is None:
@@ -267,6 +307,19 @@ class _Record:
                 tell(signals.order_skipped, order=self._order, reason=decision.reason)
             elif decision.state is OrderState.FAILED:
                 tell(signals.order_failed, order=self._order, reason=decision.reason, about=decision.about)
+        key = OrderKey(self._account, self._identity.marketplace, self._identity.marketplace_order_id)
+        for change in self._changes:
+            tell_change(self._context, change, key)
+
+    def _plan_changes(self, reading: Reading, packages: Sequence[PackageRow]) -> Planned:
+        """What happened to the packages that the shops are to be told of."""
+        assert self._order is not None
+        if self._stored is None:
+            return plan_changes(self._context, self._account, None, self._order, packages, (), ())
+        order_id = self._stored.order.id
+        before = unpack_order(self._before.decoded) if self._before is not None and self._before.decoded else None
+        known, actions = reading.changes_of([order_id])[order_id], reading.actions_of(order_id)
+        return plan_changes(self._context, self._account, before, self._order, packages, known, actions)
 
     def _packages(self) -> list[PackageRow]:
         """The stored packages that still stand."""
@@ -381,7 +434,9 @@ class _Record:
             planned.append((row, before, decision))
         return planned, [stored[package_id] for package_id in assignment.withdrawn]
 
-    def _write_package(self, tx: Transaction, row: PackageRow, before: PackageRow | None, decision: Decision) -> None:
+    def _write_package(
+        self, tx: Transaction, row: PackageRow, before: PackageRow | None, decision: Decision
+    ) -> PackageRow:
         package_id = tx.save_package(row)
         if decision.state is OrderState.READY:
             self.steps.append(
@@ -393,14 +448,15 @@ class _Record:
             self._decided.append(decision)
             if decision.state is not OrderState.READY or before is not None:
                 self._note_decision(row.order_id, package_id, decision)
+        return msgspec.structs.replace(row, id=package_id)
 
-    def _withdraw(self, tx: Transaction, row: PackageRow) -> None:
+    def _withdraw(self, tx: Transaction, row: PackageRow) -> PackageRow:
         decision = Decision(OrderState.WITHDRAWN, "lines_moved")
-        tx.set_package_states(
-            [msgspec.structs.replace(row, state=decision.state, reason=decision.reason, about="", changed_at=self._now)]
-        )
+        row = msgspec.structs.replace(row, state=decision.state, reason=decision.reason, about="", changed_at=self._now)
+        tx.set_package_states([row])
         tx.drop_step(StepKind.CREATE, str(row.id))
         self._note_decision(row.order_id, row.id, decision)
+        return row
 
     def _note_decision(self, order_id: int, package_id: int | None, decision: Decision) -> None:
         detail = ": ".join(filter(None, (decision.state, decision.reason, decision.about)))

@@ -13,6 +13,7 @@ from lengow.connector.steps import (
     run_creations,
     run_digest,
     run_events,
+    run_follows,
     run_import,
     run_outcomes,
     run_poll,
@@ -46,6 +47,7 @@ class Runner:
             self._spawn(f"lengow-upkeep-{account}", partial(run_digest, context, account))
         for shop in context.settings.shops:
             self._spawn(f"lengow-create-{shop}", partial(run_creations, context, shop))
+            self._spawn(f"lengow-follow-{shop}", partial(run_follows, context, shop))
             self._spawn(f"lengow-events-{shop}", partial(self._events_round, shop))
 
     def stop(self, timeout: float | None) -> bool:

@@ -91,6 +91,29 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """None: there is no digest."""
 
 
+FollowVerdict = Literal["apply", "ask", "ignore"]
+
+
+class Follow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What becomes of a change at Lengow to an order that is in the shop: brought there, put to a person, or ignored.
+
+    Money is put to a person: what was given back, or costs another amount, may have been booked by hand already.
+    """
+
+    cancelled: FollowVerdict = "apply"
+    """Not to be delivered any more, before the shop shipped it."""
+    lines: FollowVerdict = "apply"
+    """Some lines are not to be delivered any more."""
+    refunded: FollowVerdict = "ask"
+    """Given back, in whole or in part, by the marketplace or in its back office."""
+    shipped: FollowVerdict = "apply"
+    """Shipped by the marketplace, or told to it without the shop."""
+    address: FollowVerdict = "apply"
+    """Billing or delivery address corrected before shipment."""
+    amounts: FollowVerdict = "ask"
+    """Pieces, line amounts, shipping or fee amended."""
+
+
 class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One configured destination. The platform's own keys stand beside these in the file, and in `options` here."""
 
@@ -124,6 +147,7 @@ class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Seconds one call to the shop may take."""
     poll_every_minutes: float = 5
     """How often the shop is asked for shipments that no webhook told, where the platform can be asked."""
+    follow: Follow = Follow()
     options: Mapping[str, Any] = {}
 
     def __repr__(self) -> str:

@@ -19,6 +19,8 @@ class Signals:
         self.order_skipped = Signal("order=, reason=: a package will not be imported")
         self.order_created = Signal("order=, shop_order=, shop=, reference=: a shop order was created")
         self.order_updated = Signal("order=, fields=: an order came again with other content")
+        self.change_applied = Signal("order=, change=, shop_order=: a change at Lengow was brought to the shop")
+        self.change_waiting = Signal("order=, change=, reason=, about=: a change at Lengow waits for a person")
         self.order_failed = Signal("order=, reason=, about=: an order waits for a person")
         self.deadline_near = Signal("order=, ship_by=: a shipping deadline is near or past, and no shipment was told")
         self.digest_due = Signal("account=, digest=: something new waits for a person; follows the digest's mail")

@@ -11,6 +11,7 @@ from lengow.connector.deadlines import tell_deadlines
 from lengow.connector.digest import DigestSent, send_digest
 from lengow.connector.errors import LeaseLost, LengowError
 from lengow.connector.events import handle_event, poll_shop
+from lengow.connector.following import follow_package
 from lengow.connector.importer import Imported, Progress, decide_again, import_orders
 from lengow.connector.marketplaces import REFRESH_AFTER, refresh_marketplaces
 from lengow.connector.model import OrderState, StepKind
@@ -75,6 +76,21 @@ def run_creations(context: Context, shop: str) -> int:
     total = 0
     while not context.stopping.is_set() and (done := create_due(context, shop)):
         total += done
+    return total
+
+
+def run_follows(context: Context, shop: str) -> int:
+    """Bring what happened at Lengow to a shop; returns how many packages were worked on.
+
+    A shop that takes one order at a time is told of one at a time.
+    """
+    total = 0
+    one_at_a_time = context.capabilities(shop).one_at_a_time
+    while not context.stopping.is_set() and not context.circuit.open(shop, context.now()):
+        done = _drain(context, StepKind.FOLLOW, follow_package, shop=shop, most=1 if one_at_a_time else PARALLEL_CALLS)
+        total += done
+        if not done:
+            break
     return total
 
 
@@ -157,6 +173,7 @@ def run_one(context: Context, kind: StepKind, subject: str) -> bool:
         return run_digest(context, subject) is not None
     handlers = {
         StepKind.EVENT: handle_event,
+        StepKind.FOLLOW: follow_package,
         StepKind.POLL: poll_shop,
         StepKind.REPORT: report_order,
     }
@@ -174,6 +191,7 @@ def _drain(
     *,
     account: str | None = None,
     shop: str | None = None,
+    most: int = PARALLEL_CALLS,
 ) -> int:
     """Work off what is due, a few at a time: each waits for its quota within its lease.
 
@@ -181,7 +199,7 @@ def _drain(
     """
     total = 0
     while not context.stopping.is_set():
-        steps = _claim(context, kind, PARALLEL_CALLS, account=account, shop=shop)
+        steps = _claim(context, kind, most, account=account, shop=shop)
         if not steps:
             break
         answered = list(context.calls.map(lambda step: _run(context, handler, step), steps))

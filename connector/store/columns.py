@@ -71,7 +71,7 @@ def action_of(row: Sequence[Any]) -> ActionRow:
 
 def change_of(row: Sequence[Any]) -> ChangeRow:
     fields = dict(zip(ChangeRow.__struct_fields__, row, strict=True))
-    fields["body"] = msgspec.json.decode(fields["body"], type=Change | None)
+    fields["body"] = msgspec.json.decode(fields["body"], type=Change) if fields["body"] else None
     fields["kind"], fields["state"] = ChangeKind(fields["kind"]), ChangeState(fields["state"])
     fields["created_at"], fields["changed_at"] = moment_of(fields["created_at"]), moment_of(fields["changed_at"])
     return ChangeRow(**fields)
@@ -88,6 +88,6 @@ def event_of(row: Sequence[Any]) -> EventRow:
 def _value(value: Any) -> Any:
     if isinstance(value, datetime):
         return text_of(value)
-    if isinstance(value, dict | tuple):
+    if isinstance(value, dict | tuple | msgspec.Struct):
         return msgspec.json.encode(value).decode()
     return value

@@ -123,7 +123,7 @@ FIRST = (
         account TEXT NOT NULL,
         shop TEXT NOT NULL,
         kind TEXT NOT NULL,
-        body TEXT NOT NULL,
+        body TEXT,
         state TEXT NOT NULL,
         reason TEXT NOT NULL,
         about TEXT NOT NULL,

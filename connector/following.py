@@ -1,0 +1,333 @@
+"""Follows Lengow: what happened there to an order that is in a shop is brought to the shop, as the settings say.
+
+A change is decided on, and committed, in the transaction that records the order it was seen in. Those to be brought are
+run as steps, one a package, in the order in which they happened; `Adapter.update_order` is safe to repeat, so that a
+change whose outcome is unknown is simply brought again. What a shop refuses waits for a person.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from lengow.connector.adapter import Change, Refund, Rejected, ShopOrder, Unknown, Updated, UpdateOutcome
+from lengow.connector.changes import Found, changes_between, in_words, merged, overtakes, own_effects
+from lengow.connector.context import CONNECTOR, Context
+from lengow.connector.errors import ChangeSettled, ChangeUnknown, LeaseLost, ShopUnavailable
+from lengow.connector.leases import Leases
+from lengow.connector.model import ChangeState, Order, OrderState, StepKind
+from lengow.connector.retry import retry_after, steady_pause
+from lengow.connector.settings import Follow
+from lengow.connector.store.contract import Reading, Transaction
+from lengow.connector.store.rows import ActionRow, ChangeRow, JournalEntry, NewStep, OrderKey, PackageRow, Step
+
+log = logging.getLogger("lengow.connector.following")
+
+OPEN = (ChangeState.PENDING, ChangeState.WAITING)
+
+NOTED = {
+    ChangeState.PENDING: "change_found",
+    ChangeState.WAITING: "change_waiting",
+    ChangeState.IGNORED: "change_ignored",
+}
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """What is to be written of an order's changes."""
+
+    new: tuple[ChangeRow, ...] = ()
+    """With id 0."""
+    overtaken: tuple[ChangeRow, ...] = ()
+
+
+def plan_changes(
+    context: Context,
+    account: str,
+    before: Order | None,
+    after: Order,
+    packages: Sequence[PackageRow],
+    known: Sequence[ChangeRow],
+    actions: Sequence[ActionRow],
+) -> Planned:
+    """What is new in `after`, and what becomes of it. `known`: the order's changes so far; `actions`: its own.
+
+    `packages`: those that are in a shop, or on their way there, and those that will not come there any more.
+    """
+    own = own_effects(actions, after)
+    new: list[ChangeRow] = []
+    overtaken: list[ChangeRow] = []
+    for package in packages:
+        mine = [row for row in known if row.package_id == package.id and row.state is not ChangeState.OVERTAKEN]
+        still_open = [row for row in mine if row.state in OPEN]
+        if package.state in GONE:
+            overtaken += [_overtaken(context, row, "not_created") for row in still_open]
+            continue
+        basis = before if package.begun else None
+        for found in changes_between(basis, after, package, own, _booked(mine)):
+            one = found
+            state, reason = _verdict(context, package.shop, one)
+            moot = [row for row in still_open if state in OPEN and overtakes(one, row.kind, row.body)]
+            for row in moot:
+                one = merged(one, row.body)
+            overtaken += [_overtaken(context, row, "overtaken") for row in moot]
+            still_open = [row for row in still_open if row not in moot]
+            new.append(_row(context, account, package, one, state, reason))
+    return Planned(tuple(new), tuple(overtaken))
+
+
+def write_changes(
+    context: Context, tx: Transaction, planned: Planned, packages: Sequence[PackageRow]
+) -> tuple[list[ChangeRow], list[JournalEntry], list[NewStep]]:
+    """Write what was planned; returns the new changes with their ids, what to note, and the steps to add."""
+    for row in planned.overtaken:
+        tx.save_change(row)
+    rows = [msgspec.structs.replace(row, id=tx.add_change(row)) for row in planned.new]
+    notes = [_entry(context, row, NOTED[row.state]) for row in rows]
+    created = {package.id: package for package in packages if package.state is OrderState.CREATED}
+    pending = dict.fromkeys(row.package_id for row in rows if row.state is ChangeState.PENDING)
+    return rows, notes, [_step(context, rows[0].account, created[one]) for one in pending if one in created]
+
+
+def after_creation(context: Context, tx: Transaction, account: str, packages: Sequence[PackageRow]) -> None:
+    """Have brought what happened while these packages were being created; forget it where they were not, after all."""
+    done = [package for package in packages if package.state is OrderState.CREATED or package.state in GONE]
+    changes = tx.changes_of([package.order_id for package in done])
+    steps = []
+    for package in done:
+        mine = [row for row in changes[package.order_id] if row.package_id == package.id and row.state in OPEN]
+        if package.state in GONE:
+            for row in mine:
+                tx.save_change(_overtaken(context, row, "not_created"))
+        elif any(row.state is ChangeState.PENDING for row in mine):
+            steps.append(_step(context, account, package))
+    tx.add_steps(steps)
+
+
+def follow_package(context: Context, step: Step) -> bool:
+    """Bring what is pending of one package to its shop, oldest first; False when the shop did not answer."""
+    package, pending = _pending(context, context.store, int(step.subject))
+    leases = Leases(context, [step])
+    for row in pending:
+        if package is None or context.stopping.is_set():
+            break
+        if not leases.hold(step):
+            raise LeaseLost(f"The step {step.kind} of {step.subject} was taken over by another worker.")
+        outcome = _bring(context, package, row)
+        answered = isinstance(outcome, Updated | Rejected)
+        context.circuit.note(package.shop, context.now(), answered=answered)
+        if not _settle(context, step, package, row, outcome):
+            return answered
+    with context.store.transaction() as tx:
+        tx.mine([step])  # from here on whoever adds a change waits, and finds the step gone
+        if _pending(context, tx, int(step.subject))[1]:
+            tx.postpone(step, context.now(), restart=True)
+        else:
+            tx.finish([step])
+    return True
+
+
+def apply_change(context: Context, change_id: int, *, who: str) -> ChangeRow:
+    """Have a change brought to the shop that waits for a person, or was ignored or dismissed.
+
+    Raises ChangeUnknown, and ChangeSettled for one that is in the shop, overtaken, or that its platform cannot bring.
+    """
+    with context.store.transaction() as tx:
+        row = _change(tx, change_id)
+        if row.state not in (ChangeState.WAITING, ChangeState.IGNORED, ChangeState.DISMISSED):
+            raise ChangeSettled(f"The change {change_id} is {row.state}.", change=change_id)
+        if row.body is None or not _able(context, row.shop, row.body):
+            raise ChangeSettled(
+                f"The change {change_id} can only be made by hand ({row.reason}).",
+                what_to_do=f"Make it in the shop, then: lengow-connector changes dismiss {change_id} --reason …",
+                change=change_id,
+            )
+        row = _changed(context, row, ChangeState.PENDING, who=who)
+        tx.save_change(row)
+        package = tx.packages([row.package_id])[row.package_id]
+        if package.state is OrderState.CREATED:
+            tx.add_steps([_step(context, row.account, package)])
+        tx.note([_entry(context, row, "change_approved", who=who)])
+    return row
+
+
+def dismiss_change(context: Context, change_id: int, *, reason: str, who: str) -> ChangeRow:
+    """Leave the shop as it is, or say that a change was made there by hand. Raises ChangeUnknown and ChangeSettled."""
+    with context.store.transaction() as tx:
+        row = _change(tx, change_id)
+        if row.state not in OPEN:
+            raise ChangeSettled(f"The change {change_id} is {row.state}.", change=change_id)
+        row = _changed(context, row, ChangeState.DISMISSED, row.reason, reason, who=who)
+        tx.save_change(row)
+        tx.note([_entry(context, row, "change_dismissed", who=who)])
+    return row
+
+
+def _pending(context: Context, reading: Reading, package_id: int) -> tuple[PackageRow | None, list[ChangeRow]]:
+    """The package with what is to be brought to it; of one that is not created yet, nothing (`after_creation`)."""
+    package = reading.packages([package_id]).get(package_id)
+    if package is None or package.state is not OrderState.CREATED or package.shop not in context.settings.shops:
+        return package, []
+    changes = reading.changes_of([package.order_id])[package.order_id]
+    return package, [row for row in changes if row.package_id == package_id and row.state is ChangeState.PENDING]
+
+
+def _bring(context: Context, package: PackageRow, row: ChangeRow) -> UpdateOutcome | ShopUnavailable:
+    assert row.body is not None
+    try:
+        adapter = context.adapter(package.shop)
+        return adapter.update_order(ShopOrder(package.shop_order_id, package.reference), row.body)
+    except ShopUnavailable as error:
+        return error
+    except Exception as error:  # a third party's adapter may raise anything
+        log.exception("an adapter raised", extra={"shop": package.shop, "change": row.id})
+        return Unknown(package.reference, repr(error))
+
+
+class _Effect(msgspec.Struct, frozen=True):
+    """What is written of one outcome: the change's new state, or when it is tried again."""
+
+    state: ChangeState
+    reason: str = ""
+    about: str = ""
+    due_at: datetime | None = None
+
+
+def _effect(step: Step, outcome: UpdateOutcome | ShopUnavailable, now: datetime, jitter: float) -> _Effect:
+    """Decide what an outcome means. Pure."""
+    if isinstance(outcome, Updated):
+        return _Effect(ChangeState.APPLIED)
+    if isinstance(outcome, Rejected) and not outcome.retry:
+        about = f"{outcome.field}: {outcome.reason}" if outcome.field else outcome.reason
+        return _Effect(ChangeState.WAITING, "refused_by_shop", about)
+    if isinstance(outcome, ShopUnavailable):
+        reason, about = outcome.code, str(outcome)
+        pause: float | None = steady_pause(step.attempts, jitter=jitter)
+    else:
+        reason = "outcome_unknown" if isinstance(outcome, Unknown) else "refused_by_shop"
+        about = outcome.reason
+        pause = retry_after(step.attempts, jitter=jitter)
+    if pause is None:
+        return _Effect(ChangeState.WAITING, "change_given_up", about)
+    return _Effect(ChangeState.PENDING, reason, about, now + timedelta(seconds=pause))
+
+
+def _settle(
+    context: Context, step: Step, package: PackageRow, row: ChangeRow, outcome: UpdateOutcome | ShopUnavailable
+) -> bool:
+    """Commit an outcome; whether the package's next change may be brought."""
+    effect = _effect(step, outcome, context.now(), context.jitter())
+    with context.store.transaction() as tx:
+        if step.id not in tx.mine([step]):
+            raise LeaseLost(f"The step {step.kind} of {step.subject} was taken over by another worker.")
+        current = _change(tx, row.id)
+        settled_by_others = current.state is not ChangeState.PENDING and effect.state is not ChangeState.APPLIED
+        if not settled_by_others:
+            who = current.who if effect.state is ChangeState.PENDING else CONNECTOR
+            current = _changed(context, current, effect.state, effect.reason, effect.about, who=who)
+            tx.save_change(current)
+            if effect.due_at is None:
+                tx.note([_entry(context, current, _SETTLED[effect.state])])
+            elif (row.reason, row.about) != (effect.reason, effect.about):
+                tx.note([_entry(context, current, "change_delayed")])
+        if effect.due_at is not None:
+            tx.postpone(step, effect.due_at, f"{effect.reason}: {effect.about}")
+    if not settled_by_others:
+        tell_change(context, current, _order_key(context, package), package)
+    return effect.due_at is None
+
+
+def tell_change(context: Context, row: ChangeRow, order: OrderKey, package: PackageRow | None = None) -> None:
+    """Signal what became of a change, where a host may want to know."""
+    signals = context.signals
+    if row.state is ChangeState.APPLIED and package is not None:
+        shop_order = ShopOrder(package.shop_order_id, package.reference)
+        context.tell(signals.change_applied, order=order, change=row, shop_order=shop_order)
+    elif row.state is ChangeState.WAITING:
+        context.tell(signals.change_waiting, order=order, change=row, reason=row.reason, about=row.about)
+
+
+def _verdict(context: Context, shop: str, found: Found) -> tuple[ChangeState, str]:
+    """What becomes of a change, and why."""
+    chosen = context.settings.shops.get(shop)
+    setting = getattr(chosen.follow if chosen else Follow(), found.kind)
+    if found.verdict is ChangeState.IGNORED:
+        return ChangeState.IGNORED, found.reason
+    if setting == "ignore":
+        return ChangeState.IGNORED, "ignored_by_settings"
+    if found.change is None:
+        return ChangeState.WAITING, found.reason or "platform_cannot"
+    if not _able(context, shop, found.change):
+        return ChangeState.WAITING, "platform_cannot"
+    if found.verdict is not None:
+        return found.verdict, found.reason
+    return (ChangeState.WAITING, "asked_by_settings") if setting == "ask" else (ChangeState.PENDING, "")
+
+
+def _able(context: Context, shop: str, change: Change) -> bool:
+    known = shop in context.settings.shops
+    return known and type(change).__struct_config__.tag in context.capabilities(shop).updates
+
+
+def _row(
+    context: Context, account: str, package: PackageRow, found: Found, state: ChangeState, reason: str
+) -> ChangeRow:
+    now = context.now()
+    return ChangeRow(
+        id=0,
+        order_id=package.order_id,
+        package_id=package.id,
+        account=account,
+        shop=package.shop,
+        kind=found.kind,
+        body=found.change,
+        state=state,
+        reason=reason,
+        about=found.about,
+        created_at=now,
+        changed_at=now,
+        who=CONNECTOR,
+    )
+
+
+def _changed(
+    context: Context, row: ChangeRow, state: ChangeState, reason: str = "", about: str = "", *, who: str = CONNECTOR
+) -> ChangeRow:
+    return msgspec.structs.replace(row, state=state, reason=reason, about=about, changed_at=context.now(), who=who)
+
+
+def _overtaken(context: Context, row: ChangeRow, reason: str) -> ChangeRow:
+    return _changed(context, row, ChangeState.OVERTAKEN, reason)
+
+
+def _step(context: Context, account: str, package: PackageRow) -> NewStep:
+    return NewStep(StepKind.FOLLOW, str(package.id), context.now(), account=account, shop=package.shop)
+
+
+def _change(tx: Transaction, change_id: int) -> ChangeRow:
+    row = tx.change(change_id)
+    if row is None:
+        raise ChangeUnknown(f"There is no change {change_id}.", change=change_id)
+    return row
+
+
+def _entry(context: Context, row: ChangeRow, what: str, *, who: str = CONNECTOR) -> JournalEntry:
+    detail = ": ".join(filter(None, (in_words(row.kind, row.body), row.reason, row.about)))
+    return context.entry(row.order_id, what, detail, package_id=row.package_id, who=who)
+
+
+def _order_key(context: Context, package: PackageRow) -> OrderKey:
+    stored = context.store.order(package.order_id)
+    assert stored is not None
+    return stored.order.key
+
+
+def _booked(rows: Sequence[ChangeRow]) -> Decimal:
+    return sum((row.body.amount for row in rows if isinstance(row.body, Refund)), Decimal(0))
+
+
+_SETTLED = {ChangeState.APPLIED: "change_applied", ChangeState.WAITING: "change_waiting"}
+
+GONE = (OrderState.SKIPPED, OrderState.WITHDRAWN)
+"""A package in one of these will not be in the shop."""
