@@ -5,7 +5,7 @@ reference before anything is sent again.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -37,6 +37,8 @@ class _Task(msgspec.Struct, frozen=True):
     order: Order
     in_doubt: bool
     """An earlier attempt was begun, and nothing is known of its outcome."""
+    lines: tuple[Line, ...]
+    """Those that are still sold, each with the SKU by which the shop knows its product."""
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -109,6 +111,7 @@ def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -
         )
         packages = tx.packages([int(step.subject) for step in steps])
         models = tx.models([package.order_id for package in packages.values()])
+        matches = {match.sku: match.reference for match in tx.product_matches(shop)}
         tasks = []
         for step in steps:
             package = packages.get(int(step.subject))
@@ -120,7 +123,8 @@ def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -
                 tx.add_steps([NewStep(StepKind.CREATE, step.subject, now, account=step.account, shop=package.shop)])
                 continue
             in_doubt = package.state is OrderState.CREATING
-            tasks.append(_Task(step, package, models[package.order_id], in_doubt))
+            order = models[package.order_id]
+            tasks.append(_Task(step, package, order, in_doubt, _lines_for_shop(order, package, matches)))
         tasks = _with_shipping(tx, tasks)
         tx.set_package_states(
             msgspec.structs.replace(task.package, state=OrderState.CREATING, reason="", changed_at=now)
@@ -187,7 +191,7 @@ def _without_product(
     """The packages that must wait, because the shop lacks a product or cannot be asked for it."""
     if context.settings.shops[shop].unknown_products == "import":
         return {}
-    wanted = sorted({line.sku for task in tasks for line in _open_lines(task)})
+    wanted = sorted({line.sku for task in tasks for line in task.lines})
     try:
         products = adapter.find_products(wanted)
     except Exception as error:  # noqa: BLE001 - a third party's adapter may raise anything
@@ -226,7 +230,7 @@ def _new_order(context: Context, shop: str, task: _Task) -> NewOrder:
         reference=task.package.reference,
         order=order,
         package=package,
-        lines=_open_lines(task),
+        lines=task.lines,
         shipping=order.shipping if first else Decimal(0),
         processing_fee=order.processing_fee if first else Decimal(0),
         delivered_by_marketplace=delivered_by_marketplace,
@@ -351,7 +355,7 @@ def _changed(
         state=state,
         reason=reason,
         about=about,
-        shop_order_id=shop_order_id,
+        shop_order_id=shop_order_id or task.package.shop_order_id,
         carries_shipping=begun and task.package.carries_shipping,
         changed_at=now,
     )
@@ -376,14 +380,21 @@ _AGAIN = {Unknown: "outcome_unknown", Rejected: "rejected_by_shop", _Untouched: 
 _CREATABLE = (OrderState.READY, OrderState.WAITING, OrderState.CREATING)
 
 
-def _open_lines(task: _Task) -> tuple[Line, ...]:
-    own = set(task.package.line_ids)
-    return tuple(line for line in task.order.lines if line.open and line.id in own)
+def _lines_for_shop(order: Order, package: PackageRow, matches: Mapping[str, str]) -> tuple[Line, ...]:
+    """The package's lines that are still sold; a matched SKU is replaced, and stays as the marketplace's."""
+    own = set(package.line_ids)
+    return tuple(
+        msgspec.structs.replace(line, sku=matches[line.sku], marketplace_sku=line.marketplace_sku or line.sku)
+        if line.sku in matches
+        else line
+        for line in order.lines
+        if line.open and line.id in own
+    )
 
 
 def _missing(task: _Task, known: Iterable[str]) -> tuple[str, ...]:
     known = set(known)
-    return tuple(sorted({line.sku for line in _open_lines(task) if line.sku not in known}))
+    return tuple(sorted({line.sku for line in task.lines if line.sku not in known}))
 
 
 def _log_unexpected(error: Exception, about: str) -> None:

@@ -16,6 +16,7 @@ LengowError
 ├── StepUnknown             step_unknown
 ├── ChangeUnknown           change_unknown
 ├── ChangeSettled           change_settled
+├── CannotMend                  cannot_mend
 ├── ActionInvalid               its own code per rule (see connector/rules.py)
 ├── ShopUnavailable             shop_unavailable
 ├── WebhookError
@@ -156,6 +157,13 @@ class ChangeSettled(LengowError):
 
     code = "change_settled"
     what_to_do = "Look at the change's state and reason; what must be done by hand is dismissed once it is done."
+
+
+class CannotMend(LengowError):
+    """It cannot be mended so."""
+
+    code = "cannot_mend"
+    what_to_do = "Look at the order's state and journal: lengow-connector orders show ORDER."
 
 
 class ActionInvalid(LengowError):

@@ -61,6 +61,10 @@ REASONS: dict[str, Reason] = {
         "Lengow already has a merchant order id for this order, and it is not one of ours.",
         "If no other system holds the order, set import_orders_with_merchant_order_id = true.",
     ),
+    "dismissed": Reason(
+        "A person decided that it will not be imported, for the reason that is given.",
+        "Nothing; `orders retry` decides it anew.",
+    ),
     "lines_moved": Reason("Its lines moved to other packages of the order before it was created.", "Nothing."),
     # Changes at Lengow to an order that is in the shop.
     "asked_by_settings": Reason(

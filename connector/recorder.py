@@ -36,6 +36,8 @@ Name = tuple[str, str]
 log = logging.getLogger("lengow.connector.recorder")
 
 GAVE_UP = "gave_up"
+DISMISSED = "dismissed"
+"""A person decided that it is not imported."""
 
 URGENCY = (
     OrderState.FAILED,
@@ -133,6 +135,7 @@ class Recorder:
                     one,
                     kept[order_id],
                     [],
+                    by_hand=of_any_age,
                 )
                 for order_id, one in stored.items()
                 if kept[order_id].unreadable is None
@@ -190,7 +193,7 @@ class Recorder:
             amended = amended_fields(before.raw, raw) if before else []
             if before is not None and before.unreadable is None and not amended and not anew:
                 continue
-            record = _Record(self._context, self._account, identity, raw, one, before, amended)
+            record = _Record(self._context, self._account, identity, raw, one, before, amended, by_hand=anew)
             if anew or not record.is_older():
                 records.append(record)
         return records
@@ -208,7 +211,11 @@ class _Record:
         stored: StoredOrder | None,
         before: RecordRow | None,
         amended: Sequence[str],
+        *,
+        by_hand: bool,
     ) -> None:
+        """`by_hand`: a person asks for it, so that what was dismissed is decided anew too."""
+        self._by_hand = by_hand
         self._context = context
         self._account = account
         self._identity = identity
@@ -255,7 +262,7 @@ class _Record:
     def write(self, tx: Transaction, policies: Mapping[str, ShopPolicy], marketplaces: set[str]) -> None:
         """Write the order and its packages; `notes` and `steps` are left to be written for the whole page."""
         if self._broken is not None:
-            self._write_broken(tx, self._broken)
+            self._write_broken(tx, self._dismissal(None) or self._broken)
             return
         assert self._order is not None
         planned, withdrawn = self._plan(self._order, policies, marketplaces)
@@ -380,7 +387,7 @@ class _Record:
                 row, state=broken.state, reason=broken.reason, about=broken.about, changed_at=self._now
             )
             for row in self._packages()
-            if not row.begun
+            if not row.begun and self._dismissal(row) is None
         ]
         begun = [row for row in self._packages() if row.begun]
         order_id = tx.save_order(self._row(overall([*stopped, *begun], none=broken) if begun else broken))
@@ -416,7 +423,9 @@ class _Record:
             if before is None:
                 position += 1
             package = _with_lines(order.packages[match.incoming], match.line_ids)
-            decision = decide(order, package, policies.get(shop), own_ids=own_ids, known_marketplace=known_marketplace)
+            decision = self._dismissal(before) or decide(
+                order, package, policies.get(shop), own_ids=own_ids, known_marketplace=known_marketplace
+            )
             row = PackageRow(
                 id=before.id if before else 0,
                 order_id=before.order_id if before else 0,
@@ -427,7 +436,7 @@ class _Record:
                 state=decision.state,
                 reason=decision.reason,
                 about=decision.about,
-                shop_order_id="",
+                shop_order_id=before.shop_order_id if before else "",
                 carries_shipping=False,
                 changed_at=self._now,
             )
@@ -457,6 +466,13 @@ class _Record:
         tx.drop_step(StepKind.CREATE, str(row.id))
         self._note_decision(row.order_id, row.id, decision)
         return row
+
+    def _dismissal(self, before: PackageRow | None) -> Decision | None:
+        """The decision of a person, which stands until he asks for another; of the whole order where it has no package."""
+        dismissed = before or (self._stored.order if self._stored else None)
+        if self._by_hand or dismissed is None or dismissed.reason != DISMISSED:
+            return None
+        return Decision(OrderState.SKIPPED, DISMISSED, dismissed.about)
 
     def _note_decision(self, order_id: int, package_id: int | None, decision: Decision) -> None:
         detail = ": ".join(filter(None, (decision.state, decision.reason, decision.about)))

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from lengow.connector.context import Context
 from lengow.connector.errors import ApiError, ApiUnavailable, RateLimited, Unauthorized
+from lengow.connector.model import OrderState
 from lengow.connector.retry import retry_after, steady_pause
 from lengow.connector.store.contract import Reading
 from lengow.connector.store.rows import Step
@@ -45,4 +46,4 @@ def report_order(context: Context, step: Step) -> bool:
 
 def _shop_order_ids(reading: Reading, order_id: int) -> list[str]:
     stored = reading.order(order_id)
-    return [row.shop_order_id for row in stored.packages if row.shop_order_id] if stored else []
+    return [row.shop_order_id for row in stored.packages if row.state is OrderState.CREATED] if stored else []
