@@ -10,18 +10,32 @@ from lengow.connector.context import CONNECTOR, Context
 from lengow.connector.errors import ActionInvalid, OrderUndecodable, OrderUnknown
 from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace as described
-from lengow.connector.model import ActionState, Order, StepKind
+from lengow.connector.model import FOR_A_PERSON, ActionState, Order, StepKind
+from lengow.connector.parcels import Ask, Message, messages_of, normalised
 from lengow.connector.profiles import profile_of
-from lengow.connector.rules import check_action
+from lengow.connector.rules import check_action, with_defaults
+from lengow.connector.store.contract import Reading, Transaction
 from lengow.connector.store.rows import ActionRow, NewStep, OrderKey, StoredOrder
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """An action that was checked: what would be told to Lengow, one row a message."""
+    """An action that was checked: what would become of it, one row a message, in pairs."""
+
+    messages: tuple[tuple[Message, ActionRow], ...]
+    deadline: datetime | None
+
+    @property
+    def rows(self) -> list[ActionRow]:
+        return [row for _, row in self.messages]
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What an action is asked of, read before anything is decided."""
 
     stored: StoredOrder
-    rows: tuple[ActionRow, ...]
-    deadline: datetime | None
+    order: Order
+    description: Marketplace
+    ask: Ask
 
 
 def queue_action(
@@ -31,38 +45,89 @@ def queue_action(
     arguments: Mapping[str, str],
     *,
     line_ids: Sequence[str] | None = None,
+    quantities: Mapping[str, int] | None = None,
+    parcel: str = "",
+    whole: bool = False,
     who: str = CONNECTOR,
     dry_run: bool = False,
 ) -> list[ActionRow]:
     """Queue an action for `line_ids`, or for the whole order (None); returns one row a message to Lengow.
 
-    The same action told twice is one: the row that is under way or confirmed is returned. With `dry_run` the rows are
-    what would be queued, with id 0. Raises OrderUnknown, OrderUndecodable and ActionInvalid, and then nothing at all is
-    queued.
+    `quantities`: pieces of the lines of which only a part is meant; `parcel`: the teller's own id of the parcel (else
+    its tracking number). A part is told where the marketplace takes quantities; else it is held until the line, or the
+    order, is whole, or with `whole` told at once (connector/parcels.py). The same action told twice is one: the row
+    that is there is returned. With `dry_run` the rows are what would be queued, with id 0. Raises OrderUnknown,
+    OrderUndecodable and ActionInvalid, and then nothing at all is queued.
     """
-    plan = _plan(context, key, action, arguments, line_ids)
-    return list(plan.rows) if dry_run else _write(context, plan, who)
+    ask = Ask(
+        action,
+        {name: value.strip() for name, value in arguments.items() if value.strip()},
+        None if line_ids is None else tuple(line_ids),
+        dict(quantities or {}),
+        parcel.strip(),
+        whole,
+    )
+    asked = _asked(context, key, ask)
+    return _plan(context, asked, context.store).rows if dry_run else _write(context, asked, who)
 
 
-def retry_action(context: Context, action_id: int, *, who: str) -> list[ActionRow]:
+def retry_action(context: Context, action_id: int, *, who: str, dry_run: bool = False) -> list[ActionRow]:
     """Try an action again by hand: tell it anew if it was refused or failed, or go on with one that was given up.
 
-    One that is stuck is told anew only if Lengow does not hold it any more. Raises ActionInvalid (`action_unknown`,
+    One that is held is told now, as the whole line or order. One that is stuck is told anew only if Lengow does not
+    hold it any more. With `dry_run` the rows are what would be sent. Raises ActionInvalid (`action_unknown`,
     `action_under_way`, and whatever the marketplace's rules say by now) and ApiError when Lengow cannot be asked.
     """
     row = context.store.action(action_id)
     if row is None:
-        raise ActionInvalid("action_unknown", f"There is no action {action_id}.", field="action")
-    if row.state in (ActionState.REFUSED, ActionState.FAILED):
-        key = OrderKey(row.account, row.marketplace, row.marketplace_order_id)
-        arguments = {name: value for name, value in row.arguments.items() if name != "line"}
-        lines = [row.arguments["line"]] if row.arguments.get("line") else None
-        return queue_action(context, key, row.action_type, arguments, line_ids=lines, who=who)
+        raise _unknown(action_id)
+    is_held = row.state is ActionState.HELD and not row.handled
+    if is_held or row.state in (ActionState.REFUSED, ActionState.FAILED):
+        return queue_action(
+            context,
+            OrderKey(row.account, row.marketplace, row.marketplace_order_id),
+            row.action_type,
+            row.arguments,
+            parcel=row.parcel,
+            whole=is_held,
+            who=who,
+            dry_run=dry_run,
+        )
     if row.state in (ActionState.QUEUED, ActionState.SENDING):
-        return [_go_on(context, row, row.state, who)]
+        return [row if dry_run else _go_on(context, row, row.state, who)]
     if row.state is ActionState.STUCK and not _held_by_lengow(context, row):
-        return [_go_on(context, row, ActionState.QUEUED, who)]
+        return [row if dry_run else _go_on(context, row, ActionState.QUEUED, who)]
     raise _under_way(row)
+
+
+def dismiss_action(context: Context, action_id: int, *, reason: str, who: str) -> ActionRow:
+    """Note that a refused, failed, stuck or held action is dealt with, and why: it waits for nobody any more.
+
+    Its state stays what it is, and one that is stuck is still asked for. Raises ActionInvalid (`action_unknown`,
+    `nothing_to_dismiss`, `reason_missing`).
+    """
+    if not reason.strip():
+        raise ActionInvalid("reason_missing", "An action is dismissed with a reason.", field="reason")
+    with context.store.transaction() as tx:
+        row = tx.action(action_id)
+        if row is None:
+            raise _unknown(action_id)
+        if row.handled or row.state not in (ActionState.HELD, *FOR_A_PERSON):
+            dealt_with = f" and {row.handled}" if row.handled else ""
+            raise ActionInvalid(
+                "nothing_to_dismiss",
+                f"The action {row.id} is {row.state}{dealt_with}; it waits for nobody.",
+                what_to_do="Nothing: lengow-connector actions list --waiting shows what does.",
+            )
+        row = msgspec.structs.replace(row, handled=f"dismissed by {who}: {reason.strip()}", changed_at=context.now())
+        tx.save_action(row)
+        what = f"{row.action_type}: action {row.id}, {row.state}: {reason.strip()}"
+        tx.note([context.entry(row.order_id, "dismissed", what, who=who)])
+    return row
+
+
+def _unknown(action_id: int) -> ActionInvalid:
+    return ActionInvalid("action_unknown", f"There is no action {action_id}.", field="action")
 
 
 def _under_way(row: ActionRow) -> ActionInvalid:
@@ -92,9 +157,7 @@ def _held_by_lengow(context: Context, row: ActionRow) -> bool:
     return any(one.id == row.lengow_id for one in listed)
 
 
-def _plan(
-    context: Context, key: OrderKey, action: str, arguments: Mapping[str, str], line_ids: Sequence[str] | None
-) -> Plan:
+def _asked(context: Context, key: OrderKey, ask: Ask) -> _Asked:
     stored = context.store.orders_named(key.account, [(key.marketplace, key.marketplace_order_id)])
     if not stored:
         raise OrderUnknown(f"There is no order {key}.", order=str(key))
@@ -103,42 +166,32 @@ def _plan(
     if order is None:
         raise OrderUndecodable(f"The order {key} cannot be read.", order=str(key))
     description = described(context, key.account, key.marketplace)
-    if line_ids is not None and not line_ids:
-        raise ActionInvalid("line_unknown", f"No line was chosen to {action}.", field="line")
-    given = {name: value.strip() for name, value in arguments.items() if value.strip()}
-    messages = _by_line(description, action, order, given, line_ids)
-    rows = tuple(_row(context, one, action, message) for message in messages)
-    taken = _already_taken(context, one, rows)
-    for row in rows:
-        if row.dedupe not in taken:
-            _check(description, order, row, one)
-    deadlines = [line.ship_by for line in order.lines if line.open and line.ship_by]
-    return Plan(one, rows, min(deadlines, default=None))
+    if ask.line_ids == ():
+        raise ActionInvalid("line_unknown", f"No line was chosen to {ask.action}.", field="line")
+    return _Asked(one, order, description, normalised(description, order, ask))
 
 
-def _by_line(
-    description: Marketplace, action: str, order: Order, arguments: Mapping[str, str], line_ids: Sequence[str] | None
-) -> list[dict[str, str]]:
-    """One set of arguments a message: the whole order, or each line where lines are chosen or demanded."""
-    rule = description.actions.get(action)
-    open_lines = [line.id for line in order.lines if line.open]
-    whole = line_ids is None or set(line_ids) >= set(open_lines)
-    if rule is None or (whole and "line" not in rule.required):
-        return [dict(arguments)]
-    if not rule.takes("line"):
-        raise ActionInvalid(
-            "line_not_supported",
-            f"{description.name} takes {action} only for the whole order, and {len(line_ids or ())} of its "
-            f"{len(open_lines)} lines were chosen.",
-            field="line",
-            what_to_do=f"Send {action} once for the whole order, when all of it is ready.",
-        )
-    return [{**arguments, "line": line} for line in (open_lines if whole else line_ids or ())]
+def _plan(context: Context, asked: _Asked, reading: Reading) -> Plan:
+    """What would become of it, beside the order's actions as `reading` has them."""
+    before = reading.actions_of(asked.stored.order.id)
+    ended = (ActionState.REFUSED, ActionState.FAILED)
+    known = {row.dedupe: row for row in before if row.state not in ended}
+    planned = []
+    for message in messages_of(asked.description, asked.order, asked.ask, before):
+        row = message.same_as or _row(context, asked, message)
+        # What is there already needs no check: the order's status may have moved because of it.
+        if row.dedupe not in known:
+            _check(asked, message)
+        planned.append((message, known.get(row.dedupe, row)))
+    deadlines = [line.ship_by for line in asked.order.lines if line.open and line.ship_by]
+    return Plan(tuple(planned), min(deadlines, default=None))
 
 
-def _row(context: Context, stored: StoredOrder, action: str, arguments: Mapping[str, str]) -> ActionRow:
-    now, order = context.now(), stored.order
-    identity = msgspec.json.encode([order.id, action, dict(arguments)], order="deterministic")
+def _row(context: Context, asked: _Asked, message: Message) -> ActionRow:
+    now, order, action = context.now(), asked.stored.order, asked.ask.action
+    identity = msgspec.json.encode(
+        [order.id, action, dict(message.arguments), *message.identity], order="deterministic"
+    )
     return ActionRow(
         id=0,
         order_id=order.id,
@@ -147,59 +200,85 @@ def _row(context: Context, stored: StoredOrder, action: str, arguments: Mapping[
         marketplace=order.marketplace,
         marketplace_order_id=order.marketplace_order_id,
         action_type=action,
-        arguments=dict(arguments),
+        arguments=_arguments(asked, message),
         dedupe=hashlib.sha256(identity).hexdigest(),
-        state=ActionState.QUEUED,
+        state=ActionState.HELD if message.held else ActionState.QUEUED,
         lengow_id=None,
         error="",
         created_at=now,
         changed_at=now,
         sent_at=None,
+        parcel=asked.ask.parcel,
+        quantity=message.quantity,
     )
 
 
-def _already_taken(context: Context, stored: StoredOrder, rows: Sequence[ActionRow]) -> set[str]:
-    """What is under way or confirmed needs no check: the order's status may have moved because of it."""
-    ended = (ActionState.REFUSED, ActionState.FAILED)
-    wanted = {row.dedupe for row in rows}
-    return {
-        row.dedupe
-        for row in context.store.actions_of(stored.order.id)
-        if row.dedupe in wanted and row.state not in ended
-    }
+def _arguments(asked: _Asked, message: Message) -> dict[str, str]:
+    rule = asked.description.actions.get(asked.ask.action)
+    return dict(message.arguments) if rule is None or message.held else with_defaults(rule, message.arguments)
 
 
-def _check(description: Marketplace, order: Order, row: ActionRow, stored: StoredOrder) -> None:
-    if order.delivered_by_marketplace:
+def _check(asked: _Asked, message: Message) -> None:
+    """Raises ActionInvalid. A held part is checked as what it will be told with."""
+    order, action = asked.stored.order, asked.ask.action
+    if asked.order.delivered_by_marketplace:
         raise ActionInvalid(
             "delivered_by_marketplace",
-            f"The marketplace ships {row.marketplace_order_id} itself; it takes no {row.action_type} from a merchant.",
+            f"The marketplace ships {order.marketplace_order_id} itself; it takes no {action} from a merchant.",
             what_to_do="Nothing: the marketplace confirms it itself.",
-            order=str(stored.order.key),
+            order=str(order.key),
         )
+    rule = asked.description.actions.get(action)
+    arguments = _arguments(asked, message)
+    if rule is not None and message.held:
+        without_line = {} if rule.takes("line") else {"line"}
+        arguments = with_defaults(rule, {name: arguments[name] for name in arguments if name not in without_line})
     check_action(
-        description,
-        profile_of(description.key),
-        row.action_type,
-        status=order.status,
-        arguments=row.arguments,
-        lines={line.id: line for line in order.lines},
+        asked.description,
+        profile_of(asked.description.key),
+        action,
+        status=asked.order.status,
+        arguments=arguments,
+        lines={line.id: line for line in asked.order.lines},
     )
 
 
-def _write(context: Context, plan: Plan, who: str) -> list[ActionRow]:
+def _write(context: Context, asked: _Asked, who: str) -> list[ActionRow]:
+    """Decide and commit in one transaction, so that two parcels told at once are counted together."""
     queued, kept = [], []
-    now = context.now()
     with context.store.transaction() as tx:
-        for row in plan.rows:
-            saved, is_new = tx.add_action(msgspec.structs.replace(row, asked_by=who))
+        tx.order(asked.stored.order.id)  # held until the end
+        plan = _plan(context, asked, tx)
+        for message, row in plan.messages:
+            saved, is_new = (row, False) if row.id else tx.add_action(msgspec.structs.replace(row, asked_by=who))
             kept.append(saved)
-            if is_new:
-                step = NewStep(StepKind.SEND, str(saved.id), now, account=row.account, deadline=plan.deadline)
-                tx.add_steps([step])
-                told = ", ".join(f"{name} {value}" for name, value in row.arguments.items())
-                tx.note([context.entry(row.order_id, "action_queued", f"{row.action_type}: {told}", who=who)])
-                queued.append(saved)
+            if not is_new:
+                continue
+            _hand_over(context, tx, saved, message)
+            told = ", ".join(f"{name} {value}" for name, value in saved.arguments.items())
+            if message.held:
+                detail = f"{saved.action_type}: {saved.quantity} pieces: {told}: until the rest is told"
+                tx.note([context.entry(saved.order_id, "action_held", detail, who=who)])
+                continue
+            now = context.now()
+            step = NewStep(StepKind.SEND, str(saved.id), now, account=saved.account, deadline=plan.deadline)
+            tx.add_steps([step])
+            tx.note([context.entry(saved.order_id, "action_queued", f"{saved.action_type}: {told}", who=who)])
+            queued.append(saved)
     for row in queued:
-        context.tell(context.signals.action_queued, order=plan.stored.order.key, action=row)
+        context.tell(context.signals.action_queued, order=asked.stored.order.key, action=row)
     return kept
+
+
+def _hand_over(context: Context, tx: Transaction, new: ActionRow, message: Message) -> None:
+    """What is told with, or anew by, this action is dealt with: the held parts that it covers, and what was refused."""
+    for row in tx.actions_of(new.order_id):
+        if row.handled or row.id == new.id or row.action_type != new.action_type:
+            continue
+        line = new.arguments.get("line")
+        was_refused = row.state in (ActionState.REFUSED, ActionState.FAILED) and not message.held
+        is_same = new.quantity is None or row.parcel == new.parcel
+        told_anew = was_refused and is_same and line in (None, row.arguments.get("line"))
+        if row.id in message.covers or told_anew:
+            how = "told anew with" if told_anew else "told with"
+            tx.save_action(msgspec.structs.replace(row, handled=f"{how} action {new.id}", changed_at=context.now()))

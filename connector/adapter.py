@@ -185,6 +185,11 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     reference: str = ""
     tracking: Tracking = Tracking()
     line_ids: tuple[str, ...] = ()
+    """The lines that it is about, whole but for those in `quantities`; none: all that is left of the shop order."""
+    quantities: Mapping[str, int] = {}
+    """Pieces of the lines of which it is about a part only, by line."""
+    parcel: str = ""
+    """The shop's own id of the parcel, the same when its tracking changes; empty where the shop has none."""
     raw_kind: str = ""
 
 

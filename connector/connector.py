@@ -5,18 +5,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import msgspec
 
-from lengow.connector.actions import queue_action, retry_action
+from lengow.connector.actions import dismiss_action, queue_action, retry_action
 from lengow.connector.adapter import Finding, Request, adapter_class
 from lengow.connector.catalogue import Catalogue, CatalogueProduct
 from lengow.connector.context import Context, utc_now
+from lengow.connector.deadlines import late_orders
 from lengow.connector.digest import Digest, DigestSent, draw_up
 from lengow.connector.doctor import Examined, examine
 from lengow.connector.errors import ApiError, LengowError, OrderUnknown, SettingsError, StepUnknown, StoreError
-from lengow.connector.events import Receipt, receive, retry_event
+from lengow.connector.events import Receipt, dismiss_event, preview_event, receive, retry_event
 from lengow.connector.following import apply_change, dismiss_change
 from lengow.connector.importer import Imported, Progress, preview_orders
 from lengow.connector.marketplace import Marketplace
@@ -176,14 +177,18 @@ class Connector:
         tracking_number: str = "",
         tracking_url: str = "",
         line_ids: Sequence[str] | None = None,
+        quantities: Mapping[str, int] | None = None,
+        parcel: str = "",
         who: str = "host",
         dry_run: bool = False,
         **others: str,
     ) -> list[ActionRow]:
         """Confirm the shipment of `line_ids`, or of the whole order (None), to the marketplace.
 
-        `carrier` is the marketplace's code; `others` are further arguments that the marketplace takes. Checked against
-        its rules, then queued; the same shipment told twice is one. Raises OrderUnknown and ActionInvalid.
+        `carrier` is the marketplace's code; `others` are further arguments that the marketplace takes. `quantities`:
+        pieces by line, where the parcel holds only a part of it. `parcel`: your id of it, by which it is known when its
+        tracking number changes. Checked against the marketplace's rules, then queued; the same shipment told twice is
+        one. Raises OrderUnknown and ActionInvalid.
         """
         arguments = {
             "carrier": carrier,
@@ -193,7 +198,16 @@ class Connector:
             **others,
         }
         return self.act(
-            "ship", account, marketplace, marketplace_order_id, arguments, line_ids=line_ids, who=who, dry_run=dry_run
+            "ship",
+            account,
+            marketplace,
+            marketplace_order_id,
+            arguments,
+            line_ids=line_ids,
+            quantities=quantities,
+            parcel=parcel,
+            who=who,
+            dry_run=dry_run,
         )
 
     def accept(self, account: str, marketplace: str, marketplace_order_id: str, **options: Any) -> list[ActionRow]:
@@ -221,24 +235,61 @@ class Connector:
         arguments: Mapping[str, str] | None = None,
         *,
         line_ids: Sequence[str] | None = None,
+        quantities: Mapping[str, int] | None = None,
+        parcel: str = "",
         who: str = "host",
         dry_run: bool = False,
     ) -> list[ActionRow]:
         """Tell the marketplace of `line_ids`, or of the whole order (None): accept, refuse, ship, cancel, refund.
 
-        Checked against its rules, then queued; returns one row a message. The same action told twice is one. With
-        `dry_run` nothing is queued, and the rows are what would be. Raises OrderUnknown and ActionInvalid.
+        `quantities`: pieces by line, where only a part of it is meant. Of a shipment, such a part is told where the
+        marketplace takes quantities, and else `held` until the rest is told (docs/actions.md). Checked against its
+        rules, then queued; returns one row a message. The same action told twice is one. With `dry_run` nothing is
+        queued, and the rows are what would be. Raises OrderUnknown and ActionInvalid.
         """
         key = OrderKey(self._account(account), marketplace, marketplace_order_id)
-        return queue_action(self._context, key, action, arguments or {}, line_ids=line_ids, who=who, dry_run=dry_run)
+        return queue_action(
+            self._context,
+            key,
+            action,
+            arguments or {},
+            line_ids=line_ids,
+            quantities=quantities,
+            parcel=parcel,
+            who=who,
+            dry_run=dry_run,
+        )
 
-    def retry_action(self, action_id: int, *, who: str = OPERATOR) -> list[ActionRow]:
-        """Try a refused, failed, given-up or stuck action again. Raises ActionInvalid and ApiError."""
-        return retry_action(self._context, action_id, who=who)
+    def retry_action(self, action_id: int, *, who: str = OPERATOR, dry_run: bool = False) -> list[ActionRow]:
+        """Try a refused, failed, given-up or stuck action again, or tell a held one at once, as a whole.
 
-    def retry_event(self, event_id: int, *, who: str = OPERATOR) -> EventRow:
-        """Work off a failed event once more, such as after its carrier was mapped. Raises OrderUnknown."""
+        With `dry_run` nothing is written, and the rows are what would be sent. Raises ActionInvalid and ApiError.
+        """
+        return retry_action(self._context, action_id, who=who, dry_run=dry_run)
+
+    def dismiss_action(self, action_id: int, *, reason: str, who: str = OPERATOR) -> ActionRow:
+        """Note that a refused, failed, stuck or held action is dealt with, and why. Raises ActionInvalid."""
+        return dismiss_action(self._context, action_id, reason=reason, who=who)
+
+    @overload
+    def retry_event(self, event_id: int, *, who: str = OPERATOR, dry_run: Literal[False] = False) -> EventRow: ...
+
+    @overload
+    def retry_event(self, event_id: int, *, who: str = OPERATOR, dry_run: Literal[True]) -> list[ActionRow]: ...
+
+    def retry_event(self, event_id: int, *, who: str = OPERATOR, dry_run: bool = False) -> EventRow | list[ActionRow]:
+        """Work off a failed event once more, such as after its carrier was mapped. Raises OrderUnknown.
+
+        With `dry_run` nothing is written, and the rows are the actions that it would queue; what would stop it is
+        raised: ActionInvalid, OrderUndecodable, ShopUnavailable.
+        """
+        if dry_run:
+            return preview_event(self._context, event_id)
         return retry_event(self._context, event_id, who=who)
+
+    def dismiss_event(self, event_id: int, *, reason: str, who: str = OPERATOR) -> EventRow:
+        """Note that a failed event is dealt with, and why. Raises OrderUnknown and ActionInvalid."""
+        return dismiss_event(self._context, event_id, reason=reason, who=who)
 
     def suggest_carriers(self, account: str, marketplace: str, name: str) -> list[Suggestion]:
         """The marketplace's carriers that are most like a shop's, with a score. Raises ActionInvalid."""
@@ -276,7 +327,7 @@ class Connector:
 
     def late_orders(self, *, within_hours: float = 24, account: str | None = None) -> list[StoredOrder]:
         """Orders in a shop whose shipping deadline is past or near and whose shipment was not told, nearest first."""
-        return self.store.late_orders(self._context.now() + timedelta(hours=within_hours), account=account)
+        return late_orders(self.store, self._context.now() + timedelta(hours=within_hours), account=account)
 
     def digest(self, account: str) -> Digest:
         """What the account's next digest would tell: what waits for a person and was not told before."""

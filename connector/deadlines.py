@@ -1,16 +1,39 @@
-"""Tells of orders whose shipping deadline is near while no shipment was told; each once."""
+"""Orders whose shipping deadline is near while something of them is not told as shipped; each is told of once."""
 
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 from lengow.connector.context import Context
+from lengow.connector.model import ActionState, Order, StepKind
+from lengow.connector.store.contract import Reading
+from lengow.connector.store.rows import ActionRow, StoredOrder
 
 TOLD = "deadline_near"
+GONE = frozenset({"shipped", "closed", "partial_refunded", "refunding", "refunded"})
+"""Statuses of a line that has left already."""
+MANY = 100_000
+
+
+def late_orders(reading: Reading, until: datetime, *, account: str | None = None) -> list[StoredOrder]:
+    """Created orders with a deadline before `until` of which a line, or a part of one, is not told as shipped; nearest
+    first. A shipment that was given up, is stuck or is held tells nothing.
+    """
+    found = reading.late_orders(until, account=account)
+    if not found:
+        return []
+    held = {int(step.subject) for step in reading.steps(kind=StepKind.SEND, held=True, limit=MANY)}
+    models = reading.models([one.order.id for one in found])
+    return [
+        one
+        for one in found
+        if not _is_told(models.get(one.order.id), _under_way(reading.actions_of(one.order.id), held))
+    ]
 
 
 def tell_deadlines(context: Context, account: str) -> int:
     """Note and signal each order that came near its deadline since the last time; returns how many."""
     until = context.now() + timedelta(hours=context.settings.accounts[account].deadline_near_hours)
-    late = {one.order.id: one.order for one in context.store.late_orders(until, account=account)}
+    late = {one.order.id: one.order for one in late_orders(context.store, until, account=account)}
     told_before = context.store.noted(list(late), TOLD)
     near = [order for order_id, order in late.items() if order_id not in told_before]
     if not near:
@@ -20,3 +43,24 @@ def tell_deadlines(context: Context, account: str) -> int:
     for order in near:
         context.tell(context.signals.deadline_near, order=order.key, ship_by=order.ship_by)
     return len(near)
+
+
+def _under_way(actions: Sequence[ActionRow], held_steps: Collection[int]) -> list[ActionRow]:
+    on_its_way = (ActionState.QUEUED, ActionState.SENDING, ActionState.SENT, ActionState.CONFIRMED)
+    return [
+        row for row in actions if row.action_type == "ship" and row.state in on_its_way and row.id not in held_steps
+    ]
+
+
+def _is_told(order: Order | None, shipments: Sequence[ActionRow]) -> bool:
+    """Whether every line that is to be shipped is told, whole or piece by piece."""
+    if order is None or not shipments:
+        return False
+    for line in order.lines:
+        if not line.open or line.status in GONE:
+            continue
+        own = [row for row in shipments if row.arguments.get("line") in (None, line.id)]
+        pieces = sum(line.quantity if row.quantity is None else row.quantity for row in own)
+        if pieces < line.quantity:
+            return False
+    return True

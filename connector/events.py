@@ -1,7 +1,7 @@
 """Events from shops: taken in one transaction, worked off as steps."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -11,7 +11,7 @@ from lengow.connector.actions import queue_action
 from lengow.connector.adapter import Event, Request
 from lengow.connector.context import Context
 from lengow.connector.errors import ActionInvalid, LengowError, OrderUndecodable, OrderUnknown, ShopUnavailable
-from lengow.connector.marketplace import Marketplace
+from lengow.connector.marketplace import ActionRule, Marketplace
 from lengow.connector.marketplaces import marketplace
 from lengow.connector.model import EventState, StepKind, Tracking
 from lengow.connector.profiles import profile_of
@@ -26,8 +26,11 @@ log = logging.getLogger("lengow.connector.events")
 POLL_CURSOR = "poll_cursor"
 POLLED = "polled"
 """The delivery id of what was found by polling; the event's own id tells repeats."""
-ACTIONS_OF_EVENTS = {"cancelled": "cancel", "refunded": "refund"}
-"""What a shop's event other than a shipment asks of the marketplace."""
+ACTIONS_OF_EVENTS = {"shipment": "ship", "cancelled": "cancel", "refunded": "refund"}
+"""What a shop's event asks of the marketplace."""
+
+NO_NEWS = {"cancel": frozenset({"canceled", "refused"}), "refund": frozenset({"refunding", "refunded"})}
+"""By action: statuses in which the marketplace has it already; then the shop only echoes what it was told."""
 
 TRIES_FOR_ORDER = 5
 """A shop may tell of an order before its creation is recorded here; how often it is looked for."""
@@ -55,6 +58,14 @@ def receive(context: Context, shop: str, request: Request) -> Receipt:
         new = _take(context, tx, rows)
     _tell_received(context, shop, events if new else ())
     return Receipt(len(new), len(rows) - len(new))
+
+
+class _Handled(msgspec.Struct, frozen=True):
+    state: EventState
+    reason: str = ""
+    about: str = ""
+    order_id: int | None = None
+    actions: tuple[ActionRow, ...] = ()
 
 
 def poll_shop(context: Context, step: Step) -> bool:
@@ -91,7 +102,7 @@ def handle_event(context: Context, step: Step) -> bool:
         return True
     event = msgspec.convert(row.body, Event)
     try:
-        state, reason, about, order_id = _handle(context, row.shop, event)
+        handled = _handle(context, row.shop, event)
     except ShopUnavailable as error:
         _look_again(context, step, error)
         return False
@@ -99,25 +110,63 @@ def handle_event(context: Context, step: Step) -> bool:
         if step.attempts < TRIES_FOR_ORDER:
             _look_again(context, step, error)
             return True
-        state, reason, about, order_id = EventState.FAILED, error.code, str(error), None
+        handled = _Handled(EventState.FAILED, error.code, str(error))
     except (ActionInvalid, OrderUndecodable) as error:
         package = _package(context, row.shop, event)
-        state, reason, about = EventState.FAILED, error.code, f"{error} {error.what_to_do}"
         order_id = package.order_id if package else None
-    _settle(context, step, row, state, reason, about, order_id)
+        handled = _Handled(EventState.FAILED, error.code, f"{error} {error.what_to_do}", order_id)
+    _settle(context, step, row, handled)
     return True
 
 
 def retry_event(context: Context, event_id: int, *, who: str) -> EventRow:
     """Work off a failed or ignored event once more, after what stopped it was mended. Raises OrderUnknown."""
-    row = context.store.event(event_id)
-    if row is None:
-        raise OrderUnknown(f"There is no event {event_id}.", what_to_do="lengow-connector events list shows them.")
+    row = _known(context, event_id)
     row = msgspec.structs.replace(row, state=EventState.RECEIVED, reason="", about="")
     with context.store.transaction() as tx:
         tx.save_event(row)
         tx.add_steps([NewStep(StepKind.EVENT, str(event_id), context.now(), shop=row.shop)])
         tx.note([context.entry(None, "retried", f"event {event_id} of {row.shop}", who=who)])
+    return row
+
+
+def preview_event(context: Context, event_id: int) -> list[ActionRow]:
+    """The actions that a retry of the event would queue, with id 0, or that are there already. Nothing is written.
+
+    Raises OrderUnknown, OrderUndecodable, ActionInvalid, and ShopUnavailable where the shop must be asked.
+    """
+    row = _known(context, event_id)
+    return list(_handle(context, row.shop, msgspec.convert(row.body, Event), dry_run=True).actions)
+
+
+def dismiss_event(context: Context, event_id: int, *, reason: str, who: str) -> EventRow:
+    """Note that a failed event is dealt with, and why: it waits for nobody any more.
+
+    Raises OrderUnknown, and ActionInvalid (`nothing_to_dismiss`, `reason_missing`).
+    """
+    if not reason.strip():
+        raise ActionInvalid("reason_missing", "An event is dismissed with a reason.", field="reason")
+    row = _known(context, event_id)
+    if row.state is not EventState.FAILED:
+        raise ActionInvalid(
+            "nothing_to_dismiss",
+            f"The event {event_id} is {row.state}; it waits for nobody.",
+            what_to_do="Nothing: lengow-connector events list --state failed shows what does.",
+        )
+    package = _package(context, row.shop, msgspec.convert(row.body, Event))
+    about = f"dismissed by {who}: {reason.strip()} (was: {row.about})"
+    row = msgspec.structs.replace(row, state=EventState.DISMISSED, about=about)
+    what = f"event {event_id} of {row.shop}, {row.reason}: {reason.strip()}"
+    with context.store.transaction() as tx:
+        tx.save_event(row)
+        tx.note([context.entry(package.order_id if package else None, "dismissed", what, who=who)])
+    return row
+
+
+def _known(context: Context, event_id: int) -> EventRow:
+    row = context.store.event(event_id)
+    if row is None:
+        raise OrderUnknown(f"There is no event {event_id}.", what_to_do="lengow-connector events list shows them.")
     return row
 
 
@@ -152,7 +201,14 @@ def shipment_arguments(description: Marketplace, tracking: Tracking, shop: Shop)
         "tracking_number": tracking.number,
         "tracking_url": tracking.url or _tracking_url(shop, tracking),
     }
-    return {key: value for key, value in wanted.items() if value and (rule is None or rule.takes(key))}
+    given = {key: value for key, value in wanted.items() if value and (rule is None or rule.takes(key))}
+    return given if rule is None else {key: given[key] for key in given if _belongs(rule, key, given)}
+
+
+def _belongs(rule: ActionRule, name: str, arguments: Mapping[str, str]) -> bool:
+    """Whether the rule lets the argument stand beside the others (`depends_on`)."""
+    described = rule.arguments.get(name)
+    return described is None or described.applies(arguments)
 
 
 def _tracking_url(shop: Shop, tracking: Tracking) -> str:
@@ -192,38 +248,55 @@ def _row(context: Context, shop: str, delivery_id: str, event: Event) -> EventRo
     )
 
 
-def _handle(context: Context, shop: str, event: Event) -> tuple[EventState, str, str, int | None]:
+def _handle(context: Context, shop: str, event: Event, *, dry_run: bool = False) -> _Handled:
     if event.kind == "other":
-        return EventState.IGNORED, "kind_not_handled", event.raw_kind, None
+        return _Handled(EventState.IGNORED, "kind_not_handled", event.raw_kind)
     package = _package(context, shop, event)
     stored = context.store.order(package.order_id) if package else None
     if package is None or stored is None:
         raise OrderUnknown(f"The shop {shop} has no order {event.shop_order_id or event.reference}.", shop=shop)
-    if event.kind in ACTIONS_OF_EVENTS:
-        actions = _ask_for(context, shop, package, stored, event)
-        return EventState.DONE, "", ", ".join(str(action.id) for action in actions), stored.order.id
-    shipments = [event]
+    order_id = stored.order.id
+    told = [event]
     if event.kind == "changed":
-        shipments = list(context.adapter(shop).shipments_of(package.shop_order_id))
-    actions = [action for shipment in shipments for action in _confirm(context, shop, package, stored, shipment)]
-    if not shipments:
-        return EventState.IGNORED, "no_shipment", event.raw_kind, stored.order.id
-    return EventState.DONE, "", ", ".join(str(action.id) for action in actions), stored.order.id
+        told = list(context.adapter(shop).shipments_of(package.shop_order_id))
+    if not told:
+        return _Handled(EventState.IGNORED, "no_shipment", event.raw_kind, order_id)
+    asked = [_ask(context, shop, package, stored, one, dry_run=dry_run) for one in told]
+    actions = tuple(action for some in asked if some is not None for action in some)
+    if all(some is None for some in asked):
+        return _Handled(EventState.IGNORED, "already_at_marketplace", event.raw_kind, order_id)
+    about = ", ".join(f"{action.id} {action.state}".removesuffix(" queued") for action in actions)
+    return _Handled(EventState.DONE, "", about, order_id, actions)
 
 
-def _ask_for(context: Context, shop: str, package: PackageRow, stored: StoredOrder, event: Event) -> list[ActionRow]:
-    """Tell the marketplace that the shop cancelled or refunded, with the arguments that the settings give for that."""
-    action = ACTIONS_OF_EVENTS[event.kind]
-    arguments = context.settings.shops[shop].action_arguments.get(action, {})
+def _ask(
+    context: Context, shop: str, package: PackageRow, stored: StoredOrder, event: Event, *, dry_run: bool
+) -> list[ActionRow] | None:
+    """Tell the marketplace what the shop did, with the arguments that the settings give for that; None: it knows.
+
+    What the shop really shipped with goes before what the settings say.
+    """
+    action, chosen = ACTIONS_OF_EVENTS[event.kind], context.settings.shops[shop]
+    if stored.order.status in NO_NEWS.get(action, ()):
+        return None
     line_ids = _lines_of(context, package, event)
-    return queue_action(context, stored.order.key, action, arguments, line_ids=line_ids, who=f"shop {shop}")
-
-
-def _confirm(context: Context, shop: str, package: PackageRow, stored: StoredOrder, shipment: Event) -> list[ActionRow]:
-    description = marketplace(context, stored.order.account, stored.order.marketplace)
-    arguments = shipment_arguments(description, shipment.tracking, context.settings.shops[shop])
-    line_ids = _lines_of(context, package, shipment)
-    return queue_action(context, stored.order.key, "ship", arguments, line_ids=line_ids, who=f"shop {shop}")
+    if not line_ids:
+        return None
+    arguments = dict(chosen.action_arguments.get(action, {}))
+    if event.kind == "shipment":
+        description = marketplace(context, stored.order.account, stored.order.marketplace)
+        arguments |= shipment_arguments(description, event.tracking, chosen)
+    return queue_action(
+        context,
+        stored.order.key,
+        action,
+        arguments,
+        line_ids=line_ids,
+        quantities={line: pieces for line, pieces in event.quantities.items() if line in line_ids},
+        parcel=event.parcel,
+        who=f"shop {shop}",
+        dry_run=dry_run,
+    )
 
 
 def _package(context: Context, shop: str, event: Event) -> PackageRow | None:
@@ -233,13 +306,19 @@ def _package(context: Context, shop: str, event: Event) -> PackageRow | None:
 
 
 def _lines_of(context: Context, package: PackageRow, event: Event) -> tuple[str, ...]:
-    """The lines that the event is about: those told, else those of the package that are still sold."""
-    unknown = [line for line in event.line_ids if line not in package.line_ids]
+    """The lines that the event is about: those told, else those of the package that are still sold.
+
+    Of a cancellation or refund, none where the marketplace has cancelled them itself. Raises ActionInvalid.
+    """
+    told = tuple(dict.fromkeys([*event.line_ids, *event.quantities]))
+    unknown = [line for line in told if line not in package.line_ids]
     if unknown:
         raise ActionInvalid("line_unknown", f"The shop order has no line {unknown[0]!r}.", field="line")
     order = context.store.models([package.order_id]).get(package.order_id)
     closed = {line.id for line in order.lines if not line.open} if order else set()
-    lines = event.line_ids or tuple(line for line in package.line_ids if line not in closed)
+    if event.kind != "shipment":
+        return tuple(line for line in told or package.line_ids if line not in closed)
+    lines = told or tuple(line for line in package.line_ids if line not in closed)
     if not lines:
         raise ActionInvalid("line_closed", "Every line of the shop order is cancelled or refused.", field="line")
     return lines
@@ -251,13 +330,13 @@ def _look_again(context: Context, step: Step, error: LengowError) -> None:
         tx.postpone(step, context.now() + timedelta(seconds=pause), f"{error.code}: {error}")
 
 
-def _settle(
-    context: Context, step: Step, row: EventRow, state: EventState, reason: str, about: str, order_id: int | None
-) -> None:
+def _settle(context: Context, step: Step, row: EventRow, handled: _Handled) -> None:
+    state, reason, about = handled.state, handled.reason, handled.about
     with context.store.transaction() as tx:
         tx.finish([step])
         tx.save_event(msgspec.structs.replace(row, state=state, reason=reason, about=about))
         if state is EventState.FAILED:
-            tx.note([context.entry(order_id, "event_failed", f"{reason}: {about}", who=f"shop {row.shop}")])
+            entry = context.entry(handled.order_id, "event_failed", f"{reason}: {about}", who=f"shop {row.shop}")
+            tx.note([entry])
     if state is EventState.FAILED:
-        context.tell(context.signals.action_failed, order=order_id, action=None, reason=reason, about=about)
+        context.tell(context.signals.action_failed, order=handled.order_id, action=None, reason=reason, about=about)

@@ -160,6 +160,8 @@ class OrderState(StrEnum):
 
 
 class ActionState(StrEnum):
+    HELD = "held"
+    """A part, where the marketplace takes only what is whole: told with the parcel that makes it so."""
     QUEUED = "queued"
     SENDING = "sending"
     SENT = "sent"
@@ -171,6 +173,9 @@ class ActionState(StrEnum):
     """Lengow would not take it; it waits for a person."""
 
 
+FOR_A_PERSON = (ActionState.REFUSED, ActionState.FAILED, ActionState.STUCK)
+"""Nothing more becomes of these by itself."""
+
 UNDER_WAY = (ActionState.SENT, ActionState.STUCK)
 """At Lengow, and not answered by the marketplace."""
 
@@ -180,6 +185,8 @@ class EventState(StrEnum):
     DONE = "done"
     IGNORED = "ignored"
     FAILED = "failed"
+    DISMISSED = "dismissed"
+    """It failed, and a person has dealt with it."""
 
 
 class ChangeKind(StrEnum):

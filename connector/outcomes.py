@@ -66,7 +66,9 @@ def _settled(context: Context, account: str, waiting: dict[int | None, ActionRow
         row_of_it, verdict = waiting.get(action.id), judge(action)
         if row_of_it is not None and verdict is not None:
             state, text = verdict
-            settled.append(msgspec.structs.replace(row_of_it, state=state, error=text, changed_at=context.now()))
+            # A refusal is news, also of one that was dismissed while it was stuck.
+            row = msgspec.structs.replace(row_of_it, state=state, error=text, changed_at=context.now(), handled="")
+            settled.append(row)
     return settled
 
 

@@ -122,10 +122,10 @@ def _check_manomano(action_type: str, arguments: Mapping[str, str]) -> None:
 def _ship(sale: Sale, arguments: Mapping[str, str], at: datetime, word: str) -> Sale:
     lines = _wanted(sale, arguments, "waiting_shipment", f"Order {sale.id} cannot be shipped: its status is {word}.")
     asked = _pieces(sale, lines, arguments, ("shipped_quantity", "quantity"))
-    ids = {line.id for line in lines}
+    going = {line.id for line in lines}
 
     def shipped_piece(line: Line) -> Line:
-        if line.id not in ids:
+        if line.id not in going:
             return line
         quantity = line.shipped_quantity + asked if asked else line.quantity - line.canceled_quantity
         if quantity + line.canceled_quantity > line.quantity:
@@ -141,7 +141,6 @@ def _ship(sale: Sale, arguments: Mapping[str, str], at: datetime, word: str) -> 
     def parcel(line_ids: tuple[str, ...]) -> Parcel:
         return Parcel(arguments["tracking_number"], carrier, arguments.get("tracking_url"), at, line_ids)
 
-    going = {line.id for line in lines}
     packages = tuple(
         replace(package, parcels=(*package.parcels, parcel(ids)))
         if (ids := tuple(line.id for line in package.lines if line.id in going))

@@ -50,6 +50,9 @@ NAMED = (
     "JOIN orders o ON o.account = ? AND o.marketplace = wanted.marketplace AND o.marketplace_order_id = wanted.number"
 )
 
+OF_A_LINE = '%"line":%'
+"""What the arguments of an action look like that is about one line."""
+
 
 class Queries(Browsing, Measuring):
     """The `Reading` of the contract on any database."""
@@ -163,13 +166,14 @@ class Queries(Browsing, Measuring):
             SELECT {ORDER_COLUMNS} FROM orders o {where} AND o.status = 'waiting_shipment' AND o.state = 'created'
             AND NOT EXISTS (
                 SELECT 1 FROM actions a WHERE a.order_id = o.id AND a.action_type = 'ship'
-                AND a.arguments NOT LIKE '%"line":%' AND (a.state IN ('sent', 'confirmed') OR (a.state IN ('queued', 'sending') AND NOT EXISTS (
+                AND a.arguments NOT LIKE ?
+                AND (a.state IN ('sent', 'confirmed') OR (a.state IN ('queued', 'sending') AND NOT EXISTS (
                     SELECT 1 FROM steps s WHERE s.kind = 'send' AND s.subject = CAST(a.id AS TEXT) AND s.held = 1
                 )))
             )
             ORDER BY o.ship_by, o.id
             """,
-            values,
+            [*values, OF_A_LINE],
         )
         return self._with_packages(rows)
 

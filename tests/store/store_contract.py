@@ -394,6 +394,19 @@ class StoreContract:
         assert store.list_actions(states=[ActionState.QUEUED]) == [second]
         assert store.list_actions(account="other") == []
 
+    def test_a_part_is_kept_with_its_parcel_and_how_it_was_dealt_with(self, store: Store) -> None:
+        action = an_action(self._order(store))
+        part = msgspec.structs.replace(action, state=ActionState.HELD, parcel="p1", quantity=2)
+        with store.transaction() as tx:
+            held, _ = tx.add_action(part)
+        assert store.action(held.id) == msgspec.structs.replace(part, id=held.id)
+        assert store.list_actions(states=[ActionState.HELD], unhandled=True) == [held]
+        with store.transaction() as tx:
+            tx.save_action(msgspec.structs.replace(held, handled="told with action 7"))
+            assert not tx.add_action(part)[1]
+        assert store.list_actions(states=[ActionState.HELD], unhandled=True) == []
+        assert store.action(held.id).handled == "told with action 7"
+
     def test_orders_actions_events_and_steps_are_counted(self, store: Store) -> None:
         with store.transaction() as tx:
             order_id = tx.save_order(an_order(shop="b2c"))
