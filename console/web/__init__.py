@@ -1,0 +1,11 @@
+"""The operator's console in the browser: a blueprint for a host's app, and a site of its own.
+
+    app.register_blueprint(web.blueprint(connector), url_prefix="/lengow")     # beside the host's pages
+
+Needs the extra `console`.
+"""
+
+from lengow.console.web.people import Role, User
+from lengow.console.web.site import blueprint, create_site
+
+__all__ = ["Role", "User", "blueprint", "create_site"]

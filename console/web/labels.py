@@ -1,0 +1,220 @@
+"""Words of the connector in words of a person. Tables of English texts; each is translated where it is shown."""
+
+from lengow.connector.model import ActionState, EventState, OrderState, StepKind
+from lengow.connector.reasons import REASONS
+from lengow.connector.reasons_french import REASONS_FRENCH
+from lengow.connector.settings import DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED, IMPORT_SHIPPED_BY_MARKETPLACE
+from lengow.console.web.language import N_, Language
+
+ORDER_STATES = {
+    OrderState.FAILED: N_("failed"),
+    OrderState.WAITING: N_("waiting"),
+    OrderState.READY: N_("ready"),
+    OrderState.CREATING: N_("being created"),
+    OrderState.CREATED: N_("in the shop"),
+    OrderState.SKIPPED: N_("skipped"),
+    OrderState.WITHDRAWN: N_("withdrawn"),
+}
+
+ACTION_STATES = {
+    ActionState.QUEUED: N_("queued"),
+    ActionState.SENDING: N_("being sent"),
+    ActionState.SENT: N_("at the marketplace"),
+    ActionState.STUCK: N_("no answer yet"),
+    ActionState.CONFIRMED: N_("confirmed"),
+    ActionState.REFUSED: N_("refused"),
+    ActionState.FAILED: N_("failed"),
+}
+
+EVENT_STATES = {
+    EventState.RECEIVED: N_("received"),
+    EventState.DONE: N_("done"),
+    EventState.IGNORED: N_("ignored"),
+    EventState.FAILED: N_("failed"),
+}
+
+TONES = {
+    "failed": "bad",
+    "refused": "bad",
+    "stuck": "look",
+    "waiting": "look",
+    "created": "good",
+    "confirmed": "good",
+    "done": "good",
+    "ready": "busy",
+    "creating": "busy",
+    "queued": "busy",
+    "sending": "busy",
+    "sent": "busy",
+    "received": "busy",
+}
+"""How a state is coloured; its word stands beside the colour always."""
+
+ACTIONS = {
+    "accept": N_("Accept"),
+    "refuse": N_("Refuse"),
+    "ship": N_("Ship"),
+    "cancel": N_("Cancel"),
+    "refund": N_("Refund"),
+}
+
+ARGUMENTS = {
+    "carrier": N_("Carrier"),
+    "carrier_name": N_("Carrier's name"),
+    "tracking_number": N_("Tracking number"),
+    "tracking_url": N_("Tracking link"),
+    "shipping_date": N_("Shipping date"),
+    "delivery_date": N_("Delivery date"),
+    "shipping_method": N_("Shipping method"),
+    "refund_reason": N_("Reason for the refund"),
+    "refund_shipping_fees": N_("Refund the shipping fees too"),
+    "refund_quantity": N_("Pieces to refund"),
+    "reason": N_("Reason"),
+    "quantity": N_("Pieces"),
+    "shipped_quantity": N_("Pieces shipped"),
+    "cancel_quantity": N_("Pieces to cancel"),
+}
+
+STATUSES = {
+    "new": N_("new"),
+    "waiting_acceptance": N_("waits for acceptance"),
+    "accepted": N_("accepted"),
+    "waiting_shipment": N_("waits for shipment"),
+    "shipped": N_("shipped"),
+    "closed": N_("closed"),
+    "canceled": N_("cancelled"),
+    "refused": N_("refused"),
+    "refunding": N_("being refunded"),
+    "refunded": N_("refunded"),
+    "partial_refunded": N_("refunded in part"),
+}
+
+TYPES = {
+    "is_delivered_by_marketplace": N_("shipped by the marketplace"),
+    "is_business": N_("business"),
+    "is_express": N_("express"),
+    "is_prime": N_("Prime"),
+}
+
+JOURNAL = {
+    "received": N_("Came from Lengow"),
+    "amended": N_("Changed at Lengow"),
+    "decided": N_("Decided"),
+    "retried": N_("Tried again by hand"),
+    "created": N_("Created in the shop"),
+    "found": N_("Found in the shop"),
+    "create_failed": N_("Not created in the shop"),
+    "gave_up": N_("Given up after many tries"),
+    "reported": N_("Shop order's number told to Lengow"),
+    "report_failed": N_("Shop order's number not taken by Lengow"),
+    "deadline_near": N_("Shipping deadline is near"),
+    "action_queued": N_("To be told to the marketplace"),
+    "action_sent": N_("Told to Lengow"),
+    "action_found": N_("Found at Lengow"),
+    "action_delayed": N_("Lengow was not reached"),
+    "action_confirmed": N_("Confirmed by the marketplace"),
+    "action_refused": N_("Refused by the marketplace"),
+    "action_failed": N_("Not taken by Lengow"),
+    "action_stuck": N_("The marketplace has not answered"),
+    "event_failed": N_("The shop's message could not be followed"),
+    "toggled": N_("Toggle switched"),
+    "user_changed": N_("Users changed"),
+}
+
+STEPS = {
+    StepKind.IMPORT: N_("import"),
+    StepKind.IMPORT_DAILY: N_("daily import"),
+    StepKind.CREATE: N_("create the shop order"),
+    StepKind.REPORT: N_("tell Lengow the shop order's number"),
+    StepKind.EVENT: N_("follow the shop's message"),
+    StepKind.POLL: N_("ask the shop for shipments"),
+    StepKind.SEND: N_("send an action"),
+    StepKind.OUTCOMES: N_("ask what became of actions"),
+}
+
+TOGGLES = {
+    IMPORT_SHIPPED_BY_MARKETPLACE: (
+        N_("Import orders shipped by marketplaces"),
+        N_(
+            "Orders that the marketplace ships from its own warehouse come into the shop too, for your books. They are"
+            " marked as shipped, and no shipment is told back for them."
+        ),
+    ),
+    DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED: (
+        N_("Decrease the shop's stock for them"),
+        N_(
+            "Orders shipped by the marketplace take their goods from the shop's stock. Leave it off where the"
+            " marketplace's warehouse has a stock of its own."
+        ),
+    ),
+}
+
+ROLES = {
+    "viewer": (N_("Viewer"), N_("sees everything, changes nothing")),
+    "operator": (N_("Operator"), N_("tries again, sends actions, switches toggles")),
+    "admin": (N_("Administrator"), N_("the same, and manages who may enter")),
+}
+
+SORTS = {
+    "newest": N_("newest first"),
+    "oldest": N_("oldest first"),
+    "deadline": N_("to ship, nearest deadline first"),
+}
+
+RULES = {
+    "marketplace_unknown": N_("Lengow does not describe this marketplace to the account."),
+    "action_unknown": N_("The marketplace does not take this action."),
+    "status_not_allowed": N_("The marketplace does not take this action at the order's present status."),
+    "argument_unknown": N_("The marketplace does not take this field with this action."),
+    "argument_not_allowed": N_("The marketplace takes this field only together with another."),
+    "argument_missing": N_("The marketplace needs this field."),
+    "value_not_allowed": N_("The marketplace does not take this value; choose one of its list."),
+    "line_unknown": N_("The order has no such line."),
+    "line_closed": N_("The line is cancelled or refused; there is nothing left to do for it."),
+    "line_needed": N_("The marketplace takes this action line by line; tick the lines."),
+    "line_not_supported": N_("The marketplace takes this action only for the whole order."),
+    "quantity_invalid": N_("This is not a number of pieces."),
+    "quantity_too_high": N_("This is more than was sold."),
+    "quantity_not_supported": N_("The marketplace takes no number of pieces here."),
+    "parcel_already_told": N_("The marketplace was told of this parcel already."),
+    "url_invalid": N_("This is not a web address; it begins with https:// or http://."),
+    "delivered_by_marketplace": N_("The marketplace ships this order itself."),
+    "action_under_way": N_("The action is at Lengow already, or confirmed."),
+    "carrier_unmapped": N_("The shop's carrier is mapped to none of the marketplace's."),
+    "refused_by_marketplace": N_("The marketplace answered with a refusal."),
+    "no_answer": N_("The marketplace has not answered for a long time; it is still asked."),
+    "order_unknown": N_("The shop told of an order that the connector did not bring there."),
+    "no_shipment": N_("The shop told of a change that is no shipment."),
+    "kind_not_handled": N_("A message that is about no shipment."),
+}
+"""What a rule's code says; the error's own sentence, with the values, stands beside it."""
+
+STATUS_PAGES = {
+    400: (N_("This could not be done."), N_("Go back, and look at what you entered.")),
+    401: (N_("You are not known here."), N_("Log in at the application that the console is part of.")),
+    403: (
+        N_("Your role does not allow this."),
+        N_("Ask an administrator for another role, if you need to do this."),
+    ),
+    404: (N_("There is no such page."), N_("Go back to the overview.")),
+    405: (N_("There is no such page."), N_("Go back to the overview.")),
+    413: (N_("The form is too large."), N_("Send less at once.")),
+    500: (N_("Something went wrong here."), N_("Try again; the log says what it was.")),
+}
+
+REASONS_IN = {"en": REASONS, "fr": REASONS_FRENCH}
+
+STALE_FORM = (
+    N_("The form is too old, or did not come from this page; nothing was changed."),
+    N_("Open the page again, and send the form once more."),
+)
+
+
+def of_status(status: int) -> tuple[str, str]:
+    return STATUS_PAGES.get(status, STATUS_PAGES[400 if status < 500 else 500])
+
+
+def reason(code: str, language: Language) -> tuple[str, str]:
+    """The sentence and what to do, of a reason code; empty where there is nothing to say."""
+    known = REASONS_IN.get(language.code, REASONS).get(code)
+    return (known.sentence, known.what_to_do) if known else (language.say(RULES.get(code, "")), "")

@@ -1,0 +1,1 @@
+"""One module an area of the console. Each function answers one page of `routes.PAGES`."""

@@ -1,0 +1,41 @@
+"""What was and will be told to the marketplaces."""
+
+from flask import Response, request
+
+from lengow.connector.model import ActionState
+from lengow.console.web import labels
+from lengow.console.web.language import N_
+from lengow.console.web.visit import Visit
+
+PAGE = 50
+RETRIED = (ActionState.REFUSED, ActionState.FAILED, ActionState.STUCK)
+
+
+def show(visit: Visit) -> Response:
+    state = request.args.get("state", "")
+    states = [ActionState(state)] if state in set(ActionState) else []
+    found = visit.site.store.list_actions(states=states, before_id=before_id(), limit=PAGE + 1)
+    return visit.page(
+        "actions.html",
+        actions=found[:PAGE],
+        state=state,
+        states=[(one, labels.ACTION_STATES[one]) for one in ActionState],
+        older=found[PAGE - 1].id if len(found) > PAGE else 0,
+        retried=RETRIED,
+    )
+
+
+def retry(visit: Visit, action_id: int) -> Response:
+    row = visit.site.store.action(action_id)
+    visit.site.connector.retry_action(action_id, who=visit.who)
+    notice = visit.say(N_("The action is on its way once more."))
+    if row is None:
+        return visit.go("actions", notice)
+    visit.site.jobs.work(row.account, visit.who)
+    return visit.go("order", notice, order_id=row.order_id)
+
+
+def before_id() -> int | None:
+    """For the next page: the smallest id seen."""
+    text = request.args.get("before", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None

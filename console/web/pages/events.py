@@ -1,0 +1,47 @@
+"""What the shops told: webhook deliveries and polled shipments."""
+
+from flask import Response, request
+
+from lengow.connector.model import EventState
+from lengow.console.web import labels
+from lengow.console.web.language import N_
+from lengow.console.web.pages.actions import PAGE, before_id
+from lengow.console.web.visit import Visit
+
+
+def show(visit: Visit) -> Response:
+    state, shop = request.args.get("state", ""), request.args.get("shop", "")
+    found = visit.site.store.list_events(
+        shop=shop or None,
+        state=EventState(state) if state in set(EventState) else None,
+        before_id=before_id(),
+        limit=PAGE + 1,
+    )
+    return visit.page(
+        "events.html",
+        events=found[:PAGE],
+        state=state,
+        shop=shop,
+        shops=list(visit.site.connector.settings.shops),
+        states=[(one, labels.EVENT_STATES[one]) for one in EventState],
+        older=found[PAGE - 1].id if len(found) > PAGE else 0,
+        order_of={one.id: _order_id(visit, one.shop, one.body) for one in found[:PAGE]},
+    )
+
+
+def retry(visit: Visit, event_id: int) -> Response:
+    row = visit.site.connector.retry_event(event_id, who=visit.who)
+    shop = visit.site.connector.settings.shops.get(row.shop)
+    if shop is not None:
+        visit.site.jobs.work(shop.account, visit.who)
+    return visit.go("events", visit.say(N_("The message is followed once more.")))
+
+
+def _order_id(visit: Visit, shop: str, body: object) -> int | None:
+    """The order that a message is about, where it is one of ours."""
+    if not isinstance(body, dict):
+        return None
+    package = visit.site.store.package_in_shop(
+        shop, shop_order_id=str(body.get("shop_order_id", "")), reference=str(body.get("reference", ""))
+    )
+    return package.order_id if package else None

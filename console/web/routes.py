@@ -1,0 +1,54 @@
+"""All pages: where each is, and who may see it. A page that changes something is a POST."""
+
+from collections.abc import Callable
+
+import msgspec
+from flask import Response
+
+from lengow.console.web.pages import actions, carriers, events, health, login, order, orders, overview, people, shops
+from lengow.console.web.people import Role
+
+GET, POST = "GET", "POST"
+VIEWER, OPERATOR, ADMIN = Role.VIEWER, Role.OPERATOR, Role.ADMIN
+
+
+class Page(msgspec.Struct, frozen=True):
+    rule: str
+    endpoint: str
+    method: str
+    needs: Role | None
+    """None: for everybody, also who is not logged in."""
+    view: Callable[..., Response]
+    own_login: bool = False
+    """Left out where the host tells who is who."""
+
+
+PAGES = (
+    Page("/", "overview", GET, VIEWER, overview.show),
+    Page("/progress", "progress", GET, VIEWER, overview.progress),
+    Page("/sync", "sync", POST, OPERATOR, overview.sync),
+    Page("/orders", "orders", GET, VIEWER, orders.show),
+    Page("/orders.csv", "orders_csv", GET, VIEWER, orders.export),
+    Page("/orders/retry", "retry_orders", POST, OPERATOR, orders.retry),
+    Page("/orders/<int:order_id>", "order", GET, VIEWER, order.show),
+    Page("/orders/<int:order_id>/retry", "retry_order", POST, OPERATOR, order.retry),
+    Page("/orders/<int:order_id>/act/<action>", "act", POST, OPERATOR, order.act),
+    Page("/actions", "actions", GET, VIEWER, actions.show),
+    Page("/actions/<int:action_id>/retry", "retry_action", POST, OPERATOR, actions.retry),
+    Page("/events", "events", GET, VIEWER, events.show),
+    Page("/events/<int:event_id>/retry", "retry_event", POST, OPERATOR, events.retry),
+    Page("/shops", "shops", GET, VIEWER, shops.show),
+    Page("/shops/<shop>/toggles/<name>", "set_toggle", POST, OPERATOR, shops.set_toggle),
+    Page("/carriers", "carriers", GET, VIEWER, carriers.show),
+    Page("/health", "health", GET, VIEWER, health.show),
+    Page("/steps/<int:step_id>/retry", "retry_step", POST, OPERATOR, health.retry_step),
+    Page("/language", "language", POST, None, login.language),
+    Page("/login", "login", GET, None, login.show, own_login=True),
+    Page("/login", "log_in", POST, None, login.log_in, own_login=True),
+    Page("/logout", "log_out", POST, VIEWER, login.log_out, own_login=True),
+    Page("/password", "password", GET, VIEWER, login.password, own_login=True),
+    Page("/password", "set_own_password", POST, VIEWER, login.set_own_password, own_login=True),
+    Page("/people", "people", GET, ADMIN, people.show, own_login=True),
+    Page("/people", "add_person", POST, ADMIN, people.add, own_login=True),
+    Page("/people/<name>/<change>", "change_person", POST, ADMIN, people.change, own_login=True),
+)
