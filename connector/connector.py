@@ -19,6 +19,7 @@ from lengow.connector.doctor import Examined, examine
 from lengow.connector.errors import ApiError, LengowError, OrderUnknown, SettingsError, StepUnknown, StoreError
 from lengow.connector.events import Receipt, dismiss_event, preview_event, receive, retry_event
 from lengow.connector.following import apply_change, dismiss_change
+from lengow.connector.health import Health, Problem
 from lengow.connector.importer import Imported, Progress, preview_orders
 from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace as described
@@ -108,6 +109,7 @@ class Connector:
         self._context = Context(settings, self.store, self.signals, self, clock)
         self._rounds = ThreadPoolExecutor(max(len(settings.accounts), 1), "lengow-sync")
         self._runner: Runner | None = None
+        self._health = Health(self._context)
 
     def sync(
         self,
@@ -352,7 +354,20 @@ class Connector:
 
         Raises SettingsError (no such shop), SignatureError, PayloadInvalid, StoreBusy.
         """
-        return receive(self._context, self._shop(shop), request)
+        outcome = "error"
+        try:
+            receipt = receive(self._context, self._shop(shop), request)
+            outcome = "accepted" if receipt.taken else "already_taken" if receipt.repeated else "no_news"
+        except LengowError as error:
+            outcome = error.code
+            raise
+        finally:
+            self._context.meter.delivered(shop, outcome)
+        return receipt
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What keeps the connector from its work: the store cannot be written, nobody runs the schedule."""
+        return self._health.problems()
 
     def greets(self, shop: str, request: Request) -> bool:
         """Whether a request is a platform's unsigned hello to a new webhook: answered 200, and forgotten."""

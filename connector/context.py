@@ -5,11 +5,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lengow.connector.adapter import Adapter, AdapterContext, Capabilities, adapter_class
 from lengow.connector.circuit import Circuit
 from lengow.connector.errors import ApiUnavailable
+from lengow.connector.meter import Meter
 from lengow.connector.policy import ShopPolicy
 from lengow.connector.settings import (
     DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED,
@@ -50,6 +52,7 @@ class Context:
         self.signals = signals
         self.now = clock
         self.circuit = Circuit()
+        self.meter = Meter()
         self.stopping = threading.Event()
         """Set while the connector is to come to an end: what waits gives up, what loops ends."""
         workers = PARALLEL_CALLS * max(len(settings.accounts), 1)
@@ -73,8 +76,14 @@ class Context:
                     secret=chosen.secret,
                     requests_per_minute=chosen.requests_per_minute,
                     sleep=self._sleep,
+                    called=partial(self.meter.called, account),
                 )
             return self._clients[account]
+
+    def opened_clients(self) -> dict[str, "LengowClient"]:
+        """Those that were needed so far, by account."""
+        with self._lock:
+            return dict(self._clients)
 
     def adapter(self, shop: str) -> Adapter:
         with self._lock:

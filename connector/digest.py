@@ -14,7 +14,7 @@ import msgspec
 
 from lengow.connector.context import Context
 from lengow.connector.mail import MailOutcome, Message, Refused, Sent, send_mail
-from lengow.connector.model import ActionState, EventState, OrderState, StepKind
+from lengow.connector.model import ActionState, ChangeState, EventState, OrderState, StepKind
 from lengow.connector.retry import steady_pause
 from lengow.connector.store.rows import OrderFilter, Step
 
@@ -29,8 +29,8 @@ MOST = 1000
 
 WANT_A_PERSON = (ActionState.REFUSED, ActionState.FAILED, ActionState.STUCK)
 
-Kind = Literal["failed_order", "late_order", "near_order", "action", "event", "step"]
-KINDS: tuple[Kind, ...] = ("late_order", "near_order", "failed_order", "action", "event", "step")
+Kind = Literal["failed_order", "late_order", "near_order", "action", "change", "event", "step"]
+KINDS: tuple[Kind, ...] = ("late_order", "near_order", "failed_order", "action", "change", "event", "step")
 """In the order in which they are told."""
 
 
@@ -146,6 +146,7 @@ def _problems(context: Context, account: str) -> Iterator[Problem]:
     yield from _late_orders(context, account)
     yield from _failed_orders(context, account)
     yield from _actions(context, account)
+    yield from _changes(context, account)
     yield from _events(context, account)
     yield from _steps(context, account)
 
@@ -174,6 +175,14 @@ def _actions(context: Context, account: str) -> Iterator[Problem]:
         order = f"{row.account}/{row.marketplace}/{row.marketplace_order_id}"
         key = f"action {row.id} {row.state} {row.changed_at.isoformat()}"
         yield Problem("action", key, order, f"{row.action_type} {row.state}", row.error, row.changed_at)
+
+
+def _changes(context: Context, account: str) -> Iterator[Problem]:
+    rows = context.store.list_changes(account=account, states=[ChangeState.WAITING], limit=MOST)
+    orders = context.store.orders([row.order_id for row in rows])
+    for row in rows:
+        order, about = str(orders[row.order_id].order.key), f"{row.kind} {row.about}".strip()
+        yield Problem("change", f"change {row.id}", order, row.reason, about, row.created_at)
 
 
 def _events(context: Context, account: str) -> Iterator[Problem]:

@@ -85,4 +85,50 @@ REASONS_FRENCH: dict[str, Reason] = {
     "gave_up": Reason(
         "Toutes les tentatives ont échoué.", "Corriger ce que dit le dernier échec ; puis `orders retry`."
     ),
+    # Ce qui se passe chez Lengow pour une commande qui est dans une boutique.
+    "dismissed": Reason(
+        "Une personne a décidé qu’elle ne sera pas importée, pour la raison donnée.",
+        "Rien ; `orders retry` la réexamine.",
+    ),
+    "asked_by_settings": Reason(
+        "Les réglages soumettent un tel changement à une personne.",
+        "`changes apply` l’apporte à la boutique, `changes dismiss` laisse la boutique telle quelle.",
+    ),
+    "ignored_by_settings": Reason("Les réglages ignorent un tel changement.", "Rien."),
+    "platform_cannot": Reason(
+        "L’adaptateur de cette plateforme ne sait pas apporter un tel changement.",
+        "Le faire à la main dans la boutique ; puis `changes dismiss`.",
+    ),
+    "refund_amount_unknown": Reason(
+        "La commande a été remboursée en partie, et Lengow ne dit pas de combien.",
+        "La voir sur la place de marché, l’inscrire dans la boutique ; puis `changes dismiss`.",
+    ),
+    "refunded_before": Reason(
+        "Des lignes déjà remboursées sont annulées.",
+        "Voir que rien ne soit inscrit deux fois ; puis `changes apply` ou `changes dismiss`.",
+    ),
+    "reopened": Reason(
+        "La place de marché est revenue sur une annulation ; la boutique ne rouvre pas la commande d’elle-même.",
+        "La rouvrir à la main dans la boutique, ou la refuser sur la place de marché ; puis `changes dismiss`.",
+    ),
+    "lines_vanished": Reason(
+        "Lengow ne montre plus des lignes qui sont dans la commande de la boutique.",
+        "Voir la commande sur la place de marché ; `changes apply` les annule dans la boutique.",
+    ),
+    "relay_changed": Reason(
+        "L’acheteur a choisi un autre point relais.",
+        "Le saisir dans la boutique ; `changes apply` corrige l’adresse qui l’accompagne, s’il y en a une.",
+    ),
+    "already_shipped": Reason("L’adresse a été corrigée après le départ du colis.", "Rien."),
+    "address_erased": Reason("La place de marché cache désormais l’adresse de l’acheteur.", "Rien."),
+    "overtaken": Reason("Un changement ultérieur en dit plus.", "Rien."),
+    "not_created": Reason("La commande n’a finalement pas été créée dans la boutique.", "Rien."),
+    "refused_by_shop": Reason(
+        "La boutique a refusé le changement, dans les termes ci-contre.",
+        "Corriger ce qu’ils disent, puis `changes apply` ; ou le faire à la main, puis `changes dismiss`.",
+    ),
+    "change_given_up": Reason(
+        "Toutes les tentatives d’apporter le changement ont échoué.",
+        "Corriger ce que dit le dernier échec ; puis `changes apply`.",
+    ),
 }

@@ -179,6 +179,11 @@ class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long a worker may hold a step before another takes it over; longer than any call to a shop."""
 
 
+class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    token: Secret | None = None
+    """What Prometheus sends as its bearer token; None: only this machine may read /metrics."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings. `Settings.load(path)` reads the file; `Settings(...)` takes the same in code."""
 
@@ -187,6 +192,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: Store = Store()
     mail: Mail | None = None
     """None: no mail is sent."""
+    metrics: Metrics = Metrics()
     sections: Mapping[str, Mapping[str, Any]] = {}
     """The tables of `SECTIONS` as they stand in the file; their packages read them with `convert_table`."""
     base: Path = Path()
@@ -196,7 +202,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Without the values of `sections`, which may be secrets."""
         return (
             f"Settings(accounts={self.accounts!r}, shops={self.shops!r}, store={self.store!r},"
-            f" mail={self.mail!r}, sections={sorted(self.sections)!r})"
+            f" mail={self.mail!r}, metrics={self.metrics!r}, sections={sorted(self.sections)!r})"
         )
 
     def __post_init__(self) -> None:
@@ -241,14 +247,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], *, base: Path | None = None) -> Self:
         """The settings of a parsed document. Relative SQLite paths are taken from `base`."""
-        _refuse_unknown_keys(document, ("store", "mail", "accounts", "shops", *SECTIONS), "")
+        _refuse_unknown_keys(document, ("store", "mail", "metrics", "accounts", "shops", *SECTIONS), "")
         accounts = {name: _account(name, table) for name, table in _tables(document, "accounts").items()}
         shops = {name: _shop(name, table) for name, table in _tables(document, "shops").items()}
         store = _store(_table(document.get("store", {}), "store"))
         store = msgspec.structs.replace(store, url=_anchored(store.url, base))
         sections = {name: _table(document[name], name) for name in SECTIONS if name in document}
+        metrics = convert_table(_table(document.get("metrics", {}), "metrics"), Metrics, "metrics")
         mail = convert_table(_table(document["mail"], "mail"), Mail, "mail") if "mail" in document else None
-        return cls(accounts=accounts, shops=shops, store=store, mail=mail, sections=sections, base=base or Path())
+        return cls(
+            accounts=accounts,
+            shops=shops,
+            store=store,
+            mail=mail,
+            metrics=metrics,
+            sections=sections,
+            base=base or Path(),
+        )
 
     def shop_for(self, account: str, marketplace: str, catalogues: tuple[int, ...]) -> str | None:
         """The name of the one shop that takes such an order."""

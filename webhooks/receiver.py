@@ -21,6 +21,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from lengow.connector import Connector
 from lengow.connector.adapter import Request
 from lengow.connector.errors import LengowError, PayloadInvalid, SignatureError, StoreError
+from lengow.webhooks.monitoring import add_monitoring
 
 log = logging.getLogger("lengow.webhooks")
 
@@ -31,18 +32,19 @@ RETRY_SECONDS = "10"
 
 
 def blueprint(connector: Connector, name: str = "lengow_webhooks") -> Blueprint:
-    """The receiver, to be registered in a host's app: `app.register_blueprint(blueprint(c), url_prefix="/lengow")`."""
+    """The receiver and its health, for a host's app: `app.register_blueprint(blueprint(c), url_prefix="/lengow")`."""
     pages = Blueprint(name, __name__)
 
     @pages.post("/webhooks/<shop>")
     def take(shop: str) -> tuple[Response, int]:
         return _take(connector, shop)
 
+    add_monitoring(pages, connector)
     return pages
 
 
 def create_app(connector: Connector) -> Flask:
-    """An app that has the receiver and nothing else; what `lengow-connector serve` runs."""
+    """An app that has the receiver and its health, and nothing else; what `lengow-connector serve` runs."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.register_blueprint(blueprint(connector))

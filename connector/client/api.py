@@ -38,8 +38,10 @@ class LengowClient:
         timeouts: Timeouts = TIMEOUTS,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        called: Callable[[str, str, str, float], None] = lambda *_: None,
     ) -> None:
-        """`sleep` and `monotonic`: how time passes between calls, for a test."""
+        """`sleep` and `monotonic`: how time passes between calls, for a test. `called` is told method, route, outcome
+        and seconds of each."""
         limiter = Limiter(requests_per_minute, now=monotonic, sleep=sleep)
         self._transport = Transport(
             base_url,
@@ -50,6 +52,7 @@ class LengowClient:
             timeouts=timeouts,
             sleep=sleep,
             monotonic=monotonic,
+            called=called,
         )
 
     def close(self) -> None:

@@ -99,8 +99,12 @@ class Transport:
         timeouts: Timeouts = TIMEOUTS,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        called: Callable[[str, str, str, float], None] = lambda *_: None,
     ) -> None:
-        """`sleep` and `monotonic` pass the time between calls; a single call always takes real time."""
+        """`sleep` and `monotonic` pass the time between calls; a single call always takes real time.
+
+        `called` is told of each: method, route, outcome (HTTP status, `lost`, `not_sent`), seconds.
+        """
         self._base_url = base_url.rstrip("/")
         self._keys = (access_token, secret)
         self._limiter = limiter
@@ -108,6 +112,7 @@ class Transport:
         self._timeouts = timeouts
         self._sleep = sleep
         self._monotonic = monotonic
+        self._called = called
         self._session = requests.Session()
         self._session.headers["User-Agent"] = USER_AGENT
         # netrc would replace our Authorization header; proxies and CA bundle are taken from the environment once.
@@ -261,6 +266,26 @@ class Transport:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One HTTP exchange within the route's time. Raises _NotSent or _ConnectionLost, whatever went wrong."""
+        began, outcome = time.monotonic(), "lost"
+        try:
+            answer = self._exchange(method, route, params=params, data=data, headers=headers)
+            outcome = str(answer.status)
+        except _NotSent:
+            outcome = "not_sent"
+            raise
+        finally:
+            self._called(method, route, outcome, time.monotonic() - began)
+        return answer
+
+    def _exchange(
+        self,
+        method: str,
+        route: str,
+        *,
+        params: Mapping[str, str] | None,
+        data: bytes | Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+    ) -> Answer:
         try:
             with self._session.request(
                 method,

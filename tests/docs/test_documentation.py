@@ -18,7 +18,7 @@ from lengow.connector import Account, Shop, Store, errors
 from lengow.connector.adapter import adapter_class
 from lengow.connector.mail import Mail
 from lengow.connector.reasons import REASONS
-from lengow.connector.settings import Digest
+from lengow.connector.settings import Digest, Metrics
 from lengow.connector.signals import Signals
 from lengow.console.cli import cli
 from lengow.sandbox import Sandbox
@@ -61,7 +61,7 @@ def test_each_error_code_is_explained(code: str) -> None:
     "key",
     sorted(
         {*Account.__struct_fields__, *Store.__struct_fields__, *Shop.__struct_fields__} - {"options"}
-        | {*Mail.__struct_fields__, *Digest.__struct_fields__}
+        | {*Mail.__struct_fields__, *Digest.__struct_fields__, *Metrics.__struct_fields__}
         | set(adapter_class("generic").settings_type.__struct_fields__)
     ),
 )
