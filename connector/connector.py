@@ -15,6 +15,7 @@ from lengow.connector.catalogue import Catalogue, CatalogueProduct
 from lengow.connector.context import Context, utc_now
 from lengow.connector.deadlines import late_orders
 from lengow.connector.digest import Digest, DigestSent, draw_up
+from lengow.connector.discrepancies import Discrepancy
 from lengow.connector.doctor import Examined, examine
 from lengow.connector.errors import ApiError, LengowError, OrderUnknown, SettingsError, StepUnknown, StoreError
 from lengow.connector.events import Receipt, dismiss_event, preview_event, receive, retry_event
@@ -24,7 +25,10 @@ from lengow.connector.importer import Imported, Progress, preview_orders
 from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace as described
 from lengow.connector.marketplaces import refresh_marketplaces
+from lengow.connector.mending import dismiss_order, match_product, reimport_order, resync_ids, unmatch_product
 from lengow.connector.model import ActionState, ChangeState, OrderState, StepKind
+from lengow.connector.one_order import sync_order
+from lengow.connector.reconciling import reconcile_account
 from lengow.connector.recorder import Preview, PreviewedChange, Recorder
 from lengow.connector.rules import Suggestion, suggest_carriers
 from lengow.connector.settings import TOGGLES, Settings, refuse_unsupported_toggle
@@ -43,7 +47,18 @@ from lengow.connector.steps import (
     schedule,
 )
 from lengow.connector.store import Store, open_store
-from lengow.connector.store.rows import ActionRow, ChangeRow, EventRow, NewStep, OrderKey, Step, StoredOrder, ToggleRow
+from lengow.connector.store.rows import (
+    ActionRow,
+    ChangeRow,
+    EventRow,
+    NewStep,
+    OrderKey,
+    PackageRow,
+    ProductMatch,
+    Step,
+    StoredOrder,
+    ToggleRow,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -436,6 +451,99 @@ class Connector:
                         ]
                     )
         return self._stored(key)
+
+    def sync_order(self, account: str, marketplace: str, marketplace_order_id: str) -> StoredOrder:
+        """Fetch one order now, also one that is not known yet, and do what can be done of it.
+
+        Raises OrderUnknown where Lengow has no such order, and ApiError.
+        """
+        return sync_order(self._context, OrderKey(self._account(account), marketplace, marketplace_order_id))
+
+    def reconcile(
+        self,
+        *,
+        days: float = 7,
+        account: str | None = None,
+        shop: str | None = None,
+        fix: bool = False,
+        who: str = OPERATOR,
+        progress: Progress | None = None,
+    ) -> Iterator[Discrepancy]:
+        """Compare Lengow, the store and the shops, by the orders of the last `days`; yields what is amiss as it is found.
+
+        With `fix`, what has a `remedy` is mended where that is safe, and the work that comes of it is done at the end.
+        `account`, `shop`: only these. Raises SettingsError for unknown names.
+        """
+        if shop is not None:
+            owner = self.settings.shops[self._shop(shop)].account
+            if account not in (None, owner):
+                raise SettingsError(f"The shop {shop!r} is of the account {owner!r}, not {account!r}.", field="shop")
+            account = owner
+        accounts = [self._account(account)] if account is not None else list(self.settings.accounts)
+        return self._reconcile(accounts, days, shop, who if fix else "", progress)
+
+    def _reconcile(
+        self, accounts: Sequence[str], days: float, shop: str | None, mends_as: str, progress: Progress | None
+    ) -> Iterator[Discrepancy]:
+        for account in accounts:
+            mended = False
+            for found in reconcile_account(
+                self._context, account, days=days, shop=shop, mends_as=mends_as, progress=progress
+            ):
+                mended = mended or bool(found.mended)
+                yield found
+            if mended:
+                self.work(account)
+
+    def reimport(
+        self,
+        account: str,
+        marketplace: str,
+        marketplace_order_id: str,
+        *,
+        who: str = OPERATOR,
+        dry_run: bool = False,
+    ) -> list[PackageRow]:
+        """Have those shop orders of an order made anew that were deleted in the shop; returns their packages.
+
+        The shop is asked first, by reference and by its list. They are made with the next round. With `dry_run`, it is
+        only told which. Raises OrderUnknown, CannotMend (the shop holds them still) and ShopUnavailable.
+        """
+        stored = self.order(account, marketplace, marketplace_order_id)
+        return reimport_order(self._context, stored, who=who, dry_run=dry_run)
+
+    def resync_ids(self, account: str, marketplace: str, marketplace_order_id: str, *, who: str = OPERATOR) -> None:
+        """Have the order's shop order ids reported to Lengow once more, with the next round.
+
+        Raises OrderUnknown and CannotMend (it is in no shop).
+        """
+        resync_ids(self._context, self.order(account, marketplace, marketplace_order_id), who=who)
+
+    def dismiss(
+        self, account: str, marketplace: str, marketplace_order_id: str, *, reason: str, who: str = OPERATOR
+    ) -> StoredOrder:
+        """What of an order is in no shop will not be imported (`dismissed`), until `retry` decides it anew.
+
+        Raises OrderUnknown, CannotMend and ShopUnavailable.
+        """
+        stored = self.order(account, marketplace, marketplace_order_id)
+        dismiss_order(self._context, stored, reason=reason, who=who)
+        return self.order(account, marketplace, marketplace_order_id)
+
+    def match_product(self, shop: str, sku: str, reference: str, *, who: str = OPERATOR) -> ProductMatch:
+        """From now on a line's `sku` is the shop's product `reference`; orders that wait for it are tried at once.
+
+        Raises CannotMend (the shop has no such product) and ShopUnavailable.
+        """
+        return match_product(self._context, self._shop(shop), sku, reference, who=who)
+
+    def unmatch_product(self, shop: str, sku: str, *, who: str = OPERATOR) -> None:
+        """A line's `sku` stands for itself again. Raises CannotMend where it was not matched."""
+        unmatch_product(self._context, self._shop(shop), sku, who=who)
+
+    def product_matches(self, shop: str | None = None) -> list[ProductMatch]:
+        """Which products are meant by which SKUs."""
+        return self.store.product_matches(self._shop(shop) if shop else None)
 
     def order(self, account: str, marketplace: str, marketplace_order_id: str) -> StoredOrder:
         """Raises OrderUnknown."""

@@ -205,6 +205,15 @@ def shipment_arguments(description: Marketplace, tracking: Tracking, shop: Shop)
     return given if rule is None else {key: given[key] for key in given if _belongs(rule, key, given)}
 
 
+def take_told(context: Context, shop: str, shipments: Sequence[Event]) -> int:
+    """Take what a shop told when it was asked, as polling would; returns how many are new."""
+    rows = [_row(context, shop, POLLED, event) for event in shipments]
+    with context.store.transaction() as tx:
+        new = _take(context, tx, rows)
+    _tell_received(context, shop, shipments if new else ())
+    return len(new)
+
+
 def _belongs(rule: ActionRule, name: str, arguments: Mapping[str, str]) -> bool:
     """Whether the rule lets the argument stand beside the others (`depends_on`)."""
     described = rule.arguments.get(name)
