@@ -50,6 +50,17 @@ def read_secret(value: str) -> Secret:
     return Secret(text)
 
 
+def without_password(url: str) -> str:
+    """A database's URL as it may be shown; rather too little of it than a part of the password."""
+    scheme, found, rest = url.partition("://")
+    user, at, place = rest.rpartition("@")
+    name, colon, _ = user.partition(":")
+    address, mark, parameters = place.partition("?")
+    secret = ("password=", "passfile=", "sslpassword=")
+    shown = ["***" if one.startswith(secret) else one for one in parameters.split("&")]
+    return f"{scheme}{found}{name}{colon}{'***' if colon and at else ''}{at}{address}{mark}{'&'.join(shown)}"
+
+
 def _read(path: str) -> str:
     try:
         with open(path, encoding="utf-8") as file:

@@ -18,7 +18,7 @@ import msgspec
 from lengow.connector.adapter import Adapter, adapter_class
 from lengow.connector.errors import SettingsError, ToggleUnsupported
 from lengow.connector.mail import Mail, check_mail, is_address
-from lengow.connector.secret import NoSecret, Secret, read_secret
+from lengow.connector.secret import NoSecret, Secret, read_secret, without_password
 
 DEFAULT_PATH = "lengow.toml"
 PATH_VARIABLE = "LENGOW_CONFIG"
@@ -175,8 +175,13 @@ class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str = "sqlite:///lengow.db"
+    """`sqlite:///PATH` or `postgresql://…`, or `env:NAME` or `file:PATH` that holds it."""
     lease_seconds: float = 120
     """How long a worker may hold a step before another takes it over; longer than any call to a shop."""
+
+    def __repr__(self) -> str:
+        """Without the password of the URL."""
+        return f"Store(url={without_password(self.url)!r}, lease_seconds={self.lease_seconds!r})"
 
 
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -379,7 +384,11 @@ def _check_web_address(where: str, text: str) -> None:
 
 
 def _store(table: Mapping[str, Any]) -> Store:
-    return convert_table(table, Store, "store")
+    store = convert_table(table, Store, "store")
+    try:
+        return msgspec.structs.replace(store, url=read_secret(store.url).reveal())
+    except NoSecret as error:
+        raise SettingsError(f"store.url: {error}.", what_to_do=error.what_to_do, field="store.url") from None
 
 
 def _account(name: str, table: Mapping[str, Any]) -> Account:

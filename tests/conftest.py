@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_server import own_schema, running_server
 
 from lengow.connector import Account, Connector, Settings, Shop, Store
 from lengow.connector.secret import Secret
@@ -157,3 +158,17 @@ def make_merchant(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Me
 @pytest.fixture
 def merchant(make_merchant: Callable[..., Merchant]) -> Merchant:
     return make_merchant()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a real PostgreSQL, see postgres_server.py."""
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of an empty store in it."""
+    with own_schema(postgres_server) as url:
+        yield url

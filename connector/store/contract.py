@@ -299,4 +299,7 @@ class Store(Reading, Protocol):
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Raises StoreBusy or StoreError; what the block raises undoes the transaction and is passed on."""
 
+    def now(self) -> datetime:
+        """The time that all who share the store go by: leases and what is due are told by it."""
+
     def close(self) -> None: ...

@@ -1,9 +1,18 @@
 """What the shared SQL needs of a database: a few ways to run a statement. `?` stands for a value everywhere."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Protocol
+
+from lengow.connector.errors import StoreError
 
 Row = tuple[Any, ...]
+
+Kind = Literal["sqlite", "postgresql"]
+
+
+class RowRefused(StoreError):
+    """The database refuses these values: they break a rule of the table, or do not fit its columns."""
 
 
 class Source(Protocol):
@@ -23,3 +32,21 @@ class Database(Source, Protocol):
 
     def insert(self, statement: str, values: Sequence[Any]) -> int:
         """Insert one row; returns its `id`."""
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """What the block raises undoes the block alone, and is passed on. Raises RowRefused for refused values."""
+
+
+class Handle(Source, Protocol):
+    """A database, safe to share between threads."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    def transaction(self) -> AbstractContextManager[Database]:
+        """All or nothing, durable at the end. Raises StoreBusy when nothing was done, and StoreError."""
+
+    def create_tables(self, statements: Sequence[str]) -> None:
+        """Run `CREATE … IF NOT EXISTS` in the words of `store/migrations.py`; of several that do so at once, one does."""
+
+    def close(self) -> None: ...

@@ -3,11 +3,12 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lengow.connector.store.connections import Connections
-from lengow.connector.store.database import Row
+from lengow.connector.store.database import Kind, Row, RowRefused
 from lengow.connector.store.queries import Queries
 from lengow.connector.store.statements import Statements
 
@@ -17,13 +18,16 @@ class SqliteStore(Queries):
 
     def __init__(self, path: str | Path) -> None:
         self._connections = Connections(path)
-        self._db = _Outside(self._connections)
+        self._db = SqliteDatabase(path, self._connections)
         self._migrate()
 
     @contextmanager
     def transaction(self) -> Iterator[Statements]:
         with self._connections.transaction() as connection:
             yield SqliteTransaction(connection)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def close(self) -> None:
         self._connections.close()
@@ -47,15 +51,30 @@ class SqliteTransaction(Statements):
         self._db = _Inside(connection)
 
 
-class _Outside:
-    """Each query on the calling thread's connection."""
+class SqliteDatabase:
+    """Any SQLite file as a `Handle`; each query runs on the calling thread's connection."""
 
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+    kind: Kind = "sqlite"
+
+    def __init__(self, path: str | Path, connections: Connections | None = None) -> None:
+        self._connections = connections or Connections(path)
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
         with self._connections.errors():
             return self._connections.mine().execute(query, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator["_Inside"]:
+        with self._connections.transaction() as connection:
+            yield _Inside(connection)
+
+    def create_tables(self, statements: Sequence[str]) -> None:
+        with self.transaction() as db:
+            for statement in statements:
+                db.change(statement)
+
+    def close(self) -> None:
+        self._connections.close()
 
 
 class _Inside:
@@ -75,3 +94,17 @@ class _Inside:
 
     def insert(self, statement: str, values: Sequence[Any]) -> int:
         return int(self._connection.execute(statement, values).lastrowid or 0)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        self._connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
+            self._connection.execute("ROLLBACK TO part")
+            raise RowRefused(f"The database refuses it: {error}.") from error
+        except BaseException:
+            self._connection.execute("ROLLBACK TO part")
+            raise
+        finally:
+            self._connection.execute("RELEASE part")

@@ -65,6 +65,24 @@ class StoreContract:
         assert known["manomano_fr", "M7"] == b"M7"
         assert store.known("other", names) == {}
 
+    def test_it_knows_the_time(self, store: Store) -> None:
+        before = datetime.now(UTC) - timedelta(minutes=1)
+        assert before < store.now() < before + timedelta(minutes=10)
+
+    def test_a_text_with_a_nul_is_kept_without_harm(self, store: Store) -> None:
+        """Such as in what a shop answers."""
+        with store.transaction() as tx:
+            order_id = tx.save_order(an_order(about="a\0b"))
+        stored = store.order(order_id)
+        assert stored is not None
+        assert stored.order.about in ("a\0b", "a\ufffdb")
+
+    def test_a_statement_that_failed_undoes_the_transaction_even_if_nobody_minds(self, store: Store) -> None:
+        with pytest.raises(StoreError), store.transaction() as tx:  # noqa: PT012 - the block is the case
+            tx.save_order(an_order())
+            tx.save_order(an_order())
+        assert store.find_orders("M1") == []
+
     def test_what_raises_in_a_transaction_undoes_all_of_it(self, store: Store) -> None:
         with pytest.raises(ZeroDivisionError), store.transaction() as tx:  # noqa: PT012 - the block is the case
             tx.save_order(an_order())

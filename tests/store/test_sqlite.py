@@ -93,7 +93,7 @@ def test_a_file_that_is_no_database_is_a_store_error(tmp_path: Path, content: by
         open_store(f"sqlite:///{tmp_path / 'lengow.db'}")
 
 
-@pytest.mark.parametrize("url", ["postgres", "sqlite:///", "mysql://x", ""])
+@pytest.mark.parametrize("url", ["postgres", "sqlite:///", "mysql://x", "postgresql:x", ""])
 def test_another_url_is_a_settings_error(url: str) -> None:
     with pytest.raises(SettingsError):
         open_store(url)

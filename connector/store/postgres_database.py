@@ -1,0 +1,391 @@
+"""PostgreSQL by a pool of connections: queries, transactions, and its errors as ours.
+
+A connection that was lost is replaced and waited for before anything is begun, so that a restart of the server costs a
+pause and no error; one that is lost within a transaction undoes it (StoreBusy); one lost at its very end leaves open
+whether it was committed (StoreError), which every writer of this package settles by looking again.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
+from psycopg.types.string import StrDumperUnknown
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from lengow.connector.errors import SettingsError, StoreBusy, StoreError
+from lengow.connector.store.database import Kind, Row, RowRefused
+from lengow.connector.store.postgres_schema import in_postgres
+
+WAIT_SECONDS = 10.0
+"""How long a lost server, a free connection or a lock is waited for."""
+
+MOST_CONNECTIONS = 10
+"""Of one process, unless the URL says `connections=…`."""
+
+IDLE_SECONDS = 60.0
+"""After which a connection that nobody needs is closed."""
+
+ABANDONED_SECONDS = 60
+"""After which the server ends a transaction whose process stands still, so that its locks hold up nobody for longer."""
+
+CLOCK_SECONDS = 60.0
+"""How often the server's clock is read."""
+
+DEFAULT_SCHEMA = "lengow"
+
+NETWORK = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+"""A cut network is noticed within half a minute; the URL may say otherwise."""
+
+SESSION = {
+    "timezone": "UTC",
+    "lock_timeout": f"{int(WAIT_SECONDS)}s",
+    "idle_in_transaction_session_timeout": f"{ABANDONED_SECONDS}s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+IN_VAIN = (
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TooManyConnections,
+    psycopg.errors.CannotConnectNow,
+)
+"""Nothing is wrong with what was asked: asking again may well do."""
+
+TRY_AGAIN = "Check that PostgreSQL runs and can be reached; the connector tries again by itself."
+
+Session = psycopg.Connection[Row]
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where the database is. Shows itself without password."""
+
+    conninfo: str
+    label: str
+    schema: str
+    connections: int
+
+    def __repr__(self) -> str:
+        return f"Address({self.label!r}, schema={self.schema!r})"
+
+
+def address_of(url: str) -> Address:
+    """`postgresql://…` with libpq's parameters, and ours: `schema`, `connections`. Raises SettingsError."""
+    base, _, query = url.partition("?")
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    schema = parameters.pop("schema", DEFAULT_SCHEMA)
+    connections = parameters.pop("connections", str(MOST_CONNECTIONS))
+    if not schema.replace("_", "a").isalnum() or not schema.isascii() or not schema.islower() or schema[0].isdigit():
+        raise _wrong(f"its schema {schema!r} is not a plain name in small letters")
+    if not connections.isdecimal() or not 1 <= int(connections) <= 1000:
+        raise _wrong(f"connections={connections} is not a number from 1 to 1000")
+    try:
+        given = conninfo_to_dict(f"{base}?{urlencode(parameters)}" if parameters else base)
+    except psycopg.Error:
+        raise _wrong(
+            "it cannot be read"
+        ) from None  # libpq's sentence quotes what it could not read, such as a password
+    settings = [f"-c {name}={value}" for name, value in {"search_path": f"{schema},public", **SESSION}.items()]
+    options = " ".join([*settings, str(given.pop("options", "") or "")])
+    parts: dict[str, Any] = {"application_name": "lengow-connector", **NETWORK, **given, "options": options}
+    conninfo = make_conninfo(**parts)
+    place = ":".join(str(part) for part in (given.get("host", "localhost"), given.get("port")) if part)
+    return Address(conninfo, f"{place}/{given.get('dbname', '')}", schema, int(connections))
+
+
+class PostgresDatabase:
+    """A database as a `Handle`. Several threads share its connections."""
+
+    kind: ClassVar[Kind] = "postgresql"
+
+    def __init__(self, url: str) -> None:
+        """Raises SettingsError for a URL that cannot be read, StoreError where nothing answers as it should."""
+        self._address = address_of(url)
+        self._local = threading.local()
+        self._opening = threading.Lock()
+        self._pool: ConnectionPool[Session] | None = None
+        self._process = 0
+        self._closed = False
+        self._clock: tuple[datetime, float] | None = None
+        self._create_schema()
+
+    @property
+    def label(self) -> str:
+        return self._address.label
+
+    @property
+    def schema(self) -> str:
+        return self._address.schema
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
+        """A query whose connection is lost is asked again. Within this thread's transaction, it is part of that."""
+        mine: _Inside | None = getattr(self._local, "transaction", None)
+        if mine is not None:
+            with self._errors():
+                return mine.rows(query, values)
+        ends = time.monotonic() + WAIT_SECONDS
+        while True:
+            with self._errors(), self._lent(ends) as session:
+                try:
+                    return session.execute(_marked(query), values).fetchall()
+                except psycopg.OperationalError:
+                    if not session.closed or time.monotonic() > ends:
+                        raise
+
+    @contextmanager
+    def transaction(self) -> Iterator["_Inside"]:
+        if getattr(self._local, "transaction", None) is not None:
+            raise StoreError(
+                "A transaction of this thread is open already; end it before the connector begins its own."
+            )
+        ends = time.monotonic() + WAIT_SECONDS
+        while True:
+            with self._errors(), self._lent(ends) as session:
+                try:
+                    session.execute("BEGIN")
+                except psycopg.OperationalError:
+                    if not session.closed or time.monotonic() > ends:
+                        raise
+                    continue
+                self._read_clock(session)
+                inside = self._local.transaction = _Inside(session)
+                try:
+                    yield inside
+                    self._commit(session)
+                except BaseException:
+                    _roll_back(session)
+                    raise
+                finally:
+                    self._local.transaction = None
+            return
+
+    def create_tables(self, statements: Sequence[str]) -> None:
+        with self.exclusive("tables") as db:
+            for statement in statements:
+                db.change(in_postgres(statement))
+
+    @contextmanager
+    def exclusive(self, what: str) -> Iterator["_Inside"]:
+        """A transaction that no other of the same name is beside, on any machine."""
+        with self.transaction() as db:
+            db.lock(f"{self.schema} {what}")
+            yield db
+
+    def now(self) -> datetime:
+        """By the server's clock, however wrong this machine's is."""
+        if self._clock is None:
+            self._read_clock_alone()
+        assert self._clock is not None
+        then, at = self._clock
+        return then + timedelta(seconds=time.monotonic() - at)
+
+    def close(self) -> None:
+        with self._opening:
+            self._closed = True
+            pool, self._pool = self._pool, None
+        if pool is not None and self._process == os.getpid():
+            pool.close()
+
+    def _create_schema(self) -> None:
+        """Alone on a connection of its own, whose failure tells why; a pool only knows that it got none."""
+        try:
+            with psycopg.connect(self._address.conninfo, autocommit=True) as session:
+                if session.execute("SELECT to_regnamespace(%s)", [self.schema]).fetchone() == (None,):
+                    with session.transaction():
+                        session.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [self.schema])
+                        session.execute(psycopg.sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(self._identifier))
+        except psycopg.OperationalError as error:
+            raise StoreBusy(f"The store {self.label} cannot be opened: {error}.", what_to_do=TRY_AGAIN) from None
+        except psycopg.Error as error:
+            raise StoreError(
+                f"The store {self.label} cannot be opened: {error}.",
+                what_to_do=f"Let the user create the schema {self.schema}, or create it and give it to the user.",
+            ) from None
+
+    @property
+    def _identifier(self) -> "psycopg.sql.Identifier":
+        return psycopg.sql.Identifier(self.schema)
+
+    @contextmanager
+    def _lent(self, ends: float) -> Iterator[Session]:
+        """A connection of the pool; a lost one is replaced by the pool when it is given back."""
+        pool = self._opened()
+        session = pool.getconn(timeout=max(ends - time.monotonic(), 0.05))
+        try:
+            yield session
+        finally:
+            pool.putconn(session)
+
+    def _opened(self) -> "ConnectionPool[Session]":
+        with self._opening:
+            if self._closed:
+                raise StoreError(f"The store {self.label} is closed.")
+            if self._pool is None or self._process != os.getpid():  # a fork must not share its parent's connections
+                self._process = os.getpid()
+                self._pool = ConnectionPool(
+                    self._address.conninfo,
+                    kwargs={"autocommit": True},
+                    configure=_adapt,
+                    min_size=0,
+                    max_size=self._address.connections,
+                    max_idle=IDLE_SECONDS,
+                    reconnect_timeout=WAIT_SECONDS,
+                    open=True,
+                )
+            return self._pool
+
+    def _commit(self, session: Session) -> None:
+        if session.info.transaction_status == TransactionStatus.INERROR:
+            raise StoreError(f"The store {self.label}: a statement failed, so that nothing of its transaction stands.")
+        try:
+            session.execute("COMMIT")
+        except psycopg.OperationalError as error:
+            if not session.closed:
+                raise
+            raise StoreError(
+                f"The connection to the store {self.label} was lost at the end of a transaction: {error}. It stands, or"
+                " nothing of it does.",
+                what_to_do=TRY_AGAIN,
+            ) from error
+
+    def _read_clock(self, session: Session) -> None:
+        asked = time.monotonic()
+        if self._clock is not None and asked - self._clock[1] < CLOCK_SECONDS:
+            return
+        [(moment,)] = session.execute("SELECT clock_timestamp()").fetchall()
+        self._clock = (moment.astimezone(UTC), (asked + time.monotonic()) / 2)
+
+    def _read_clock_alone(self) -> None:
+        with self.transaction():
+            pass
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """psycopg's own errors as ours."""
+        try:
+            yield
+        except IN_VAIN as error:
+            raise StoreBusy(f"The store {self.label}: {_sentence(error)}.", what_to_do=TRY_AGAIN) from error
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise StoreBusy(
+                f"The store {self.label} cannot be reached: {_sentence(error)}.", what_to_do=TRY_AGAIN
+            ) from error
+        except (psycopg.IntegrityError, psycopg.DataError) as error:
+            raise RowRefused(f"The store {self.label}: {_sentence(error)}.") from error
+        except (psycopg.Error, PoolClosed) as error:
+            raise StoreError(f"The store {self.label}: {_sentence(error)}.") from error
+
+
+class _Inside:
+    """One connection in a transaction, around which errors are translated."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
+        return self._session.execute(_marked(query), values).fetchall()
+
+    def change(self, statement: str, values: Sequence[Any] = ()) -> int:
+        return self._session.execute(_marked(statement), values).rowcount
+
+    def change_each(self, statement: str, many: Iterable[Sequence[Any]]) -> int:
+        values = list(many)
+        if not values:
+            return 0
+        with self._session.cursor() as cursor:
+            cursor.executemany(_marked(statement), values)
+            return cursor.rowcount
+
+    def insert(self, statement: str, values: Sequence[Any]) -> int:
+        [(new,)] = self.rows(f"{statement} RETURNING id", values)
+        return int(new)
+
+    def lock(self, name: str) -> None:
+        """Be alone under this name until the transaction ends."""
+        self._session.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        try:
+            with self._session.transaction():
+                yield
+        except (psycopg.IntegrityError, psycopg.DataError) as error:
+            raise RowRefused(f"The database refuses it: {_sentence(error)}.") from error
+
+    def copy_in(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Many rows at once."""
+        names = psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, columns))
+        statement = psycopg.sql.SQL("COPY {} ({}) FROM STDIN").format(psycopg.sql.Identifier(table), names)
+        with self._session.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+class _Text(StrDumperUnknown):
+    """PostgreSQL keeps no NUL in a text; what a shop answers may hold one."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        return super().dump(obj.replace("\0", "\ufffd") if "\0" in obj else obj)
+
+
+class _Flag(Dumper):
+    """Flags are kept as 0 and 1, as in SQLite."""
+
+    oid = psycopg.adapters.types["int8"].oid
+
+    def dump(self, obj: bool) -> Buffer | None:
+        return b"1" if obj else b"0"
+
+
+def _adapt(session: Session) -> None:
+    session.adapters.register_dumper(str, _Text)
+    session.adapters.register_dumper(bool, _Flag)
+
+
+def _roll_back(session: Session) -> None:
+    if session.closed or session.info.transaction_status == TransactionStatus.IDLE:
+        return
+    try:
+        session.execute("ROLLBACK")
+    except psycopg.Error:
+        session.close()  # the server undoes what it has of it
+
+
+@lru_cache(maxsize=1024)
+def _marked(statement: str) -> str:
+    """With psycopg's sign for a value."""
+    return statement.replace("%", "%%").replace("?", "%s")
+
+
+def _sentence(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def _wrong(why: str) -> SettingsError:
+    return SettingsError(
+        f"store.url is not the address of a PostgreSQL database: {why}.",
+        what_to_do='Write url = "postgresql://USER@HOST/DATABASE"; the password may come from PGPASSWORD or env:NAME.',
+        field="store.url",
+    )
