@@ -12,7 +12,7 @@ import msgspec
 from lengow.connector.actions import dismiss_action, queue_action, retry_action
 from lengow.connector.adapter import Finding, Request, adapter_class
 from lengow.connector.catalogue import Catalogue, CatalogueProduct
-from lengow.connector.context import Context, utc_now
+from lengow.connector.context import Context
 from lengow.connector.deadlines import late_orders
 from lengow.connector.digest import Digest, DigestSent, draw_up
 from lengow.connector.discrepancies import Discrepancy
@@ -115,13 +115,13 @@ class Connector:
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Callable[[], datetime] = utc_now, store: Store | None = None
+        self, settings: Settings, *, clock: Callable[[], datetime] | None = None, store: Store | None = None
     ) -> None:
-        """`store` replaces the one that the settings name. Raises SettingsError and StoreError."""
+        """`store` replaces the one that the settings name, `clock` the store's. Raises SettingsError and StoreError."""
         self.settings = settings
         self.signals = Signals()
         self.store = store or open_store(settings.store.url)
-        self._context = Context(settings, self.store, self.signals, self, clock)
+        self._context = Context(settings, self.store, self.signals, self, clock or self.store.now)
         self._rounds = ThreadPoolExecutor(max(len(settings.accounts), 1), "lengow-sync")
         self._runner: Runner | None = None
         self._health = Health(self._context)

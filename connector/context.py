@@ -4,7 +4,7 @@ import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +35,6 @@ MOST_CALLS = 32
 
 CONNECTOR = "connector"
 """Who is named in the journal when nobody did it by hand."""
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Context:

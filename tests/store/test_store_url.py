@@ -9,6 +9,7 @@ from lengow.connector.errors import SettingsError
 from lengow.connector.secret import without_password
 
 ACCOUNTS = {"main": {"access_token": "t", "secret": "s"}}
+SHOPS = {"b2c": {"account": "main", "platform": "generic"}}
 URL = "postgresql://lengow:s3cret@db.example/lengow"
 
 
@@ -16,14 +17,14 @@ def test_it_may_come_from_the_environment_or_a_file(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("LENGOW_STORE_URL", URL)
     (tmp_path / "url").write_text(f"{URL}\n")
     for source in ("env:LENGOW_STORE_URL", f"file:{tmp_path}/url"):
-        settings = Settings.from_dict({"store": {"url": source}, "accounts": ACCOUNTS, "shops": {}})
+        settings = Settings.from_dict({"store": {"url": source}, "accounts": ACCOUNTS, "shops": SHOPS})
         assert settings.store.url == URL
         assert "s3cret" not in repr(settings)
 
 
 def test_a_variable_that_is_not_set_is_named() -> None:
     with pytest.raises(SettingsError, match=r"store\.url: the environment variable NO_SUCH_VARIABLE is not set"):
-        Settings.from_dict({"store": {"url": "env:NO_SUCH_VARIABLE"}, "accounts": ACCOUNTS, "shops": {}})
+        Settings.from_dict({"store": {"url": "env:NO_SUCH_VARIABLE"}, "accounts": ACCOUNTS, "shops": SHOPS})
 
 
 @pytest.mark.parametrize(
