@@ -90,6 +90,10 @@ class Rejected(msgspec.Struct, frozen=True):
     retry: bool = False
     """Whether trying again can help without anybody changing anything."""
     field: str = ""
+    retry_after: float = 0
+    """Seconds that the shop asks to wait; 0: it names none."""
+    begun: bool = True
+    """False, with `retry`: the shop was too busy to even look at it, so that it is no try of the order's."""
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -97,6 +101,8 @@ class Unknown(msgspec.Struct, frozen=True):
 
     reference: str
     reason: str
+    retry_after: float = 0
+    """Seconds that the shop asks to wait; 0: it names none."""
 
 
 Outcome = Created | Rejected | Unknown
@@ -284,7 +290,11 @@ def adapter_class(platform: str) -> type[Adapter]:
     installed = {point.name: point for point in entry_points(group=GROUP)}
     if platform not in installed:
         names = ", ".join(sorted(installed)) or "none"
-        raise SettingsError(f"There is no adapter for the platform {platform!r}; installed: {names}.", field="platform")
+        raise SettingsError(
+            f"There is no adapter for the platform {platform!r}; installed: {names}.",
+            what_to_do="Write one of these, or install the package that has the platform's adapter.",
+            field="platform",
+        )
     try:
         found: type[Adapter] = installed[platform].load()
     except ModuleNotFoundError as error:

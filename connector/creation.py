@@ -19,7 +19,7 @@ from lengow.connector.leases import Leases
 from lengow.connector.model import Line, NewOrder, Order, OrderState, StepKind
 from lengow.connector.policy import Decision
 from lengow.connector.recorder import GAVE_UP, Recorder, refresh_order_states
-from lengow.connector.retry import retry_after, steady_pause
+from lengow.connector.retry import retry_after
 from lengow.connector.settings import DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED
 from lengow.connector.store.contract import Transaction
 from lengow.connector.store.rows import NewStep, PackageRow, Step
@@ -73,6 +73,7 @@ class _Untouched(msgspec.Struct, frozen=True):
 
     reference: str
     reason: str
+    retry_after: float = 0
 
 
 Result = Outcome | _Found | _Overtaken | _Lost | _Held | _Untouched
@@ -90,9 +91,17 @@ def create_due(context: Context, shop: str, *, subject: str | None = None) -> in
     results = _results(context, adapter, shop, tasks)
     if tasks:
         _write_outcomes(context, adapter, tasks, results)
-        answered = any(not isinstance(result, Unknown | _Untouched) for result in results.values())
-        context.circuit.note(shop, context.now(), answered=answered)
+        context.circuit.note(shop, context.now(), answered=any(map(_answered, results.values())))
     return len(tasks)
+
+
+def _answered(result: Result) -> bool:
+    """Whether the shop, or we ourselves, dealt with the order."""
+    return not isinstance(result, Unknown | _Untouched) and not _is_not_begun(result)
+
+
+def _is_not_begun(result: Result) -> bool:
+    return isinstance(result, Rejected) and result.retry and not result.begun
 
 
 def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -> list[_Task]:
@@ -178,7 +187,7 @@ def _settled(context: Context, adapter: Adapter, leases: Leases, task: _Task) ->
         found = adapter.find_order(reference)
     except Exception as error:  # noqa: BLE001 - a third party's adapter may raise anything
         _log_unexpected(error, reference)
-        return _Untouched(reference, f"The shop could not be asked: {error}")
+        return _Untouched(reference, f"The shop could not be asked: {error}", _asked(error))
     if found is not None:
         return _Found(reference, found)
     decision = Recorder(context, task.step.account).decide(task.order, task.package)
@@ -196,7 +205,7 @@ def _without_product(
         products = adapter.find_products(wanted)
     except Exception as error:  # noqa: BLE001 - a third party's adapter may raise anything
         _log_unexpected(error, shop)
-        return {task.package.reference: _Untouched(task.package.reference, str(error)) for task in tasks}
+        return {task.package.reference: _Untouched(task.package.reference, str(error), _asked(error)) for task in tasks}
     if products is None:
         return {}
     held: dict[str, _Held | _Untouched] = {}
@@ -213,7 +222,7 @@ def _create(adapter: Adapter, shop: str, orders: Sequence[NewOrder]) -> dict[str
     try:
         outcomes = {outcome.reference: outcome for outcome in adapter.create_orders(orders)}
     except ShopUnavailable as error:
-        return {order.reference: _Untouched(order.reference, str(error)) for order in orders}
+        return {order.reference: _Untouched(order.reference, str(error), error.retry_after) for order in orders}
     except Exception as error:  # noqa: BLE001 - a third party's adapter may raise anything
         _log_unexpected(error, shop)
         return {order.reference: Unknown(order.reference, repr(error)) for order in orders}
@@ -325,17 +334,15 @@ def _effect(task: _Task, result: Result, now: datetime, *, settle: float, jitter
 def _again(
     task: _Task, result: Unknown | Rejected | _Untouched, now: datetime, *, settle: float, jitter: float
 ) -> _Effect:
-    """Try again later. What is in doubt stays so.
+    """Try again later, and never before the shop asks for it. What is in doubt stays so.
 
-    A shop that answers and does not take it waits for a person in the end; one that cannot be reached is tried again
-    for as long as it takes.
+    An order that a shop does not take in the end waits for a person. What a shop did not even begin is no try, and is
+    tried again for as long as it takes; how often it is asked then is the circuit's business.
     """
     in_doubt = task.in_doubt or isinstance(result, Unknown)
     reason = _AGAIN[type(result)]
-    if isinstance(result, _Untouched):
-        pause: float | None = steady_pause(task.step.attempts, jitter=jitter)
-    else:
-        pause = retry_after(task.step.attempts, jitter=jitter)
+    restart = isinstance(result, _Untouched) or _is_not_begun(result)
+    pause = retry_after(1 if restart else task.step.attempts, jitter=jitter, asked=result.retry_after)
     if pause is None:
         state = OrderState.CREATING if in_doubt else OrderState.FAILED
         return _Effect(_changed(task, now, state, GAVE_UP, result.reason), GAVE_UP, result.reason, held=True)
@@ -343,7 +350,7 @@ def _again(
     due_at = now + timedelta(seconds=max(pause, settle) if in_doubt else pause)
     package = _changed(task, now, state, reason, result.reason)
     again = task.package.reason == reason and task.package.about == result.reason
-    return _Effect(package, "" if again else "create_failed", f"{reason}: {result.reason}", due_at)
+    return _Effect(package, "" if again else "create_failed", f"{reason}: {result.reason}", due_at, restart=restart)
 
 
 def _changed(
@@ -395,6 +402,11 @@ def _lines_for_shop(order: Order, package: PackageRow, matches: Mapping[str, str
 def _missing(task: _Task, known: Iterable[str]) -> tuple[str, ...]:
     known = set(known)
     return tuple(sorted({line.sku for line in task.lines if line.sku not in known}))
+
+
+def _asked(error: Exception) -> float:
+    """Seconds that the shop asks to wait."""
+    return error.retry_after if isinstance(error, ShopUnavailable) else 0
 
 
 def _log_unexpected(error: Exception, about: str) -> None:

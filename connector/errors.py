@@ -27,6 +27,8 @@ LengowError
     └── LeaseLost               lease_lost
 """
 
+from typing import Any
+
 
 class LengowError(Exception):
     """Something went wrong."""
@@ -181,6 +183,11 @@ class ShopUnavailable(LengowError):
 
     code = "shop_unavailable"
     what_to_do = "Check that the shop is up; the connector tries again by itself."
+
+    def __init__(self, sentence: str | None = None, *, retry_after: float = 0, **about: Any) -> None:
+        """`retry_after`: seconds that the shop asks to wait; 0: it names none."""
+        super().__init__(sentence, **about)
+        self.retry_after = retry_after
 
 
 class WebhookError(LengowError):

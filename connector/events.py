@@ -221,7 +221,7 @@ def _belongs(rule: ActionRule, name: str, arguments: Mapping[str, str]) -> bool:
 
 
 def _tracking_url(shop: Shop, tracking: Tracking) -> str:
-    template = shop.tracking_urls.get(tracking.carrier_code, "")
+    template = shop.tracking_urls.get(tracking.carrier_code) or shop.tracking_urls.get(tracking.carrier_name, "")
     return template.replace("{number}", quote(tracking.number, safe="")) if tracking.number else ""
 
 

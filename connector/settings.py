@@ -140,7 +140,8 @@ class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """What becomes of a shipment whose carrier is none of the marketplace's: told as the marketplace's carrier for any
     other, with name and tracking URL, or held for a person."""
     tracking_urls: Mapping[str, str] = {}
-    """From the shop's carrier code to its tracking page, with `{number}` in it; used where the shop gives no URL."""
+    """From the shop's carrier code or name to its tracking page, with `{number}` in it; used where the shop gives no
+    URL."""
     action_arguments: Mapping[str, Mapping[str, str]] = {}
     """From an action to arguments that go with it when the shop's event asks for it, such as a refund's reason."""
     call_timeout: float = 30
@@ -331,6 +332,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def platform_settings(name: str, shop: Shop, adapter: type[Adapter]) -> msgspec.Struct:
     """The platform's own keys of a shop, checked against the adapter's `settings_type`."""
     own = {field.encode_name for field in msgspec.structs.fields(adapter.settings_type)}
+    if shared := sorted(own & set(_SHOP_KEYS)):
+        raise SettingsError(
+            f"shops.{name}: the adapter {adapter.__module__}.{adapter.__qualname__} has settings of its own by names"
+            f" that every shop has: {', '.join(shared)}.",
+            what_to_do="Its author has to call them otherwise.",
+            field=f"shops.{name}.platform",
+        )
     _refuse_unknown_keys(shop.options, (*own, *_SHOP_KEYS), f"shops.{name}.")
     return convert_table(dict(shop.options), adapter.settings_type, f"shops.{name}")
 
@@ -352,7 +360,7 @@ def _adapter(shop: str, platform: str) -> type[Adapter]:
     except SettingsError as error:
         raise SettingsError(
             f"shops.{shop}.platform: {error}",
-            what_to_do="Write one of these, or install the package that has the platform's adapter.",
+            what_to_do=error.what_to_do,
             field=f"shops.{shop}.platform",
         ) from None
 

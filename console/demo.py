@@ -27,7 +27,7 @@ from lengow.connector.model import EventState
 from lengow.connector.secret import Secret
 from lengow.connector.settings import IMPORT_SHIPPED_BY_MARKETPLACE
 from lengow.connector.store.rows import OrderFilter
-from lengow.console.demo_shops import SHOPS, DemoShop, Listed, missing_extras
+from lengow.console.demo_shops import PARCELS, SHOPS, DemoShop, Listed, missing_extras
 from lengow.console.serving import webhook_server
 from lengow.sandbox import (
     HeldOrder,
@@ -193,6 +193,7 @@ class _Demo:
                 platform=shop.platform,
                 catalogues=(self._catalogues[name],),
                 webhook_secrets=(Secret(shop.secret),),
+                tracking_urls={parcel.carrier: parcel.url for parcel in PARCELS if parcel.url},
                 options=shop.options,
             )
             for name, shop in self._shops.items()

@@ -66,6 +66,8 @@ class DemoShop(Protocol):
     """How it tells the connector of its shipments."""
     takes_foreign_currency: ClassVar[bool]
 
+    def __init__(self, clock: Clock, folder: Path) -> None: ...
+
     @property
     def options(self) -> Mapping[str, Any]:
         """The platform's own keys of the settings."""
@@ -227,7 +229,7 @@ class WooCommerceDemo(_StandIn):
 
     def _sku(self, line: Any) -> str:
         product = self._shop.orders.products.get(line.variation_id or line.product_id)
-        return product.sku if product else line.name
+        return str(product.sku if product else line.name)
 
 
 class PrestaShopDemo(_StandIn):
@@ -293,8 +295,7 @@ class MagentoDemo(_StandIn):
 
     @property
     def options(self) -> Mapping[str, Any]:
-        urls = {parcel.carrier: parcel.url for parcel in PARCELS if parcel.url}
-        return {"url": self._shop.url, "access_token": self._token, "tracking_urls": urls}
+        return {"url": self._shop.url, "access_token": self._token}
 
     def ship(self) -> int:
         waiting = [row for row in self._shop.ledger().orders if row["state"] == "processing"]

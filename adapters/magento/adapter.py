@@ -7,8 +7,9 @@ from typing import ClassVar
 import msgspec
 
 from lengow.adapters import standard_webhooks
+from lengow.adapters.calls import Deadline
 from lengow.adapters.magento import webhook
-from lengow.adapters.magento.api import Api, Deadline, Refusal
+from lengow.adapters.magento.api import Api, Refusal
 from lengow.adapters.magento.changes import Changer
 from lengow.adapters.magento.creation import Creator
 from lengow.adapters.magento.health import Health

@@ -1,23 +1,16 @@
 """Calls to the REST API: pooled connections, a time-out for all of it, outcomes that tell (§3.1)."""
 
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
+from datetime import datetime
 from typing import Any
 
 import msgspec
-import requests
-from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 
+from lengow.adapters.calls import Busy, Caller, Deadline, Lost, Reply
 from lengow.adapters.magento.facts import PAGE
-from lengow.connector.client.deadline import DeadlineAdapter
-from lengow.connector.errors import ShopUnavailable
 from lengow.connector.secret import Secret
 
-CONNECT_SECONDS = 5.0
 LONGEST_WORDS = 500
 """Of the shop's own words in a reason."""
 ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -36,31 +29,6 @@ class Refusal(Exception):
         self.status, self.field = status, field
 
 
-class Busy(Exception):
-    """429: a limit. Nothing was done."""
-
-
-class Lost(Exception):
-    """The request was sent, and what became of it is not known."""
-
-
-class Deadline:
-    """When a call of the connector's has to be over."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    @property
-    def left(self) -> float:
-        return self._end - time.monotonic()
-
-    @property
-    def late(self) -> bool:
-        """Whether it is too late to begin something that must be waited for."""
-        return self.left < self._seconds / 2
-
-
 class Answer(msgspec.Struct, frozen=True):
     value: Any
     text: str
@@ -76,16 +44,11 @@ class Api:
     """
 
     def __init__(self, url: str, store: str, token: Secret, name: str) -> None:
-        self._name, self._token = name, token
+        self._token = token
         self._site = url.rstrip("/")
         self._base = f"{self._site}/rest/{store}/V1/"
-        self._session = session = requests.Session()
-        session.proxies.update(requests.utils.get_environ_proxies(url))
-        session.trust_env = False
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        session.headers.update({"User-Agent": "lengow-connector", "Accept": "application/json"})
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, DeadlineAdapter(pool_maxsize=6))
+        headers = {"User-Agent": "lengow-connector", "Accept": "application/json"}
+        self._caller = Caller(url, name, connections=6, headers=headers)
 
     def version(self, deadline: Deadline) -> Answer:
         """Such as `Magento/2.4 (Community)`; anybody may ask."""
@@ -120,7 +83,7 @@ class Api:
         value = self.get(path, deadline, **query)
         found = value.get("items") if isinstance(value, dict) else None
         if not isinstance(value, dict) or not isinstance(found, list | None) or "total_count" not in value:
-            raise self._unavailable(f"its answer to a search for {path} is none")
+            raise self._caller.unavailable(f"its answer to a search for {path} is none")
         return [row for row in found or [] if isinstance(row, dict)], int(value["total_count"])
 
     def search_all(
@@ -137,40 +100,24 @@ class Api:
         return self._call(method, self._base + path, {}, body, deadline).value
 
     def close(self) -> None:
-        self._session.close()
+        self._caller.close()
 
     def _read(self, url: str, query: Mapping[str, str], deadline: Deadline) -> Answer:
         try:
             return self._call("GET", url, query, None, deadline)
         except (Lost, Busy) as error:
-            raise self._unavailable(str(error)) from error
+            raise self._caller.unread(error) from error
 
     def _call(
         self, method: str, url: str, query: Mapping[str, str], body: Mapping[str, Any] | None, deadline: Deadline
     ) -> Answer:
-        left = deadline.left
-        if left <= 0:
-            raise self._unavailable("there was no time left to ask it")
-        own = {"Content-Type": "application/json"} if body is not None else {}
+        headers = {"Authorization": f"Bearer {self._token.reveal()}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         path = url.removeprefix(self._site)
-        try:
-            response = self._session.request(
-                method,
-                url,
-                params=query,
-                data=None if body is None else ENCODER.encode(body),
-                headers={**own, "Authorization": f"Bearer {self._token.reveal()}"},
-                timeout=(min(CONNECT_SECONDS, left), left),
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            if _not_sent(error):
-                raise self._unavailable(_plain(error)) from error
-            raise Lost(f"no answer to {method} {path}: {_plain(error)}") from error
-        return _answer(method, path, response)
-
-    def _unavailable(self, reason: str) -> ShopUnavailable:
-        return ShopUnavailable(f"The shop {self._name} cannot be reached: {reason}.", shop=self._name)
+        sent = None if body is None else ENCODER.encode(body)
+        reply = self._caller.call(method, url, deadline, about=path, query=query, body=sent, headers=headers)
+        return _answer(method, path, reply)
 
 
 def words_of(value: Any) -> tuple[str, str]:
@@ -186,45 +133,15 @@ def words_of(value: Any) -> tuple[str, str]:
     return words, parameters.get("fieldName", "")
 
 
-def _not_sent(error: requests.RequestException) -> bool:
-    """Whether the request surely did not reach the shop. A lost connection may mean either, so it does not count."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.InvalidURL):
-        return True
-    reason = error.args[0] if error.args else None
-    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
-    return isinstance(reason, NewConnectionError | NameResolutionError)
-
-
-def _answer(method: str, path: str, response: requests.Response) -> Answer:
-    """Raises Refusal, Busy, Lost."""
-    status = response.status_code
-    try:
-        value = msgspec.json.decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = None
+def _answer(method: str, path: str, reply: Reply) -> Answer:
+    """Raises Refusal, Lost."""
+    value = reply.json
     words, field = words_of(value)
-    words = words or " ".join(response.text[:100].split())
-    if status == 429:
-        raise Busy(f"HTTP 429 to {method} {path}: {words}")
-    if status >= 500:
-        raise Lost(f"HTTP {status} to {method} {path}: {words}")
-    if status >= 300:
-        raise Refusal(status, words or f"HTTP {status} to {method} {path}", field)
+    words = words or reply.glimpse
+    if reply.status >= 500:
+        raise Lost(f"HTTP {reply.status} to {method} {path}: {words}", retry_after=reply.retry_after)
+    if reply.status >= 300:
+        raise Refusal(reply.status, words or f"HTTP {reply.status} to {method} {path}", field)
     if value is None and path != "/magento_version":
         raise Lost(f"the answer to {method} {path} is not JSON: {words}")
-    return Answer(value, response.text, _date(response))
-
-
-def _plain(error: requests.RequestException) -> str:
-    """What went wrong, without the URL."""
-    reason = error.args[0] if error.args else None
-    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
-    kind = type(reason).__name__ if isinstance(reason, Exception) else type(error).__name__
-    return kind if isinstance(error, requests.Timeout) else f"{type(error).__name__}, {kind}"
-
-
-def _date(response: requests.Response) -> datetime | None:
-    try:
-        return parsedate_to_datetime(response.headers.get("Date") or "").astimezone(UTC)
-    except (TypeError, ValueError):
-        return None
+    return Answer(value, reply.text, reply.at)

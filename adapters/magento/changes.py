@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 
+from lengow.adapters.calls import Busy, Deadline, Lost
 from lengow.adapters.magento.addresses import address_of
-from lengow.adapters.magento.api import Api, Busy, Deadline, Lost, Refusal, Row
+from lengow.adapters.magento.api import Api, Refusal, Row
 from lengow.adapters.magento.body import note
 from lengow.adapters.magento.creation import Creator
 from lengow.adapters.magento.facts import CANCELED, COMPLETE, PROCESSING
@@ -26,7 +27,6 @@ from lengow.connector.adapter import (
     Refund,
     Rejected,
     ShopOrder,
-    Unknown,
     Updated,
     UpdateOutcome,
 )
@@ -48,9 +48,9 @@ class Changer:
         except Problem as problem:
             return Rejected(shop_order.reference, str(problem), retry=problem.retry, field=problem.field)
         except Busy as busy:
-            return Rejected(shop_order.reference, str(busy), retry=True)
+            return busy.outcome(shop_order.reference)
         except Lost as lost:
-            return Unknown(shop_order.reference, str(lost))
+            return lost.outcome(shop_order.reference)
         return Updated(shop_order.reference)
 
     def _bring(self, order_id: str, change: Change, deadline: Deadline) -> None:

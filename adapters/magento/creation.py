@@ -8,7 +8,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from lengow.adapters.magento.api import Api, Busy, Deadline, Lost, Refusal, Row
+from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, not_begun
+from lengow.adapters.magento.api import Api, Refusal, Row
 from lengow.adapters.magento.body import Composed, anchor_of, compose, final_of, note
 from lengow.adapters.magento.facts import CANCELED, DUPLICATE
 from lengow.adapters.magento.products import Products
@@ -98,18 +99,18 @@ class Creator:
 
     def _send(self, order: Composed, deadline: Deadline) -> Outcome | ShopUnavailable | None:
         if deadline.late:
-            return Rejected(order.reference, "there was no time left for it", retry=True)
+            return not_begun(order.reference, TOO_LATE)
         try:
             self._api.send("POST", "orders", {"entity": order.entity}, deadline)
         except ShopUnavailable as unavailable:
             return unavailable
         except Busy as busy:
-            return Rejected(order.reference, str(busy), retry=True)
+            return busy.outcome(order.reference)
         except Refusal as refusal:
             # The number may be there because another attempt, given up here, came through meanwhile.
             return SENT if DUPLICATE in str(refusal) else rejected(order.reference, refusal)
         except Lost as lost:
-            return Unknown(order.reference, str(lost))
+            return lost.outcome(order.reference)
         return SENT
 
     def _compared(self, orders: Sequence[Composed], deadline: Deadline) -> tuple[dict[str, Row], Found]:
@@ -203,7 +204,7 @@ def _outcomes(orders: Sequence[NewOrder], found: Mapping[str, Outcome | ShopUnav
     for order in orders:
         outcome = found[order.reference]
         if isinstance(outcome, ShopUnavailable):
-            outcome = Rejected(order.reference, str(outcome), retry=True)
+            outcome = not_begun(order.reference, str(outcome), outcome.retry_after)
         assert outcome is not None, order.reference
         outcomes.append(outcome)
     return outcomes

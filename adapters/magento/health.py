@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from lengow.adapters.magento.api import Api, Busy, Deadline, Lost, Refusal
+from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.magento.api import Api, Refusal
 from lengow.adapters.magento.facts import READS, UNAUTHORIZED, WRITES
 from lengow.adapters.magento.profile import Problem, Profiles
 from lengow.adapters.magento.refusals import remedy_of

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Literal
 
-from lengow.adapters.magento.api import Api, Deadline, Refusal
+from lengow.adapters.calls import Deadline
+from lengow.adapters.magento.api import Api, Refusal
 from lengow.adapters.magento.body import ANCHOR
 from lengow.adapters.magento.facts import COMPLETE
 from lengow.adapters.magento.profile import decimal

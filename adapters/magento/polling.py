@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from lengow.adapters.magento.api import Api, Deadline, Refusal, Row
+from lengow.adapters.calls import Deadline
+from lengow.adapters.magento.api import Api, Refusal, Row
 from lengow.adapters.magento.body import ANCHOR
 from lengow.adapters.magento.facts import PAGE
 from lengow.adapters.magento.reading import Orders, rows

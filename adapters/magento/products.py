@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from lengow.adapters.magento.api import Api, Deadline, Filter, Row
+from lengow.adapters.calls import Deadline
+from lengow.adapters.magento.api import Api, Filter, Row
 from lengow.adapters.magento.facts import SELLABLE, SKUS_AT_ONCE
 
 KEPT_SECONDS = 60.0

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from lengow.adapters.magento.api import Api, Deadline, Row
+from lengow.adapters.calls import Deadline
+from lengow.adapters.magento.api import Api, Row
 from lengow.adapters.magento.settings import MagentoSettings
 
 KEPT_SECONDS = 24 * 3600.0

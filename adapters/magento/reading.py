@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from lengow.adapters.magento.api import Api, Deadline, Refusal, Row
+from lengow.adapters.calls import Deadline
+from lengow.adapters.magento.api import Api, Refusal, Row
 from lengow.adapters.magento.body import ANCHOR, REFERENCE, STOCK, TAKEN, anchor_of
 from lengow.adapters.magento.facts import CANCELED, PENDING
 from lengow.adapters.magento.profile import decimal

@@ -1,13 +1,11 @@
 """The platform's own keys in `[shops.NAME]`. docs/adapters/magento.md lists them all."""
 
-import ipaddress
 import re
-from collections.abc import Mapping
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
+from lengow.adapters.shop_url import check_shop_url
 from lengow.connector.secret import Secret
 
 
@@ -28,32 +26,12 @@ class MagentoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """A further attribute that products are found by, such as `ean`; none: SKU only."""
     taxes: Literal["shop", "exempt"] = "shop"
     """`shop`: VAT by the shop's own rates, within the marketplace's amounts. `exempt`: orders without VAT."""
-    tracking_urls: Mapping[str, str] = {}
-    """Tracking link by carrier code or title, `{number}` for the number: Magento keeps none."""
     shipped_without_tracking: bool = True
     """Whether a shipment without a track counts as one."""
     mail_buyer: bool = False
     """Give Magento the buyer's (marketplace) address; its invoice and shipment mails then reach him."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if not parts.hostname or parts.scheme not in ("https", "http") or parts.query or parts.fragment:
-            raise ValueError(f"url {self.url!r} is not the address of a shop, such as https://shop.example.com")
-        if parts.scheme == "http" and not _loopback(parts.hostname):
-            raise ValueError(f"url {self.url!r} is not https: buyers' data would travel in the open")
-        if parts.username or parts.password:
-            raise ValueError("url holds a password: use access_token")
+        check_shop_url(self.url, "access_token")
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.store) or self.store == "all":
             raise ValueError(f"store {self.store!r} is not the code of a store view")
-        for pattern in self.tracking_urls.values():
-            if "{number}" not in pattern:
-                raise ValueError(f"tracking_urls: {pattern!r} has no {{number}}")
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

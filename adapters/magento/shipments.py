@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable
-from urllib.parse import quote
 
 from lengow.adapters.magento.api import Row
 from lengow.adapters.magento.facts import CARRIER_CUSTOM
@@ -24,7 +23,7 @@ def shipments_in(view: View, shipments: Iterable[Row], settings: MagentoSettings
     for shipment in shipments:
         tracks = tracked(shipment)
         lines = _lines_of(view, shipment)
-        trackings = [_tracking(track, settings) for track in tracks]
+        trackings = [_tracking(track) for track in tracks]
         if not trackings and settings.shipped_without_tracking:
             trackings = [Tracking()]
         found += [_event(view, shipment, reference, tracking, lines) for tracking in trackings]
@@ -53,13 +52,12 @@ def _event(view: View, shipment: View, reference: str, tracking: Tracking, lines
     )
 
 
-def _tracking(track: View, settings: MagentoSettings) -> Tracking:
-    """Under the code `custom`, the carrier's name is in the title, and stands for its code."""
+def _tracking(track: View) -> Tracking:
+    """Magento keeps no links. Under the code `custom`, the carrier's name is in the title, and stands for its code."""
     code, title, number = (text(track.get(key)) for key in ("carrier_code", "title", "track_number"))
     if code == CARRIER_CUSTOM:
         code = title
-    pattern = settings.tracking_urls.get(code) or settings.tracking_urls.get(title) or ""
-    return Tracking(code, title, number, pattern.replace("{number}", quote(number, safe="")))
+    return Tracking(code, title, number)
 
 
 def _lines_of(view: View, shipment: View) -> tuple[str, ...]:

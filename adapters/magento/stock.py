@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from lengow.adapters.magento.api import Api, Deadline, Row
+from lengow.adapters.calls import Deadline
+from lengow.adapters.magento.api import Api, Row
 from lengow.adapters.magento.facts import SKUS_AT_ONCE
 from lengow.adapters.magento.products import any_of
 from lengow.adapters.magento.profile import decimal

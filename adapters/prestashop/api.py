@@ -4,18 +4,14 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
-import requests
-from urllib3.exceptions import MaxRetryError
+import urllib3
 
-from lengow.adapters.calls import Busy, Deadline, Lost, not_sent, shop_session
+from lengow.adapters.calls import Busy, Caller, Deadline, Lost, Reply
 from lengow.adapters.prestashop.xml import Association, entity
-from lengow.connector.errors import ShopUnavailable
 
-CONNECT_SECONDS = 5.0
 LONGEST_TEXT = 500
 """Of the shop's own words in a reason."""
 NODES = {
@@ -66,12 +62,10 @@ class Webservice:
 
     def __init__(self, url: str, key: str, name: str, *, key_in_query: bool, user_agent: str) -> None:
         self._base = f"{url.rstrip('/')}/api"
-        self._name = name
         self._key = {"ws_key": key} if key_in_query else {}
-        self._session = shop_session(url, connections=4)
-        self._session.headers.update({"User-Agent": user_agent, "Content-Type": "text/xml; charset=utf-8"})
-        if not key_in_query:
-            self._session.auth = (key, "")
+        login = {} if key_in_query else urllib3.make_headers(basic_auth=f"{key}:")
+        headers = {"User-Agent": user_agent, "Content-Type": "text/xml; charset=utf-8", **login}
+        self._caller = Caller(url, name, connections=4, headers=headers)
 
     def rows(self, resource: str, deadline: Deadline, display: str = "full", **arguments: str) -> list[Row]:
         """A list. Arguments are filters, but for those with a trailing underscore, such as `limit_`."""
@@ -97,12 +91,12 @@ class Webservice:
             raise
         return _object(value)
 
-    def document(self, path: str, deadline: Deadline, **params: str) -> requests.Response:
+    def document(self, path: str, deadline: Deadline, **params: str) -> Reply:
         """An answer that is XML."""
         try:
             return self._send("GET", path, params, None, deadline)
         except (Lost, Busy) as error:
-            raise self._unavailable(str(error)) from error
+            raise self._caller.unread(error) from error
 
     def post(
         self,
@@ -131,39 +125,20 @@ class Webservice:
                 raise
 
     def close(self) -> None:
-        self._session.close()
+        self._caller.close()
 
-    def _read(self, path: str, params: Mapping[str, str], deadline: Deadline) -> tuple[requests.Response, Any]:
+    def _read(self, path: str, params: Mapping[str, str], deadline: Deadline) -> tuple[Reply, Any]:
         try:
             response = self._send("GET", path, params, None, deadline)
             return response, _decoded(response)
         except (Lost, Busy) as error:
-            raise self._unavailable(str(error)) from error
+            raise self._caller.unread(error) from error
 
-    def _send(
-        self, method: str, path: str, params: Mapping[str, str], body: bytes | None, deadline: Deadline
-    ) -> requests.Response:
-        left = deadline.left
-        if left <= 0:
-            raise self._unavailable("there was no time left to ask it")
-        try:
-            response = self._session.request(
-                method,
-                f"{self._base}/{path}",
-                params={**params, **self._key},
-                data=body,
-                timeout=(min(CONNECT_SECONDS, left), left),
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            if not_sent(error):
-                raise self._unavailable(_plain(error)) from error
-            raise Lost(f"no answer to {method} {path}: {_plain(error)}") from error
-        _check(method, path, response)
-        return response
-
-    def _unavailable(self, reason: str) -> ShopUnavailable:
-        return ShopUnavailable(f"The shop {self._name} cannot be reached: {reason}.", shop=self._name)
+    def _send(self, method: str, path: str, params: Mapping[str, str], body: bytes | None, deadline: Deadline) -> Reply:
+        url, query = f"{self._base}/{path}", {**params, **self._key}
+        reply = self._caller.call(method, url, deadline, about=path, query=query, body=body)
+        _check(method, path, reply)
+        return reply
 
 
 JSON = {"output_format": "JSON"}
@@ -187,28 +162,25 @@ def any_of(values: Sequence[object]) -> str:
     return f"[{'|'.join(map(str, values))}]"
 
 
-def _check(method: str, path: str, response: requests.Response) -> None:
-    """Raises Busy, Lost, Died or Refusal unless the answer is a good one."""
-    status = response.status_code
+def _check(method: str, path: str, response: Reply) -> None:
+    """Raises Lost, Died or Refusal unless the answer is a good one."""
+    status = response.status
     if 200 <= status < 300:
         return
-    if status == 429:
-        wait = response.headers.get("Retry-After", "")
-        raise Busy(f"HTTP 429 to {method} {path}{f', asks to wait {wait} s' if wait else ''}")
     errors = _errors(response)
     if errors and not CODES_OF_PHP & {code for code, _ in errors}:
         raise _refusal(status, errors)
-    words = "; ".join(message for _, message in errors) or response.text[:100].strip().replace("\n", " ")
+    words = "; ".join(message for _, message in errors) or response.glimpse
     if words.startswith(CART_USED):
         raise Refusal(status, 0, CART_USED, "id_cart")
     if status == 500 and not errors and not words.startswith("<"):
         raise Died(f"HTTP 500 to {method} {path}: {words or 'PHP ended without a word'}", words)
     if status >= 500 or status < 400:
-        raise Lost(f"HTTP {status} to {method} {path}: {words}")
+        raise Lost(f"HTTP {status} to {method} {path}: {words}", retry_after=response.retry_after)
     raise Refusal(status, 0, f"the host answers: {words}" if words else "")
 
 
-def _errors(response: requests.Response) -> list[tuple[int, str]]:
+def _errors(response: Reply) -> list[tuple[int, str]]:
     """Codes and messages, whether they come as JSON or as XML."""
     try:
         value = msgspec.json.decode(response.content)
@@ -231,13 +203,13 @@ def _refusal(status: int, errors: Sequence[tuple[int, str]]) -> Refusal:
     return Refusal(status, errors[0][0], words, (found[1] or found[2]) if found else "")
 
 
-def _decoded(response: requests.Response) -> Any:
+def _decoded(response: Reply) -> Any:
     """The JSON of a good answer. Raises Lost: another answer with 200 is a host's or plugin's."""
     try:
         return msgspec.json.decode(response.content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        words = response.text[:100].strip().replace("\n", " ")
-        raise Lost(f"HTTP {response.status_code} without the JSON of the webservice: {words}") from error
+        words = response.glimpse
+        raise Lost(f"HTTP {response.status} without the JSON of the webservice: {words}") from error
 
 
 def _object(value: Any) -> Row:
@@ -246,20 +218,9 @@ def _object(value: Any) -> Row:
     return inner if isinstance(inner, dict) else {}
 
 
-def when(response: requests.Response) -> datetime:
+def when(response: Reply) -> datetime:
     """`Access-Time` is the shop's own clock, in seconds (FINDINGS, Lists)."""
     seconds = response.headers.get("Access-Time", "")
     if seconds.isascii() and seconds.isdigit() and len(seconds) < 12:
         return datetime.fromtimestamp(int(seconds), UTC)
-    try:
-        return parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC)
-    except (TypeError, ValueError):
-        return datetime.now(UTC)
-
-
-def _plain(error: requests.RequestException) -> str:
-    """What went wrong, without the URL, which may hold the key."""
-    reason = error.args[0] if error.args else None
-    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
-    kind = type(reason).__name__ if isinstance(reason, Exception) else type(error).__name__
-    return kind if isinstance(error, requests.Timeout) else f"{type(error).__name__}, {kind}"
+    return response.at or datetime.now(UTC)

@@ -47,7 +47,7 @@ class Changer:
         except Problem as problem:
             return Rejected(reference, str(problem), field=problem.field)
         except Busy as busy:
-            return Rejected(reference, f"{busy}.", retry=True)
+            return busy.outcome(reference)
         except Lost as lost:
             return Unknown(reference, f"{lost}.")
         return Updated(reference)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, not_begun
 from lengow.adapters.prestashop.api import Died, Refusal, Row, Webservice, text
 from lengow.adapters.prestashop.composing import Draft, compose
 from lengow.adapters.prestashop.finding import Finder
@@ -84,7 +84,7 @@ class Creator:
                     raise
                 down = error
             if down is not None:
-                found[order.reference] = Rejected(order.reference, f"It was not begun: {down}", retry=True)
+                found[order.reference] = not_begun(order.reference, f"It was not begun: {down}", down.retry_after)
         return [found[order.reference] for order in orders]
 
     def _alone(self, order: NewOrder, deadline: Deadline) -> Outcome:
@@ -108,7 +108,7 @@ class Creator:
 
     def _attempt(self, order: NewOrder, deadline: Deadline) -> Outcome:
         if deadline.late:
-            return Rejected(order.reference, "The shop was too slow to begin this order in time.", retry=True)
+            return not_begun(order.reference, TOO_LATE)
         try:
             profile = self._profiles.get(deadline)
             products = self._products.find([line.sku for line in order.lines], deadline)
@@ -119,7 +119,7 @@ class Creator:
         except Refusal as refusal:
             return rejected(order.reference, refusal)
         except (Busy, Lost) as error:
-            return Rejected(order.reference, f"No order was sent: {error}.", retry=True)
+            return _not_sent(order.reference, error)
         if isinstance(customer, ShopOrder):
             return Created(order.reference, customer)
         return self._order(draft, customer, profile, deadline)
@@ -157,7 +157,7 @@ class Creator:
             return rejected(reference, refusal)
         except (Busy, Lost) as error:
             self._release(draft.plan, customer, deadline)
-            return Rejected(reference, f"No order was sent: {error}.", retry=True)
+            return _not_sent(reference, error)
         if deadline.late:
             self._release(draft.plan, customer, deadline)
             return Rejected(reference, "The shop was too slow to send the order in time.", retry=True)
@@ -224,11 +224,11 @@ class Creator:
             return rejected(reference, refusal)
         except Busy as busy:
             self._release(plan, customer, deadline)
-            return Rejected(reference, f"{busy}.", retry=True)
+            return busy.outcome(reference)
         except Died as died:
             return self._after_death(plan, customer, cart, died, deadline)
         except Lost as lost:
-            return Unknown(reference, f"{lost}.")
+            return lost.outcome(reference)
         order_id = text(made, "id")
         try:
             self._finisher.finish(order_id, cart.id, plan, profile, deadline, (cart.delivery, cart.invoice))
@@ -329,3 +329,9 @@ def _customer(row: Row) -> Customer:
 
 
 USED_FIELDS = "[id_cart,id_address_delivery,id_address_invoice]"
+
+
+def _not_sent(reference: str, error: Busy | Lost) -> Rejected:
+    """What the order needs before it was not there yet."""
+    reason = f"No order was sent: {error}."
+    return Rejected(reference, reason, retry=True, retry_after=error.retry_after, begun=isinstance(error, Lost))

@@ -1,11 +1,10 @@
 """The platform's own keys in `[shops.NAME]`. docs/adapters/prestashop.md lists them all."""
 
-import ipaddress
 import re
-from urllib.parse import urlsplit
 
 import msgspec
 
+from lengow.adapters.shop_url import check_shop_url
 from lengow.connector.secret import Secret
 
 DOMAIN = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
@@ -39,25 +38,10 @@ class PrestaShopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """For hosts whose firewall asks for a certain one."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if not parts.hostname or parts.scheme not in ("https", "http") or parts.query or parts.fragment:
-            raise ValueError(f"url {self.url!r} is not the address of a shop, such as https://shop.example.com")
-        if parts.scheme == "http" and not _loopback(parts.hostname):
-            raise ValueError(f"url {self.url!r} is not https: buyers' data would travel in the open")
-        if parts.username or parts.password:
-            raise ValueError("url holds a password: use key")
+        check_shop_url(self.url, "key")
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.payment_module):
             raise ValueError(f"payment_module {self.payment_module!r} is not a technical name, such as ps_checkpayment")
         if not 0 <= self.wait_for_tracking_hours <= 24 * 7:
             raise ValueError(f"wait_for_tracking_hours is {self.wait_for_tracking_hours:g}, and not from 0 to a week")
         if not DOMAIN.fullmatch(self.email_domain):
             raise ValueError(f"email_domain {self.email_domain!r} is not a domain, such as orders.example.com")
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

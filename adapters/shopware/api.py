@@ -4,19 +4,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
-import requests
-from urllib3.exceptions import MaxRetryError
 
-from lengow.adapters.calls import Busy, Deadline, Lost, not_sent, shop_session
+from lengow.adapters.calls import Busy, Caller, Deadline, Lost, Reply
 from lengow.adapters.shopware.facts import FOREIGN_KEY_BROKEN, PAGE, TOKEN_PAUSE_SECONDS, TOKEN_SHARE
-from lengow.connector.errors import ShopUnavailable
 from lengow.connector.secret import Secret
 
-CONNECT_SECONDS = 5.0
 LONGEST_WORDS = 500
 """Of the shop's own words in a reason."""
 ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -60,14 +55,13 @@ class Api:
     """
 
     def __init__(self, url: str, access_key: str, secret_key: Secret, name: str) -> None:
-        self._name = name
         self._base = f"{url.rstrip('/')}/api/"
         self._credentials = (access_key, secret_key)
         self._lock = threading.Lock()
         self._token: tuple[str, float] | None = None
         self._refused: tuple[Refusal, float] | None = None
-        self._session = session = shop_session(url, connections=6)
-        session.headers.update({"User-Agent": "lengow-connector", "Accept": "application/json"})
+        headers = {"User-Agent": "lengow-connector", "Accept": "application/json"}
+        self._caller = Caller(url, name, connections=6, headers=headers)
 
     def get(self, path: str, deadline: Deadline) -> Answer:
         return self._read("GET", path, None, deadline)
@@ -78,7 +72,7 @@ class Api:
         value = self._read("POST", f"search/{entity.replace('_', '-')}", given, deadline, headers).value
         found = value.get("data") if isinstance(value, dict) else None
         if not isinstance(found, list):
-            raise self._unavailable(f"its answer to a search for {entity} is none")
+            raise self._caller.unavailable(f"its answer to a search for {entity} is none")
         return [row for row in found if isinstance(row, dict)]
 
     def search_all(self, entity: str, criteria: Mapping[str, Any], deadline: Deadline, **headers: str) -> Iterator[Row]:
@@ -108,7 +102,7 @@ class Api:
         return self._call("POST", f"_action/{entity}/{id_}/state/{action}", {"sendMail": mail}, deadline)
 
     def close(self) -> None:
-        self._session.close()
+        self._caller.close()
 
     def _read(
         self, method: str, path: str, body: Any, deadline: Deadline, headers: Mapping[str, str] | None = None
@@ -116,7 +110,7 @@ class Api:
         try:
             return self._call(method, path, body, deadline, headers)
         except (Lost, Busy) as error:
-            raise self._unavailable(str(error)) from error
+            raise self._caller.unread(error) from error
 
     def _call(
         self, method: str, path: str, body: Any, deadline: Deadline, headers: Mapping[str, str] | None = None
@@ -153,11 +147,11 @@ class Api:
             self._refused = (refusal, time.monotonic() + TOKEN_PAUSE_SECONDS)
             raise
         except (Lost, Busy) as error:
-            raise self._unavailable(str(error)) from error
+            raise self._caller.unread(error) from error
         token = value.get("access_token") if isinstance(value, dict) else None
         seconds = value.get("expires_in") if isinstance(value, dict) else None
         if not isinstance(token, str) or not isinstance(seconds, int):
-            raise self._unavailable("it gave no token")
+            raise self._caller.unavailable("it gave no token")
         return token, time.monotonic() + seconds * TOKEN_SHARE
 
     def _forget(self, token: str) -> None:
@@ -166,45 +160,30 @@ class Api:
                 self._token = None
 
     def _send(self, method: str, path: str, body: Any, deadline: Deadline, headers: Mapping[str, str]) -> Answer:
-        left = deadline.left
-        if left <= 0:
-            raise self._unavailable("there was no time left to ask it")
         own = {"Content-Type": "application/json"} if body is not None else {}
-        try:
-            response = self._session.request(
-                method,
-                self._base + path,
-                data=None if body is None else ENCODER.encode(body),
-                headers={**own, **headers},
-                timeout=(min(CONNECT_SECONDS, left), left),
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            if not_sent(error):
-                raise self._unavailable(_plain(error)) from error
-            raise Lost(f"no answer to {method} {path}: {_plain(error)}") from error
-        return _answer(method, path, response)
-
-    def _unavailable(self, reason: str) -> ShopUnavailable:
-        return ShopUnavailable(f"The shop {self._name} cannot be reached: {reason}.", shop=self._name)
+        sent = None if body is None else ENCODER.encode(body)
+        reply = self._caller.call(
+            method, self._base + path, deadline, about=path, body=sent, headers={**own, **headers}
+        )
+        return _answer(method, path, reply)
 
 
-def _answer(method: str, path: str, response: requests.Response) -> Answer:
-    """Raises Refusal, Busy, Lost."""
-    status, value = response.status_code, _json(response)
+def _answer(method: str, path: str, reply: Reply) -> Answer:
+    """Raises Refusal, Lost."""
+    status, value, at = reply.status, reply.json, reply.at or datetime.now(UTC)
     violations = _violations(value)
-    words = "; ".join(one.detail for one in violations)[:LONGEST_WORDS] or _words(response)
-    if status == 429:
-        raise Busy(f"HTTP 429 to {method} {path}: {words}")
+    words = "; ".join(one.detail for one in violations)[:LONGEST_WORDS] or reply.glimpse
     if status >= 500 and not any(FOREIGN_KEY_BROKEN in one.detail for one in violations):
-        raise Lost(f"HTTP {status} to {method} {path}: {words}", by_shop=bool(violations))
+        raise Lost(
+            f"HTTP {status} to {method} {path}: {words}", by_shop=bool(violations), retry_after=reply.retry_after
+        )
     if status >= 400:
         raise Refusal(status, violations or [Violation("", f"the host answers HTTP {status}: {words}", "")])
     if status == 204:
-        return Answer(None, _date(response))
+        return Answer(None, at)
     if value is None or status >= 300:
         raise Lost(f"HTTP {status} to {method} {path} without the JSON of the API: {words}")
-    return Answer(value, _date(response))
+    return Answer(value, at)
 
 
 def _violations(value: Any) -> list[Violation]:
@@ -217,29 +196,3 @@ def _violations(value: Any) -> list[Violation]:
             words = str(one.get("detail") or one.get("title") or "")
             found.append(Violation(str(one.get("code") or ""), words[:LONGEST_WORDS], str(pointer or "")))
     return found
-
-
-def _json(response: requests.Response) -> Any:
-    try:
-        return msgspec.json.decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _words(response: requests.Response) -> str:
-    return response.text[:100].strip().replace("\r\n", " ").replace("\n", " ")
-
-
-def _plain(error: requests.RequestException) -> str:
-    """What went wrong, without the URL."""
-    reason = error.args[0] if error.args else None
-    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
-    kind = type(reason).__name__ if isinstance(reason, Exception) else type(error).__name__
-    return kind if isinstance(error, requests.Timeout) else f"{type(error).__name__}, {kind}"
-
-
-def _date(response: requests.Response) -> datetime:
-    try:
-        return parsedate_to_datetime(response.headers.get("Date") or "").astimezone(UTC)
-    except (TypeError, ValueError):
-        return datetime.now(UTC)

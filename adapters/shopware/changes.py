@@ -22,7 +22,6 @@ from lengow.connector.adapter import (
     Refund,
     Rejected,
     ShopOrder,
-    Unknown,
     Updated,
     UpdateOutcome,
 )
@@ -41,9 +40,9 @@ class Changer:
         except Problem as problem:
             return Rejected(shop_order.reference, str(problem), retry=problem.retry, field=problem.field)
         except Busy as busy:
-            return Rejected(shop_order.reference, str(busy), retry=True)
+            return busy.outcome(shop_order.reference)
         except Lost as lost:
-            return Unknown(shop_order.reference, str(lost))
+            return lost.outcome(shop_order.reference)
         return Updated(shop_order.reference)
 
     def _bring(self, order_id: str, change: Change, deadline: Deadline) -> None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, not_begun
 from lengow.adapters.shopware.api import Api, Refusal
 from lengow.adapters.shopware.body import Composed, compose
 from lengow.adapters.shopware.comparison import difference
@@ -94,15 +94,13 @@ class Creator:
         if not orders:
             return {}
         if deadline.late:
-            return {
-                one.reference: Rejected(one.reference, "there was no time left for it", retry=True) for one in orders
-            }
+            return {one.reference: not_begun(one.reference, TOO_LATE) for one in orders}
         try:
             self._api.sync({KEY: ("order", [one.row for one in orders])}, deadline)
         except ShopUnavailable as unavailable:
             return {one.reference: unavailable for one in orders}
         except Busy as busy:
-            return {one.reference: Rejected(one.reference, str(busy), retry=True) for one in orders}
+            return {one.reference: busy.outcome(one.reference) for one in orders}
         except Refusal as refusal:
             return self._refused(orders, refusal, deadline)
         except Lost as lost:
@@ -130,7 +128,7 @@ class Creator:
 
     def _lost(self, orders: Sequence[Composed], lost: Lost, deadline: Deadline) -> Found:
         """Where Shopware itself failed over a batch, each order alone shows which one it fails over."""
-        unknown: Found = {one.reference: Unknown(one.reference, str(lost)) for one in orders}
+        unknown: Found = {one.reference: lost.outcome(one.reference) for one in orders}
         if not lost.by_shop or len(orders) == 1:
             return unknown
         try:
@@ -195,7 +193,7 @@ def _outcomes(orders: Sequence[NewOrder], found: Mapping[str, Outcome | ShopUnav
     for order in orders:
         outcome = found[order.reference]
         if isinstance(outcome, ShopUnavailable):
-            outcome = Rejected(order.reference, str(outcome), retry=True)
+            outcome = not_begun(order.reference, str(outcome), outcome.retry_after)
         assert outcome is not None, order.reference
         outcomes.append(outcome)
     return outcomes

@@ -1,11 +1,10 @@
 """The platform's own keys in `[shops.NAME]`. docs/adapters/shopware.md lists them all."""
 
-import ipaddress
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
+from lengow.adapters.shop_url import check_shop_url
 from lengow.connector.secret import Secret
 
 
@@ -34,21 +33,6 @@ class ShopwareSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """Where this shop's app sends its webhooks: the connector's public address. They are kept active."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if not parts.hostname or parts.scheme not in ("https", "http") or parts.query or parts.fragment:
-            raise ValueError(f"url {self.url!r} is not the address of a shop, such as https://shop.example.com")
-        if parts.scheme == "http" and not _loopback(parts.hostname):
-            raise ValueError(f"url {self.url!r} is not https: buyers' data would travel in the open")
-        if parts.username or parts.password:
-            raise ValueError("url holds a password: use access_key and secret_key")
+        check_shop_url(self.url, "access_key and secret_key")
         if not self.sales_channel.strip():
             raise ValueError("sales_channel is empty: name the sales channel that the orders belong to")
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -62,11 +62,12 @@ class WooCommerceAdapter:
             settings.url,
             settings.consumer_key.reveal(),
             settings.consumer_secret.reveal(),
+            context.shop,
             pool=settings.parallel + 2,
             query_string_auth=settings.query_string_auth,
             user_agent=settings.user_agent,
         )
-        shop = Shop(self._api, context.shop, Lane(settings.parallel))
+        shop = Shop(self._api, Lane(settings.parallel))
         profiles = Profiles(shop)
         self._products = Products(shop)
         self._finder = Finder(shop, profiles, self._products)

@@ -7,21 +7,17 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import msgspec
-import requests
-from urllib3.exceptions import MaxRetryError
+import urllib3
 from woocommerce import API
 from woocommerce.oauth import OAuth
 
-from lengow.adapters.calls import Busy, Deadline, Lost, not_sent, shop_session
-from lengow.connector.errors import ShopUnavailable
+from lengow.adapters.calls import Busy, Caller, Deadline, Lost, Reply
 
 VERSION = "wc/v3"
-CONNECT_SECONDS = 5.0
 LONGEST_TEXT = 500
 """Of the shop's own words in a reason."""
 
@@ -54,16 +50,15 @@ class Shop:
     too, and reads Refusal.
     """
 
-    def __init__(self, api: API, name: str, lane: "Lane") -> None:
+    def __init__(self, api: "PooledApi", lane: "Lane") -> None:
         self._api = api
-        self._name = name
         self.lane = lane
 
     def get(self, endpoint: str, deadline: Deadline, **params: Any) -> Answer:
         try:
             return self._call("GET", endpoint, None, params, deadline)
         except (Lost, Busy) as error:
-            raise self._unavailable(str(error)) from error
+            raise self._api.caller.unread(error) from error
 
     def post(self, endpoint: str, body: Mapping[str, Any], deadline: Deadline) -> Answer:
         return self._call("POST", endpoint, body, {}, deadline)
@@ -86,69 +81,34 @@ class Shop:
     def _call(
         self, method: str, endpoint: str, body: Mapping[str, Any] | None, params: Mapping[str, Any], deadline: Deadline
     ) -> Answer:
-        left = deadline.left
-        if left <= 0:
-            raise self._unavailable("there was no time left to ask it")
-        arguments: dict[str, Any] = {"params": params, "timeout": (min(CONNECT_SECONDS, left), left)}
-        try:
-            verb = getattr(self._api, method.lower())
-            response = verb(endpoint, body, **arguments) if body is not None else verb(endpoint, **arguments)
-        except requests.RequestException as error:
-            if not_sent(error):
-                raise self._unavailable(_plain(error)) from error
-            raise Lost(f"no answer to {method} {endpoint}: {_plain(error)}") from error
-        return self._read(method, endpoint, response)
+        return self._read(method, endpoint, self._api.call(method, endpoint, body, params, deadline))
 
-    def _read(self, method: str, endpoint: str, response: requests.Response) -> Answer:
-        status, value = response.status_code, _json(response)
-        if status == 429:
-            wait = response.headers.get("Retry-After", "")
-            raise Busy(f"HTTP 429 to {method} {endpoint}{f', asks to wait {wait} s' if wait else ''}")
+    def _read(self, method: str, endpoint: str, reply: Reply) -> Answer:
+        status, value = reply.status, reply.json
         if status >= 500 and not (isinstance(value, dict) and value.get("code") in REFUSALS_WITH_500):
-            raise Lost(f"HTTP {status} to {method} {endpoint}: {_words(value, response)}")
+            raise Lost(f"HTTP {status} to {method} {endpoint}: {_words(value, reply)}", retry_after=reply.retry_after)
         if status >= 400:
-            raise _refusal(status, value, response)
+            raise _refusal(status, value, reply)
         if value is None or status >= 300:
-            raise Lost(f"HTTP {status} to {method} {endpoint} without the JSON of the API: {_words(value, response)}")
-        return Answer(value, _count(response.headers.get("X-WP-TotalPages")), _date(response.headers.get("Date")))
-
-    def _unavailable(self, reason: str) -> ShopUnavailable:
-        return ShopUnavailable(f"The shop {self._name} cannot be reached: {reason}.", shop=self._name)
+            raise Lost(f"HTTP {status} to {method} {endpoint} without the JSON of the API: {_words(value, reply)}")
+        return Answer(value, _count(reply.headers.get("X-WP-TotalPages")), reply.at or datetime.now(UTC))
 
 
 class PooledApi(API):
-    """`woocommerce.API` whose verbs share connections. Cookies are not kept, proxies are read once."""
+    """`woocommerce.API` whose calls share connections. Cookies are not kept, proxies are read once."""
 
-    def __init__(self, url: str, consumer_key: str, consumer_secret: str, *, pool: int, **options: Any) -> None:
+    def __init__(
+        self, url: str, consumer_key: str, consumer_secret: str, name: str, *, pool: int, **options: Any
+    ) -> None:
         super().__init__(url.rstrip("/"), consumer_key, consumer_secret, version=VERSION, **options)
-        self._session = shop_session(url, connections=pool)
-        self._session.headers.update({"User-Agent": self.user_agent, "Accept": "application/json"})
-        self._base = f"{self.url}/wp-json/{self.version}/"
+        headers = {"User-Agent": self.user_agent, "Accept": "application/json"}
         if self.is_ssl and not self.query_string_auth:
-            self._session.auth = (consumer_key, consumer_secret)
+            headers |= urllib3.make_headers(basic_auth=f"{consumer_key}:{consumer_secret}")
+        self.caller = Caller(url, name, connections=pool, headers=headers)
+        self._base = f"{self.url}/wp-json/{self.version}/"
 
-    def get(self, endpoint: str, **kwargs: Any) -> requests.Response:
-        return self._send("GET", endpoint, None, **kwargs)
-
-    def post(self, endpoint: str, data: Any, **kwargs: Any) -> requests.Response:
-        return self._send("POST", endpoint, data, **kwargs)
-
-    def put(self, endpoint: str, data: Any, **kwargs: Any) -> requests.Response:
-        return self._send("PUT", endpoint, data, **kwargs)
-
-    def delete(self, endpoint: str, **kwargs: Any) -> requests.Response:
-        return self._send("DELETE", endpoint, None, **kwargs)
-
-    def options(self, endpoint: str, **kwargs: Any) -> requests.Response:
-        return self._send("OPTIONS", endpoint, None, **kwargs)
-
-    def close(self) -> None:
-        self._session.close()
-
-    def _send(
-        self, method: str, endpoint: str, data: Any, params: Mapping[str, Any] | None = None, **kwargs: Any
-    ) -> requests.Response:
-        given = dict(params or {})
+    def call(self, method: str, endpoint: str, data: Any, params: Mapping[str, Any], deadline: Deadline) -> Reply:
+        given = dict(params)
         if self.is_ssl and self.query_string_auth:
             given |= {"consumer_key": self.consumer_key, "consumer_secret": self.consumer_secret}
         url = f"{self._base}{endpoint}?{urlencode(given)}" if given else f"{self._base}{endpoint}"
@@ -157,11 +117,11 @@ class PooledApi(API):
                 url, self.consumer_key, self.consumer_secret, version=VERSION, method=method
             ).get_oauth_url()
         body = None if data is None else msgspec.json.encode(data)
-        headers = {"Content-Type": "application/json"} if body is not None else None
-        kwargs.setdefault("timeout", self.timeout)
-        return self._session.request(
-            method, url, data=body, headers=headers, allow_redirects=False, verify=self.verify_ssl, **kwargs
-        )
+        own = {"Content-Type": "application/json"} if body is not None else {}
+        return self.caller.call(method, url, deadline, about=endpoint, body=body, headers=own)
+
+    def close(self) -> None:
+        self.caller.close()
 
 
 class Lane:
@@ -218,16 +178,9 @@ def rows(value: Any) -> list[dict[str, Any]]:
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
-def _json(response: requests.Response) -> Any:
-    try:
-        return msgspec.json.decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _refusal(status: int, value: Any, response: requests.Response) -> Refusal:
+def _refusal(status: int, value: Any, reply: Reply) -> Refusal:
     if not isinstance(value, dict):
-        return Refusal(status, "", f"the host answers HTTP {status}: {_words(value, response)}")
+        return Refusal(status, "", f"the host answers HTTP {status}: {_words(value, reply)}")
     data = value.get("data")
     details = data if isinstance(data, dict) else {}
     draft = details.get("new_draft_order_id")
@@ -258,26 +211,11 @@ def _field(details: Mapping[str, Any]) -> str:
     return str(next(iter(params))) if isinstance(params, dict) and params else ""
 
 
-def _words(value: Any, response: requests.Response) -> str:
+def _words(value: Any, reply: Reply) -> str:
     if isinstance(value, dict) and value.get("message"):
         return str(value["message"])[:LONGEST_TEXT]
-    return response.text[:100].strip().replace("\r\n", " ").replace("\n", " ")
-
-
-def _plain(error: requests.RequestException) -> str:
-    """What went wrong, without the URL, which may hold keys."""
-    reason = error.args[0] if error.args else None
-    reason = reason.reason if isinstance(reason, MaxRetryError) else reason
-    kind = type(reason).__name__ if isinstance(reason, Exception) else type(error).__name__
-    return f"{kind}" if isinstance(error, requests.Timeout) else f"{type(error).__name__}, {kind}"
+    return reply.glimpse
 
 
 def _count(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdigit() else 1
-
-
-def _date(text: str | None) -> datetime:
-    try:
-        return parsedate_to_datetime(text or "").astimezone(UTC)
-    except (TypeError, ValueError):
-        return datetime.now(UTC)

@@ -17,7 +17,6 @@ from lengow.connector.adapter import (
     Refund,
     Rejected,
     ShopOrder,
-    Unknown,
     Updated,
     UpdateOutcome,
 )
@@ -48,9 +47,9 @@ class Changer:
         except Problem as problem:
             return Rejected(shop_order.reference, str(problem), field=problem.field)
         except Busy as busy:
-            return Rejected(shop_order.reference, str(busy), retry=True)
+            return busy.outcome(shop_order.reference)
         except Lost as lost:
-            return Unknown(shop_order.reference, str(lost))
+            return lost.outcome(shop_order.reference)
         return Updated(shop_order.reference)
 
     def _shipped(self, change: MarkShipped) -> dict[str, Any]:

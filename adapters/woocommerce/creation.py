@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, not_begun
 from lengow.adapters.woocommerce.api import Refusal, Shop
 from lengow.adapters.woocommerce.body import CREATED_VIA, Body, Problem, compose, note_of
 from lengow.adapters.woocommerce.comparison import difference, mended_amounts, total_of
@@ -90,7 +90,7 @@ class Creator:
         except ShopUnavailable as error:
             return Unknown(order.reference, str(error))
         if deadline.late:
-            return Rejected(order.reference, "The shop was too slow to begin this order in time.", retry=True)
+            return not_begun(order.reference, TOO_LATE)
         return self._post(order, body, deadline)
 
     def _post(self, order: NewOrder, body: Body, deadline: Deadline) -> Outcome:
@@ -105,13 +105,13 @@ class Creator:
         except Busy as busy:
             self._shop.lane.trouble()
             self._known.refused(reference)
-            return Rejected(reference, str(busy), retry=True)
+            return busy.outcome(reference)
         except ShopUnavailable:
             self._known.refused(reference)
             raise
         except Lost as lost:
             self._shop.lane.trouble()
-            return Unknown(reference, str(lost))
+            return lost.outcome(reference)
         self._shop.lane.went_well()
         return self._compared(order, body, view, deadline)
 
@@ -226,7 +226,7 @@ def _outcomes(orders: Sequence[NewOrder], found: Mapping[str, Outcome | ShopUnav
     for order in orders:
         outcome = found[order.reference]
         if isinstance(outcome, ShopUnavailable):
-            outcome = Rejected(order.reference, str(outcome), retry=True)
+            outcome = not_begun(order.reference, str(outcome), outcome.retry_after)
         outcomes.append(outcome)
     return outcomes
 

@@ -1,11 +1,10 @@
 """The platform's own keys in `[shops.NAME]`. docs/adapters/woocommerce.md lists them all."""
 
-import ipaddress
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
+from lengow.adapters.shop_url import check_shop_url
 from lengow.connector.secret import Secret
 
 MOST_PARALLEL = 16
@@ -53,23 +52,8 @@ class WooCommerceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """Where this shop sends its webhooks: the connector's public address. A webhook to it is kept up."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if not parts.hostname or parts.scheme not in ("https", "http") or parts.query or parts.fragment:
-            raise ValueError(f"url {self.url!r} is not the address of a shop, such as https://shop.example.com")
-        if parts.scheme == "http" and not _loopback(parts.hostname):
-            raise ValueError(f"url {self.url!r} is not https: buyers' data would travel in the open")
-        if parts.username or parts.password:
-            raise ValueError("url holds a password: use consumer_key and consumer_secret")
+        check_shop_url(self.url, "consumer_key and consumer_secret")
         if not 1 <= self.parallel <= MOST_PARALLEL:
             raise ValueError(f"parallel is {self.parallel}, and not from 1 to {MOST_PARALLEL}")
         if self.order_status == "pending":
             raise ValueError("order_status pending is what an unfinished order has; choose processing or on-hold")
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -55,7 +55,6 @@ class ContractMagento:
             "url": self.standin.url,
             "access_token": TOKEN,
             "product_attribute": "ean",
-            "tracking_urls": {"Colissimo": "https://track.example.com/{number}"},
         }
         return MagentoAdapter(
             context_for(

@@ -26,3 +26,4 @@ def adapter(shop: ContractMagento) -> Iterator[MagentoAdapter]:
 
 class TestMagentoContract(AdapterContract):
     secrets: ClassVar = SECRETS
+    keeps_tracking_urls: ClassVar = False

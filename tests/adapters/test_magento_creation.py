@@ -313,7 +313,6 @@ def test_check_names_a_store_view_that_is_none(shop: ContractMagento) -> None:
         {"url": "shop.example.com"},
         {"url": "https://me:pass@shop.example.com"},
         {"store": "all"},
-        {"tracking_urls": {"dhl": "https://dhl.example.com/"}},
     ],
 )
 def test_settings_that_cannot_be_meant(wrong: dict[str, Any]) -> None:

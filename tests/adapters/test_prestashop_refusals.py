@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from defusedxml.ElementTree import fromstring
 from prestashop_shop import ContractPrestaShop
 
+from lengow.adapters.calls import Reply
 from lengow.adapters.contract import created, new_order
 from lengow.adapters.prestashop.addresses import address_fields, names_of, same
 from lengow.adapters.prestashop.api import Died, Lost, Refusal, _check
@@ -71,14 +71,10 @@ RECORDED: dict[str, tuple[str, int, bool]] = {
 }
 
 
-def response(number: str, **changed: Any) -> requests.Response:
+def response(number: str, **changed: Any) -> Reply:
     [path] = CAPTURES.glob(f"{number}-*.json")
     recorded = {**json.loads(path.read_text()), **changed}
-    found = requests.Response()
-    found.status_code = recorded["status"]
-    found._content = (recorded["response_body"] or "").encode()
-    found.headers.update(recorded["response_headers"])
-    return found
+    return Reply(recorded["status"], recorded["response_headers"], (recorded["response_body"] or "").encode())
 
 
 @pytest.mark.parametrize(("number", "wanted"), RECORDED.items(), ids=list(RECORDED))

@@ -72,8 +72,8 @@ class Recorded:
 
     def __init__(self) -> None:
         self.contract = ContractWooCommerce()
-        self.api = PooledApi(self.contract.standin.url, KEY.consumer_key, KEY.consumer_secret, pool=1)
-        self.shop = Shop(self.api, "main", Lane(1))
+        self.api = PooledApi(self.contract.standin.url, KEY.consumer_key, KEY.consumer_secret, "main", pool=1)
+        self.shop = Shop(self.api, Lane(1))
 
     def answers(self, path: str, name: str) -> None:
         recorded = capture(name)

@@ -1,20 +1,20 @@
 """Setting a WooCommerce shop up: its settings, its connection, `check` and `connect`."""
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
-import requests
-import urllib3.exceptions as u3
-from requests.adapters import BaseAdapter
 from woocommerce_shop import HOOK, SECRETS, ContractWooCommerce
 
+from lengow.adapters.calls import Deadline
 from lengow.adapters.contract import context_for, created, new_order
 from lengow.adapters.woocommerce import WooCommerceAdapter
-from lengow.adapters.woocommerce.api import Deadline, Lane, PooledApi, Shop, not_sent
+from lengow.adapters.woocommerce.api import Lane, PooledApi, Shop
 from lengow.adapters.woocommerce.refusals import REMEDIES
 from lengow.connector.adapter import Finding, Unknown
 from lengow.connector.errors import ShopUnavailable
@@ -77,58 +77,52 @@ def test_addresses_that_are_taken(url: str) -> None:
 # The connection
 
 
-class Recorder(BaseAdapter):
-    """Takes requests instead of the network."""
+class Recorder:
+    """Takes calls instead of the network."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.sent: list[requests.PreparedRequest] = []
+        self.url, self.body = "", b""
+        self.headers: dict[str, str] = {}
 
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
-        self.sent.append(request)
-        response = requests.Response()
-        response.status_code, response._content, response.url = 200, b"{}", request.url or ""
-        return response
-
-    def close(self) -> None:
-        pass
+    def request(self, method: str, url: str, body: bytes, headers: dict[str, str], **_: Any) -> SimpleNamespace:
+        assert method == "POST"
+        self.url, self.body, self.headers = url, body, headers
+        return SimpleNamespace(status=200, headers={}, data=b"{}")
 
 
-def recorded(url: str, **options: Any) -> requests.PreparedRequest:
-    api = PooledApi(url, "ck_key", SECRET, pool=1, **options)
-    recorder = Recorder()
-    api._session.mount(url, recorder)
-    api.post("orders", {"status": "é"}, params={"x": "a b/c"})
-    [request] = recorder.sent
-    return request
+def recorded(url: str, **options: Any) -> Recorder:
+    api = PooledApi(url, "ck_key", SECRET, "main", pool=1, **options)
+    api.caller._pools = recorder = Recorder()  # type: ignore[assignment]
+    api.call("POST", "orders", {"status": "é"}, {"x": "a b/c"}, Deadline(5))
+    return recorder
 
 
 def test_https_takes_the_keys_in_a_header() -> None:
     request = recorded("https://shop.example.com/")
     assert request.url == "https://shop.example.com/wp-json/wc/v3/orders?x=a+b%2Fc"
-    assert request.headers["Authorization"].startswith("Basic ")
+    assert request.headers["authorization"] == "Basic " + base64.b64encode(f"ck_key:{SECRET}".encode()).decode()
     assert request.headers["Content-Type"] == "application/json"
-    assert json.loads(request.body or b"") == {"status": "é"}
+    assert json.loads(request.body) == {"status": "é"}
 
 
 def test_https_takes_the_keys_in_the_query_where_hosts_drop_the_header() -> None:
     request = recorded("https://shop.example.com", query_string_auth=True)
-    assert "Authorization" not in request.headers
-    assert f"consumer_key=ck_key&consumer_secret={SECRET}" in (request.url or "")
+    assert "authorization" not in request.headers
+    assert f"consumer_key=ck_key&consumer_secret={SECRET}" in request.url
 
 
 def test_plain_http_to_loopback_is_signed_and_shows_no_secret() -> None:
     request = recorded("http://127.0.0.1")
-    assert "Authorization" not in request.headers
-    assert "oauth_signature=" in (request.url or "")
-    assert SECRET not in (request.url or "")
+    assert "authorization" not in request.headers
+    assert "oauth_signature=" in request.url
+    assert SECRET not in request.url
 
 
 @pytest.mark.parametrize("value", ["a/b", "a b+c&d=e#f", "50%", "%41", "é~_-.", 'O\'Hara "x" <1>', "", "%"])
 def test_any_value_is_signed_as_woocommerce_reads_it(shop: ContractWooCommerce, value: str) -> None:
-    api = PooledApi(shop.standin.url, KEY.consumer_key, KEY.consumer_secret, pool=1)
-    answer = api.get("orders", params={"search": value, "per_page": 1})
-    assert answer.status_code == 200, answer.text
+    api = PooledApi(shop.standin.url, KEY.consumer_key, KEY.consumer_secret, "main", pool=1)
+    answer = api.call("GET", "orders", None, {"search": value, "per_page": 1}, Deadline(5))
+    assert answer.status == 200, answer.text
     api.close()
 
 
@@ -140,38 +134,6 @@ def test_connections_are_kept(shop: ContractWooCommerce) -> None:
     assert server is not None
     assert len(server._server.connections) <= 5, "one a worker, and one for the caller"
     adapter.close()
-
-
-CERTAINLY_NOT_SENT = {"ConnectTimeout", "SSLError", "InvalidURL", "InvalidProxyURL"}
-
-
-def subclasses(kind: type[Exception]) -> set[type[Exception]]:
-    return {kind}.union(*(subclasses(one) for one in kind.__subclasses__()))
-
-
-def test_only_what_surely_did_not_leave_counts_as_not_sent() -> None:
-    """Every error of `requests` has its place: what is not named here leaves the outcome unknown."""
-    for kind in subclasses(requests.RequestException):
-        try:
-            error = kind("x")
-        except TypeError:
-            error = kind("x", "doc", 0)  # type: ignore[call-arg]
-        assert isinstance(error, requests.RequestException)
-        assert not_sent(error) == (kind.__name__ in CERTAINLY_NOT_SENT), kind
-
-
-@pytest.mark.parametrize(
-    ("reason", "expected"),
-    [
-        (u3.NewConnectionError(None, "refused"), True),  # type: ignore[arg-type]
-        (u3.NameResolutionError("h", None, OSError()), True),  # type: ignore[arg-type]
-        (u3.ProtocolError("aborted"), False),
-        (u3.ReadTimeoutError(None, "/", "slow"), False),  # type: ignore[arg-type]
-    ],
-)
-def test_a_refused_connection_was_not_sent_and_a_broken_one_may_have_been(reason: Exception, expected: bool) -> None:
-    inside = requests.ConnectionError(u3.MaxRetryError(None, "/", reason))  # type: ignore[arg-type]
-    assert not_sent(inside) == expected
 
 
 def test_errors_do_not_show_the_keys(shop: ContractWooCommerce) -> None:
@@ -197,9 +159,9 @@ def test_a_redirect_is_not_followed_with_the_buyers_data(shop: ContractWooCommer
 
 
 def test_a_call_without_time_left_is_not_begun(shop: ContractWooCommerce) -> None:
-    api = PooledApi(shop.standin.url, KEY.consumer_key, KEY.consumer_secret, pool=1)
+    api = PooledApi(shop.standin.url, KEY.consumer_key, KEY.consumer_secret, "main", pool=1)
     with pytest.raises(ShopUnavailable, match="no time left"):
-        Shop(api, "main", Lane(1)).get("orders", Deadline(0))
+        Shop(api, Lane(1)).get("orders", Deadline(0))
     api.close()
 
 

@@ -391,3 +391,27 @@ class TestSecrets:
         assert Secret("a") != Secret("b")
         assert Secret("a") != "a"
         assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
+
+
+class GreedySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    carriers: dict[str, str] = {}
+
+
+class GreedyAdapter(LimitedAdapter):
+    settings_type = GreedySettings
+
+
+class TestAnAdapterThatCannotBeUsed:
+    def test_has_a_setting_of_a_name_that_every_shop_has(self, load, monkeypatch):
+        point = importlib.metadata.EntryPoint("greedy", f"{__name__}:GreedyAdapter", GROUP)
+        monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] if group == GROUP else [])
+        with pytest.raises(SettingsError, match=r"GreedyAdapter has settings of its own by names .*: carriers\.") as no:
+            load(edited('"generic"', '"greedy"'))
+        assert "author" in no.value.what_to_do
+
+    def test_lacks_the_package_of_its_extra(self, load, monkeypatch):
+        point = importlib.metadata.EntryPoint("needy", "a_package_that_is_not_there:Adapter", GROUP)
+        monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] if group == GROUP else [])
+        with pytest.raises(SettingsError, match="'a_package_that_is_not_there', which is not installed") as no:
+            load(edited('"generic"', '"needy"'))
+        assert no.value.what_to_do == "Run: pip install 'lengow-connector[needy]'"

@@ -15,7 +15,7 @@ import pytest
 
 from lengow.adapters.generic import GenericAdapter
 from lengow.connector import Connector, Settings
-from lengow.connector.adapter import Created, Outcome, Product, ShopOrder, Unknown
+from lengow.connector.adapter import Created, Outcome, Product, Rejected, ShopOrder, Unknown
 from lengow.connector.errors import LeaseLost, ShopUnavailable
 from lengow.connector.model import NewOrder, OrderState, StepKind
 from lengow.connector.store.rows import OrderFilter
@@ -30,6 +30,8 @@ class FlakyShop(GenericAdapter):
         answer = self.answers.pop(0) if self.answers else "well"
         if answer == "down":
             raise ShopUnavailable("The shop is down.")
+        if answer == "busy":
+            return [Rejected(one.reference, "busy", retry=True, retry_after=600, begun=False) for one in orders]
         if answer == "lost before":
             return [Unknown(order.reference, "time-out") for order in orders]
         outcomes = super().create_orders(orders)
@@ -104,6 +106,34 @@ def test_a_shop_that_never_answers_plainly_waits_for_a_person_and_a_retry_mends_
     flaky.connector.retry("main", "manomano_fr", order_id)
     flaky.sync()
     assert flaky.in_shop() == [order_id]
+
+
+def test_a_busy_shop_is_asked_again_when_it_says(flaky: Any) -> None:
+    [order_id] = flaky.sells()
+    FlakyShop.answers = ["busy"]
+    flaky.sync()
+    assert flaky.state(order_id) == ("ready", "rejected_by_shop")
+    flaky.sandbox.advance(minutes=9)
+    flaky.sync()
+    assert flaky.in_shop() == []
+    flaky.sandbox.advance(minutes=2)
+    flaky.sync()
+    assert flaky.in_shop() == [order_id]
+
+
+def test_what_a_busy_shop_did_not_begin_is_no_try_of_the_order(flaky: Any) -> None:
+    [order_id] = flaky.sells()
+    FlakyShop.answers = ["busy"] * 20
+    for _ in range(20):
+        flaky.sync()
+        flaky.sandbox.advance(hours=14)
+    assert FlakyShop.answers == []
+    assert flaky.state(order_id) == ("ready", "rejected_by_shop")
+    FlakyShop.answers = ["lost before"]
+    flaky.sync()
+    flaky.sandbox.advance(minutes=20)
+    flaky.sync()
+    assert flaky.in_shop() == [order_id], "it has its tries still, and their short pauses"
 
 
 def test_what_stays_in_doubt_is_never_sent_again_unasked(flaky: Any) -> None:
