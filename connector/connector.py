@@ -105,6 +105,10 @@ class DryRun(msgspec.Struct, frozen=True):
     """Queued, and would be sent."""
     changes: list[PreviewedChange] = []
     """At Lengow, of orders in a shop: those that are `pending` would be brought there, the others would wait for a person."""
+    asked_for: list[str] = []
+    """References of packages whose creation was begun: the shop would be asked whether it holds them."""
+    reported: list[str] = []
+    """Shop order ids that would be reported to Lengow; only of an order that is tried again by hand."""
 
 
 class Connector:
@@ -155,7 +159,9 @@ class Connector:
         refresh_marketplaces(self._context, self._account(account))
         pages = list(preview_orders(self._context, account))
         found = {(one.order, one.line_ids): one for page in pages for one in page.orders}
-        changes = {(one.change.package_id, one.change.kind, one.change.body): one for page in pages for one in page.changes}
+        changes = {
+            (one.change.package_id, one.change.kind, one.change.body): one for page in pages for one in page.changes
+        }
         waiting = [ActionState.QUEUED, ActionState.SENDING]
         return DryRun(
             account,
@@ -413,10 +419,41 @@ class Connector:
             tx.note([self._context.entry(None, "retried", f"step {step.kind} of {step.subject}", who=who)])
         return self.store.step(step_id) or step
 
-    def retry(self, account: str, marketplace: str, marketplace_order_id: str, *, who: str = OPERATOR) -> StoredOrder:
+    @overload
+    def retry(
+        self,
+        account: str,
+        marketplace: str,
+        marketplace_order_id: str,
+        *,
+        who: str = OPERATOR,
+        dry_run: Literal[False] = False,
+    ) -> StoredOrder: ...
+
+    @overload
+    def retry(
+        self,
+        account: str,
+        marketplace: str,
+        marketplace_order_id: str,
+        *,
+        who: str = OPERATOR,
+        dry_run: Literal[True],
+    ) -> DryRun: ...
+
+    def retry(
+        self,
+        account: str,
+        marketplace: str,
+        marketplace_order_id: str,
+        *,
+        who: str = OPERATOR,
+        dry_run: bool = False,
+    ) -> StoredOrder | DryRun:
         """Read the order anew from Lengow, decide again, and try again at once what had failed.
 
-        Lengow being down, the stored record serves. Raises OrderUnknown.
+        Lengow being down, the stored record serves. With `dry_run` nothing is written and the shop is not called; the
+        answer is what would be done. Raises OrderUnknown.
         """
         key = OrderKey(self._account(account), marketplace, marketplace_order_id)
         stored = self._stored(key)
@@ -425,6 +462,8 @@ class Connector:
             raws = [bytes(raw) for raw in page.results]
         except ApiError:
             raws = []
+        if dry_run:
+            return self._retried(stored, raws)
         with self.store.transaction() as tx:
             tx.note([self._context.entry(stored.order.id, "retried", who=who)])
         recorder = Recorder(self._context, account)
@@ -451,6 +490,21 @@ class Connector:
                         ]
                     )
         return self._stored(key)
+
+    def _retried(self, stored: StoredOrder, raws: Sequence[bytes]) -> DryRun:
+        """What `retry` and the round after it would do for an order, with what Lengow tells of it now."""
+        account, order_id = stored.order.account, stored.order.id
+        known = self.store.records([order_id])
+        previewed = Recorder(self._context, account).preview(raws or [known[order_id].raw], anew=True)
+        waiting = (ActionState.QUEUED, ActionState.SENDING)
+        return DryRun(
+            account,
+            previewed.orders,
+            [row for row in self.store.actions_of(order_id) if row.state in waiting],
+            previewed.changes,
+            [package.reference for package in stored.packages if package.state is OrderState.CREATING],
+            [package.shop_order_id for package in stored.packages if package.shop_order_id],
+        )
 
     def sync_order(self, account: str, marketplace: str, marketplace_order_id: str) -> StoredOrder:
         """Fetch one order now, also one that is not known yet, and do what can be done of it.

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from lengow.connector.context import Context
+from lengow.connector.deadlines import late_orders
 from lengow.connector.mail import MailOutcome, Message, Refused, Sent, send_mail
 from lengow.connector.model import ActionState, ChangeState, EventState, OrderState, StepKind
 from lengow.connector.retry import steady_pause
@@ -154,7 +155,7 @@ def _problems(context: Context, account: str) -> Iterator[Problem]:
 def _late_orders(context: Context, account: str) -> Iterator[Problem]:
     now = context.now()
     near = now + timedelta(hours=context.settings.accounts[account].deadline_near_hours)
-    for one in context.store.late_orders(near, account=account):
+    for one in late_orders(context.store, near, account=account):
         order = one.order
         kind: Kind = "late_order" if order.ship_by and order.ship_by <= now else "near_order"
         yield Problem(kind, f"{kind} {order.id}", str(order.key), "ship", at=order.ship_by)
@@ -171,7 +172,7 @@ def _failed_orders(context: Context, account: str) -> Iterator[Problem]:
 
 
 def _actions(context: Context, account: str) -> Iterator[Problem]:
-    for row in context.store.list_actions(account=account, states=WANT_A_PERSON, limit=MOST):
+    for row in context.store.list_actions(account=account, states=WANT_A_PERSON, unhandled=True, limit=MOST):
         order = f"{row.account}/{row.marketplace}/{row.marketplace_order_id}"
         key = f"action {row.id} {row.state} {row.changed_at.isoformat()}"
         yield Problem("action", key, order, f"{row.action_type} {row.state}", row.error, row.changed_at)

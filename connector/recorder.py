@@ -158,11 +158,11 @@ class Recorder:
             known_marketplace=order.marketplace.lower() in self._marketplaces,
         )
 
-    def preview(self, raws: Sequence[bytes]) -> Previewed:
+    def preview(self, raws: Sequence[bytes], *, anew: bool = False) -> Previewed:
         """What `record` would decide on a page; nothing is written."""
         reading = self._context.store
-        _, changed = self._compared(raws, anew=False)
-        records = self._records(reading, changed, anew=False)
+        _, changed = self._compared(raws, anew=anew)
+        records = self._records(reading, changed, anew=anew)
         return Previewed(
             [one for record in records for one in record.preview(self._policies, self._marketplaces)],
             [one for record in records for one in record.preview_changes(reading)],
@@ -282,7 +282,7 @@ class _Record:
         self.steps += steps
 
     def preview(self, policies: Mapping[str, ShopPolicy], marketplaces: set[str]) -> list[Preview]:
-        """What `write` would decide, of packages whose decision is new."""
+        """What `write` would decide, of packages whose decision is new, or asked for by hand and not begun."""
         key = OrderKey(self._account, self._identity.marketplace, self._identity.marketplace_order_id)
         if self._broken is not None or self._order is None:
             assert self._broken is not None
@@ -292,7 +292,9 @@ class _Record:
         return [
             Preview(key, row.shop, row.reference, row.line_ids, str(order.total), order.currency, decision)
             for row, before, decision in planned
-            if before is None or (before.state, before.reason) != (decision.state, decision.reason)
+            if before is None
+            or (before.state, before.reason) != (decision.state, decision.reason)
+            or (self._by_hand and not before.begun)
         ]
 
     def preview_changes(self, reading: Reading) -> list[PreviewedChange]:

@@ -15,7 +15,7 @@ from lengow.connector.adapter import Finding
 from lengow.connector.connector import DryRun
 from lengow.connector.doctor import Examined
 from lengow.connector.importer import Progress as Report
-from lengow.connector.model import OrderState
+from lengow.connector.model import FOR_A_PERSON, EventState, OrderState
 from lengow.connector.reasons import REASONS
 from lengow.connector.rules import Suggestion
 from lengow.connector.store.rows import ActionRow, EventRow, JournalEntry, Step, StoredOrder
@@ -58,12 +58,20 @@ class Waiting(msgspec.Struct, frozen=True):
 
     failed_orders: int
     held_steps: int
+    failed_actions: int
+    """Refused, failed or stuck, and nobody has dealt with them."""
+    failed_events: int
 
     def __bool__(self) -> bool:
-        return bool(self.failed_orders or self.held_steps)
+        return any(msgspec.structs.astuple(self))
 
 
-LOOK_AT = {"failed_orders": "orders list --state failed", "held_steps": "steps list --held"}
+LOOK_AT = {
+    "failed_orders": "orders list --state failed",
+    "held_steps": "steps list --held",
+    "failed_actions": "actions list --waiting",
+    "failed_events": "events list --state failed",
+}
 
 
 def waiting_for_a_person(connector: Connector, account: str) -> Waiting:
@@ -73,6 +81,10 @@ def waiting_for_a_person(connector: Connector, account: str) -> Waiting:
     return Waiting(
         failed_orders=sum(count for (state, _), count in counts.items() if state == OrderState.FAILED),
         held_steps=sum(step.account == account or step.shop in shops for step in held),
+        failed_actions=len(connector.store.list_actions(account=account, states=FOR_A_PERSON, unhandled=True)),
+        failed_events=sum(
+            len(connector.store.list_events(shop=shop, state=EventState.FAILED, limit=MANY)) for shop in shops
+        ),
     )
 
 
@@ -122,6 +134,10 @@ def show_dry_runs(runs: Sequence[DryRun], *, as_json: bool) -> None:
         title="Orders",
     )
     show_actions([row for run in runs for row in run.actions], as_json=False)
+    for run in runs:
+        for what, found in (("The shop would be asked for", run.asked_for), ("Lengow would be told of", run.reported)):
+            if found:
+                print_rich(plain(f"{what}: {', '.join(found)}"))
 
 
 def show_orders(found: Sequence[StoredOrder], *, as_json: bool) -> None:
@@ -182,16 +198,17 @@ def show_actions(found: Sequence[ActionRow], *, as_json: bool) -> None:
             row.action_type,
             ", ".join(f"{name} {value}" for name, value in row.arguments.items()),
             _state(row.state, ""),
+            "" if row.quantity is None else str(row.quantity),
             "" if row.lengow_id is None else str(row.lengow_id),
-            row.error,
+            "; ".join(filter(None, (row.error, row.handled))),
         )
         for row in found
     ]
     show_table(
-        ("id", "account", "marketplace", "order", "action", "arguments", "state", "Lengow's id", "error"),
+        ("id", "account", "marketplace", "order", "action", "arguments", "state", "pieces", "Lengow's id", "error"),
         rows,
         folded=["arguments", "error"],
-        spare=["Lengow's id", "account", "marketplace", "arguments"],
+        spare=["pieces", "Lengow's id", "account", "marketplace", "arguments"],
     )
 
 

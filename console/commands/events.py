@@ -20,7 +20,9 @@ def events() -> None:
 
 @events.command("list")
 @click.option("--shop")
-@click.option("--state", metavar="STATE", callback=one_of(_event_states), help="received, done, ignored, failed.")
+@click.option(
+    "--state", metavar="STATE", callback=one_of(_event_states), help="received, done, ignored, failed, dismissed."
+)
 @limited
 @as_json
 @click.pass_obj
@@ -38,9 +40,33 @@ def events_list(config: str | None, shop: str | None, state: str | None, limit: 
 
 @events.command("retry")
 @click.argument("event_id", type=int, metavar="ID")
+@click.option("--dry-run", is_flag=True, help="Check, and show the actions it would queue; queue and send nothing.")
+@as_json
 @click.pass_obj
-def events_retry(config: str | None, event_id: int) -> None:
+def events_retry(config: str | None, event_id: int, dry_run: bool, as_json: bool) -> None:
     """Work off event ID once more with the next round, after what stopped it was mended."""
+    from lengow.console import output
+
     with connector_of(config) as connector:
-        connector.retry_event(event_id, who=operator())
-    click.echo(f"Event {event_id} is worked off with the next round.")
+        if dry_run:
+            output.show_actions(connector.retry_event(event_id, dry_run=True), as_json=as_json)
+            return
+        row = connector.retry_event(event_id, who=operator())
+    if as_json:
+        output.show_events([row], as_json=True)
+    else:
+        click.echo(f"Event {event_id} is worked off with the next round.")
+
+
+@events.command("dismiss")
+@click.argument("event_id", type=int, metavar="ID")
+@click.option("--reason", required=True, metavar="TEXT", help="How it was dealt with; kept in the journal.")
+@as_json
+@click.pass_obj
+def events_dismiss(config: str | None, event_id: int, reason: str, as_json: bool) -> None:
+    """Note that the failed event ID is dealt with: it waits for nobody any more."""
+    from lengow.console import output
+
+    with connector_of(config) as connector:
+        row = connector.dismiss_event(event_id, reason=reason, who=operator())
+    output.show_events([row], as_json=as_json)

@@ -92,15 +92,20 @@ def orders_show(config: str | None, order: str, as_json: bool) -> None:
 
 @orders.command("retry")
 @click.argument("order")
+@click.option("--dry-run", is_flag=True, help="Show what would be created and sent; write and send nothing.")
 @as_json
 @click.pass_obj
-def orders_retry(config: str | None, order: str, as_json: bool) -> int:
+def orders_retry(config: str | None, order: str, dry_run: bool, as_json: bool) -> int:
     """Read ORDER anew from Lengow, decide again, and create it now if it can be."""
     from lengow.connector.model import OrderState
     from lengow.console import output
 
     with connector_of(config) as connector:
         key = found_order(connector, order).order.key
+        if dry_run:
+            run = connector.retry(key.account, key.marketplace, key.marketplace_order_id, dry_run=True)
+            output.show_dry_runs([run], as_json=as_json)
+            return 0
         connector.retry(key.account, key.marketplace, key.marketplace_order_id, who=operator())
         connector.work(key.account)
         stored = connector.order(key.account, key.marketplace, key.marketplace_order_id)

@@ -31,7 +31,8 @@ def sync(
 ) -> int:
     """One round now, to its end: import, create, events, send, report, outcomes.
 
-    Exit code 3 when a round had an error or was not run, an order is failed, or a step is held for a person.
+    Exit code 3 when a round had an error or was not run, or something waits for a person: a failed order or event, a
+    held step, a refused, failed or stuck action that nobody has dealt with.
     """
     from lengow.console import output
 
