@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import actions
+import feed
 import imports
 import platforms
 import startup
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], Figures]] = {
     "woocommerce": platforms.measure_woocommerce,
     "requests": platforms.measure_requests,
     "cpu": platforms.measure_cpu,
+    "feed": feed.measure_feed,
     "startup": startup.measure_startup,
 }
 

@@ -16,9 +16,10 @@ from lengow.connector.currencies import CURRENCIES
 from lengow.feeds.facts import FALSE_WORDS, NO_UN_NUMBER, TRUE_WORDS, Kind
 from lengow.feeds.filters import number
 from lengow.feeds.sources import plain
-from lengow.feeds.texts import FORMULA, clean_all, is_plain
+from lengow.feeds.texts import FORMULA, all_plain, clean_all, is_plain
 
 CENT = Decimal("0.01")
+MOST = 10**9
 MONEY = pattern(r"(?:(?:0|[1-9]\d{0,8})\.\d\d\n)*", ASCII)
 WEIGHT = pattern(r"\s*(\d{1,9}(?:[.,]\d{1,9})?)\s*(kg|g)?\s*", ASCII | IGNORECASE)
 HARMLESS = pattern(r"[+-][\w.-]*", ASCII)
@@ -56,7 +57,7 @@ def _texts(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
 
 def _identifiers(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
     texts = _as_texts(values)
-    if all(map(is_plain, texts)) and not any(text.startswith(FORMULA) for text in texts):
+    if all_plain(texts) and FORMULA.isdisjoint({text[:1] for text in texts}):
         return texts, []
     return _each(texts, _identifier)
 
@@ -69,7 +70,7 @@ def _identifier(text: str) -> str:
     text = text.strip()
     if not is_plain(text):
         raise Bad("unwritable")
-    if text.startswith(FORMULA) and not HARMLESS.fullmatch(text):
+    if text and text[0] in FORMULA and not HARMLESS.fullmatch(text):
         raise Bad("formula")
     return text
 
@@ -87,11 +88,12 @@ def _currency(text: str) -> str:
 
 def _eans(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
     texts = _as_texts(values)
-    try:
-        if all(len(text) in EAN_LENGTHS and _check_sum(text) % 10 == 0 for text in texts):
-            return texts, []
-    except KeyError:
-        pass
+    if EAN_LENGTHS.issuperset(map(len, texts)):
+        try:
+            if {_check_sum(text) % 10 for text in texts} == {0}:
+                return texts, []
+        except KeyError:
+            pass
     return _each(texts, _ean)
 
 
@@ -107,15 +109,14 @@ def _ean(text: str) -> str:
 
 
 BLOCKS: Mapping[str, int] = {
-    **{f"{one:04d}": one // 1000 * 3 + one // 100 % 10 + one // 10 % 10 * 3 + one % 10 for one in range(10_000)},
-    **{f"{one:02d}": one // 10 * 3 + one % 10 for one in range(100)},
+    f"{one:04d}": one // 1000 * 3 + one // 100 % 10 + one // 10 % 10 * 3 + one % 10 for one in range(10_000)
 }
-"""GS1's weights 3, 1, 3, 1, … over four digits, and over two."""
+"""GS1's weights 3, 1, 3, 1 over four digits."""
 
 
 def _check_sum(digits: str) -> int:
-    """Of a GTIN filled up to 14 digits. Raises KeyError for what are none."""
-    full = digits.rjust(14, "0")
+    """Of a GTIN, with zeros before it that count nothing. Raises KeyError for what are none."""
+    full = digits.rjust(16, "0")
     return BLOCKS[full[:4]] + BLOCKS[full[4:8]] + BLOCKS[full[8:12]] + BLOCKS[full[12:]]
 
 
@@ -138,33 +139,32 @@ def _amounts(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
     texts = list(map(str, values))
     if MONEY.fullmatch("\n".join(texts) + "\n"):
         return texts, []
-    return _each(values, _money)
+    return _alike(values, _money)
 
 
 def _money(value: Any) -> str:
-    if value is None or value == "":
-        return ""
-    amount = number(value)
-    if amount is None or not amount.is_finite() or abs(amount) >= 10**9:
-        raise Bad("number_invalid")
-    if amount < 0:
-        raise Bad("negative")
-    return str(amount.quantize(CENT, ROUND_HALF_UP))
+    amount = _amount(value)
+    return "" if amount is None else str(amount.quantize(CENT, ROUND_HALF_UP))
 
 
 def _numbers(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
-    return _each(values, _number)
+    return _alike(values, _number)
 
 
 def _number(value: Any) -> str:
+    amount = _amount(value)
+    return "" if amount is None else _short(amount)
+
+
+def _amount(value: Any) -> Decimal | None:
     if value is None or value == "":
-        return ""
+        return None
     amount = number(value)
-    if amount is None or not amount.is_finite() or abs(amount) >= 10**9:
+    if amount is None or not amount.is_finite() or abs(amount) >= MOST:
         raise Bad("number_invalid")
     if amount < 0:
         raise Bad("negative")
-    return _short(amount)
+    return amount
 
 
 def _integers(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
@@ -178,7 +178,7 @@ def _integer(value: Any) -> str:
     if value is None or value == "":
         return ""
     amount = number(value)
-    if amount is None or not amount.is_finite() or abs(amount) >= 10**9 or amount != int(amount):
+    if amount is None or not amount.is_finite() or abs(amount) >= MOST or amount != int(amount):
         raise Bad("stock_invalid")
     return str(max(int(amount), 0))
 
@@ -201,14 +201,7 @@ def _booleans(values: list[Any], rules: Rules) -> Column:
 
 
 def _weights(values: list[Any], rules: Rules) -> Column:
-    known: dict[Any, str] = {}
-
-    def one(value: Any) -> str:
-        if value not in known:
-            known[value] = _weight(value, rules.weight_unit)
-        return known[value]
-
-    return _each(values, one)
+    return _alike(values, lambda value: _weight(value, rules.weight_unit))
 
 
 def _weight(value: Any, unit: str) -> str:
@@ -271,6 +264,15 @@ def _each(values: Sequence[Any], write: Callable[[Any], str]) -> Column:
             texts.append("")
             flaws.append(Flaw(place, str(bad), plain(value)))
     return texts, flaws
+
+
+def _alike(values: Sequence[Any], write: Callable[[Any], str]) -> Column:
+    """`_each`, for columns in which the same values come again and again: each is written once."""
+    try:
+        known = {value: write(value) for value in set(values)}
+    except (Bad, TypeError):  # TypeError: what cannot be in a set
+        return _each(values, write)
+    return [known[value] for value in values], []
 
 
 def _as_texts(values: list[Any]) -> list[str]:

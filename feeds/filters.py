@@ -12,6 +12,7 @@ import difflib
 import operator
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from functools import reduce
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -51,6 +52,8 @@ class Part(msgspec.Struct, frozen=True):
     get: Callable[[CatalogueProduct], Any]
     values: tuple["Part", ...] = ()
     """Of a list."""
+    fixed: bool = False
+    """Whether it is the same of every product."""
 
 
 def read_filter(text: str, where: str) -> Filter:
@@ -90,9 +93,15 @@ def _compile(node: ast.expr) -> Part:
 
 def _logic(node: Any) -> Part:
     filters = [_truth(_compile(value)) for value in node.values]
-    if isinstance(node.op, ast.And):
-        return Part("boolean", lambda product: all(fits(product) for fits in filters))
-    return Part("boolean", lambda product: any(fits(product) for fits in filters))
+    return Part("boolean", reduce(_both if isinstance(node.op, ast.And) else _either, filters))
+
+
+def _both(one: Filter, other: Filter) -> Filter:
+    return lambda product: one(product) and other(product)
+
+
+def _either(one: Filter, other: Filter) -> Filter:
+    return lambda product: one(product) or other(product)
 
 
 def _unary(node: Any) -> Part:
@@ -103,16 +112,14 @@ def _unary(node: Any) -> Part:
         part = _constant(node.operand)
         if part.kind == "number":
             value = -part.get(NOTHING)
-            return Part("number", lambda _: value)
+            return Part("number", lambda _: value, fixed=True)
     raise Mistake(f"{ast.unparse(node)!r} is not part of the language")
 
 
 def _comparison(node: Any) -> Part:
     parts = [_compile(one) for one in (node.left, *node.comparators)]
     links = [_link(left, op, right) for left, op, right in zip(parts, node.ops, parts[1:], strict=False)]
-    if len(links) == 1:
-        return Part("boolean", links[0])
-    return Part("boolean", lambda product: all(link(product) for link in links))
+    return Part("boolean", reduce(_both, links))
 
 
 def _link(left: Part, op: ast.cmpop, right: Part) -> Filter:
@@ -125,31 +132,34 @@ def _link(left: Part, op: ast.cmpop, right: Part) -> Filter:
     if "list" in (left.kind, right.kind):
         raise Mistake("a list stands after `in` only")
     if type(op) in EQUALITIES:
-        return _applied(EQUALITIES[type(op)], left.get, right.get)
+        return _applied(EQUALITIES[type(op)], left, right)
     if type(op) not in ORDERS or left.kind not in ("number", "text"):
         raise Mistake("only numbers and texts can be compared by < and >")
-    return _ordered(ORDERS[type(op)], left.get, right.get)
+    return _ordered(ORDERS[type(op)], left, right)
 
 
-def _applied(op: Callable[[Any, Any], bool], left: Callable[..., Any], right: Callable[..., Any]) -> Filter:
-    return lambda product: op(left(product), right(product))
+def _applied(op: Callable[[Any, Any], bool], left: Part, right: Part) -> Filter:
+    get, other = left.get, right.get
+    if right.fixed:
+        bound = other(NOTHING)
+        return lambda product: op(get(product), bound)
+    return lambda product: op(get(product), other(product))
 
 
-def _ordered(op: Callable[[Any, Any], bool], left: Callable[..., Any], right: Callable[..., Any]) -> Filter:
+def _ordered(op: Callable[[Any, Any], bool], left: Part, right: Part) -> Filter:
     """What is not there is neither less nor more than anything."""
-
-    def fits(product: CatalogueProduct) -> bool:
-        one, other = left(product), right(product)
-        return one is not None and other is not None and op(one, other)
-
-    return fits
+    get, other = left.get, right.get
+    if right.fixed:
+        bound = other(NOTHING)
+        return lambda product: (one := get(product)) is not None and op(one, bound)
+    return lambda product: (one := get(product)) is not None and (two := other(product)) is not None and op(one, two)
 
 
 def _membership(left: Part, right: Part) -> Filter:
     if right.kind in ("text", "word"):
         if left.kind not in ("text", "word"):
             raise Mistake("only a text can be in a text")
-        return lambda product: (left.get(product) or "") in (right.get(product) or "") and bool(left.get(product))
+        return lambda product: bool(left.get(product)) and left.get(product) in (right.get(product) or "")
     if right.kind != "list":
         raise Mistake("`in` is followed by a list or a text")
     kinds = {one.kind for one in right.values}
@@ -212,18 +222,18 @@ FUNCTIONS: Mapping[str, tuple[int, Callable[..., Part]]] = {
 def _constant(node: Any) -> Part:
     value = node.value
     if value is None:
-        return Part("none", lambda _: None)
+        return Part("none", lambda _: None, fixed=True)
     if isinstance(value, bool):
-        return Part("boolean", lambda _: value)
+        return Part("boolean", lambda _: value, fixed=True)
     if isinstance(value, int):
-        return Part("number", lambda _: value)
+        return Part("number", lambda _: value, fixed=True)
     if isinstance(value, float):
         exact = Decimal(str(value))
         if not exact.is_finite():
             raise Mistake("the number is too large")
-        return Part("number", lambda _: exact)
+        return Part("number", lambda _: exact, fixed=True)
     if isinstance(value, str):
-        return Part("text", lambda _: value)
+        return Part("text", lambda _: value, fixed=True)
     raise Mistake(f"{value!r} is not part of the language")
 
 
@@ -285,8 +295,7 @@ NOTHING: Any = None
 def _truth(part: Part) -> Filter:
     if part.kind != "boolean":
         raise Mistake(f"a {part.kind} stands where true or false is needed: compare it with something")
-    get = part.get
-    return lambda product: get(product) is True
+    return part.get
 
 
 def number(text: Any) -> Decimal | None:

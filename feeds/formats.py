@@ -45,21 +45,15 @@ class Csv:
         return self.lines(header, [header])
 
     def lines(self, header: Row, rows: Sequence[Row]) -> str:
-        """Rows without a separator, quote or line end in a value, as nearly all are, are joined as they are."""
-        text = LINE_END.join(map(SEPARATOR.join, rows)) + LINE_END
-        if '"' not in text and text.count(SEPARATOR) == len(rows) * (len(header) - 1) and len(header) > 1:
-            ends = text.count("\n")
-            if ends == len(rows) and text.count("\r") == ends:
-                return text
-        return "".join(map(self._line, rows))
-
-    def _line(self, row: Row) -> str:
-        line = SEPARATOR.join(row)
-        if '"' not in line and line.count(SEPARATOR) == len(row) - 1 and "\r" not in line and "\n" not in line:
-            return line + LINE_END
-        file = io.StringIO()
-        csv.writer(file, delimiter=SEPARATOR, lineterminator=LINE_END).writerow(row)
-        return file.getvalue()
+        """Rows without a quote, separator or line end in a value, as nearly all are, are joined as they are."""
+        lines = list(map(SEPARATOR.join, rows))
+        quoted = [place for place, line in enumerate(lines) if '"' in line]
+        for place in quoted:
+            lines[place] = _quoted(rows[place])
+        plain = [line for place, line in enumerate(lines) if place not in quoted] if quoted else lines
+        if not _is_regular(plain, len(header)):
+            return LINE_END.join(map(_quoted, rows)) + LINE_END
+        return LINE_END.join(lines) + LINE_END
 
     def read(self, file: Iterable[str]) -> Iterator[Mapping[str, str]]:
         try:
@@ -124,6 +118,19 @@ class JsonLines:
 
 
 FORMATS: Mapping[str, Format] = {"csv": Csv(), "xml": Xml(), "jsonl": JsonLines()}
+
+
+def _is_regular(lines: Sequence[str], columns: int) -> bool:
+    """Whether the only separators are those between values, and there is no line end."""
+    text = "".join(lines)
+    return text.count(SEPARATOR) == len(lines) * (columns - 1) and "\n" not in text and "\r" not in text and columns > 1
+
+
+def _quoted(row: Row) -> str:
+    """Without the line end."""
+    file = io.StringIO()
+    csv.writer(file, delimiter=SEPARATOR, lineterminator=LINE_END).writerow(row)
+    return file.getvalue().removesuffix(LINE_END)
 
 
 def _elements(line: str) -> dict[str, str]:

@@ -76,9 +76,10 @@ def _named(name: str, where: str) -> Source:
         get = attrgetter(name)
         return lambda products: list(map(get, products))
     table, found, key = name.partition(".")
-    if found and key and table in ("attributes", "options"):
-        tables = attrgetter(table)
-        return lambda products: [tables(product).get(key) for product in products]
+    if found and key and table == "attributes":
+        return lambda products: [product.attributes.get(key) for product in products]
+    if found and key and table == "options":
+        return lambda products: [product.options.get(key) for product in products]
     if found and table == "images" and key.isdigit() and int(key) > 0:
         place = int(key)
         return lambda products: [

@@ -8,7 +8,7 @@ import html
 import re
 from collections.abc import Sequence
 
-FORMULA = ("=", "+", "-", "@")
+FORMULA = frozenset("=+-@")
 """A cell of a CSV file that begins so is a formula to a spreadsheet (OWASP, CSV injection)."""
 
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
@@ -41,15 +41,28 @@ def is_plain(text: str) -> bool:
     return text.isprintable() and not text[:1].isspace() and not text[-1:].isspace()
 
 
+def all_plain(texts: Sequence[str]) -> bool:
+    """`is_plain` of a column, looked at as one text with a tab between: no plain text holds one."""
+    joined = "\t".join(texts)
+    return (
+        joined.count("\t") == len(texts) - 1
+        and joined.replace("\t", "").isprintable()
+        and "\t " not in joined
+        and " \t" not in joined
+        and not joined.startswith(" ")
+        and not joined.endswith(" ")
+    )
+
+
 def disarm(texts: list[str]) -> list[str]:
     """With a blank before what a spreadsheet would take for a formula.
 
     Lengow reads a feed as data, and would take the apostrophe that is usual for a part of the title. A blank is not
     taken for one: readers trim it, and a spreadsheet shows a text.
     """
-    if not any(text.startswith(FORMULA) for text in texts):
+    if FORMULA.isdisjoint({text[:1] for text in texts}):
         return texts
-    return [f" {text}" if text.startswith(FORMULA) else text for text in texts]
+    return [f" {text}" if text[:1] in FORMULA else text for text in texts]
 
 
 def _is_clean(text: str) -> bool:
@@ -64,16 +77,4 @@ def _is_clean(text: str) -> bool:
 
 
 def _all_clean(texts: Sequence[str]) -> bool:
-    """The same for a column, looked at as one text with a tab between: no clean text holds one."""
-    joined = "\t".join(texts)
-    return (
-        joined.count("\t") == len(texts) - 1
-        and joined.replace("\t", "").isprintable()
-        and "<" not in joined
-        and "&" not in joined
-        and "  " not in joined
-        and "\t " not in joined
-        and " \t" not in joined
-        and not joined.startswith(" ")
-        and not joined.endswith(" ")
-    )
+    return all_plain(texts) and not any(sign in text for text in ("".join(texts),) for sign in ("<", "&", "  "))
