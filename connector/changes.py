@@ -169,8 +169,8 @@ def _whole_cancelled(sold: Sequence[str], now: _Lines, own: Own) -> list[Found]:
     if set(sold) <= own.cancelled:
         return []
     if not now:
-        about = f"lines {', '.join(sold)}"
-        return [Found(ChangeKind.CANCELLED, Cancel("its lines are gone"), ChangeState.WAITING, "lines_vanished", about)]
+        cancel = Cancel("its lines are gone")
+        return [Found(ChangeKind.CANCELLED, cancel, ChangeState.WAITING, "lines_vanished", _named(sold))]
     return [Found(ChangeKind.CANCELLED, Cancel("cancelled at the marketplace"))]
 
 
@@ -184,11 +184,17 @@ def _lines_cancelled(
     found = []
     if plain:
         found.append(Found(ChangeKind.LINES, _without(plain, was)))
-    for line_ids, reason in ((given_back, "refunded_before"), (vanished, "lines_vanished")):
-        if line_ids:
-            change = _without(line_ids, was)
-            found.append(Found(ChangeKind.LINES, change, ChangeState.WAITING, reason, f"lines {', '.join(line_ids)}"))
+    if given_back:
+        about, change = _named(given_back), _without(given_back, was)
+        found.append(Found(ChangeKind.LINES, change, ChangeState.WAITING, "refunded_before", about))
+    if vanished:
+        about, change = _named(vanished), _without(vanished, was)
+        found.append(Found(ChangeKind.LINES, change, ChangeState.WAITING, "lines_vanished", about))
     return found
+
+
+def _named(line_ids: Sequence[str]) -> str:
+    return f"lines {', '.join(line_ids)}"
 
 
 def _without(line_ids: Sequence[str], was: _Lines) -> CancelLines:
@@ -203,7 +209,7 @@ def _reopened(before: Order, after: Order, was: _Lines, now: _Lines) -> list[Fou
     ]
     if not lines:
         return []
-    return [Found(ChangeKind.CANCELLED, None, ChangeState.WAITING, "reopened", f"lines {', '.join(lines)}")]
+    return [Found(ChangeKind.CANCELLED, None, ChangeState.WAITING, "reopened", _named(lines))]
 
 
 def _refunds(before: Order | None, after: Order, package: PackageRow, own: Own, booked: Decimal) -> list[Found]:

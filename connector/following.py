@@ -67,13 +67,13 @@ def plan_changes(
         basis = before if package.begun else None
         for found in changes_between(basis, after, package, own, _booked(mine)):
             one = found
-            state, reason = _verdict(context, package.shop, one)
-            moot = [row for row in still_open if state in OPEN and overtakes(one, row.kind, row.body)]
+            verdict = _verdict(context, package.shop, one)
+            moot = [row for row in still_open if verdict.state in OPEN and overtakes(one, row.kind, row.body)]
             for row in moot:
                 one = merged(one, row.body)
             overtaken += [_overtaken(context, row, "overtaken") for row in moot]
             still_open = [row for row in still_open if row not in moot]
-            new.append(_row(context, account, package, one, state, reason))
+            new.append(_row(context, account, package, one, verdict))
     return Planned(tuple(new), tuple(overtaken))
 
 
@@ -185,8 +185,8 @@ def _bring(context: Context, package: PackageRow, row: ChangeRow) -> UpdateOutco
         return Unknown(package.reference, repr(error))
 
 
-class _Effect(msgspec.Struct, frozen=True):
-    """What is written of one outcome: the change's new state, or when it is tried again."""
+class _Settled(msgspec.Struct, frozen=True):
+    """What becomes of a change, why, and when it is tried again."""
 
     state: ChangeState
     reason: str = ""
@@ -194,13 +194,13 @@ class _Effect(msgspec.Struct, frozen=True):
     due_at: datetime | None = None
 
 
-def _effect(step: Step, outcome: UpdateOutcome | ShopUnavailable, now: datetime, jitter: float) -> _Effect:
+def _effect(step: Step, outcome: UpdateOutcome | ShopUnavailable, now: datetime, jitter: float) -> _Settled:
     """Decide what an outcome means. Pure."""
     if isinstance(outcome, Updated):
-        return _Effect(ChangeState.APPLIED)
+        return _Settled(ChangeState.APPLIED)
     if isinstance(outcome, Rejected) and not outcome.retry:
         about = f"{outcome.field}: {outcome.reason}" if outcome.field else outcome.reason
-        return _Effect(ChangeState.WAITING, "refused_by_shop", about)
+        return _Settled(ChangeState.WAITING, "refused_by_shop", about)
     if isinstance(outcome, ShopUnavailable):
         reason, about = outcome.code, str(outcome)
         pause: float | None = steady_pause(step.attempts, jitter=jitter)
@@ -209,8 +209,8 @@ def _effect(step: Step, outcome: UpdateOutcome | ShopUnavailable, now: datetime,
         about = outcome.reason
         pause = retry_after(step.attempts, jitter=jitter)
     if pause is None:
-        return _Effect(ChangeState.WAITING, "change_given_up", about)
-    return _Effect(ChangeState.PENDING, reason, about, now + timedelta(seconds=pause))
+        return _Settled(ChangeState.WAITING, "change_given_up", about)
+    return _Settled(ChangeState.PENDING, reason, about, now + timedelta(seconds=pause))
 
 
 def _settle(
@@ -228,7 +228,7 @@ def _settle(
             current = _changed(context, current, effect.state, effect.reason, effect.about, who=who)
             tx.save_change(current)
             if effect.due_at is None:
-                tx.note([_entry(context, current, _SETTLED[effect.state])])
+                tx.note([_entry(context, current, _NOTED_AS[effect.state])])
             elif (row.reason, row.about) != (effect.reason, effect.about):
                 tx.note([_entry(context, current, "change_delayed")])
         if effect.due_at is not None:
@@ -248,21 +248,21 @@ def tell_change(context: Context, row: ChangeRow, order: OrderKey, package: Pack
         context.tell(signals.change_waiting, order=order, change=row, reason=row.reason, about=row.about)
 
 
-def _verdict(context: Context, shop: str, found: Found) -> tuple[ChangeState, str]:
-    """What becomes of a change, and why."""
+def _verdict(context: Context, shop: str, found: Found) -> _Settled:
+    """What becomes of a new change: the settings' word, unless only a person can tell, or nobody need to."""
     chosen = context.settings.shops.get(shop)
     setting = getattr(chosen.follow if chosen else Follow(), found.kind)
     if found.verdict is ChangeState.IGNORED:
-        return ChangeState.IGNORED, found.reason
+        return _Settled(found.verdict, found.reason)
     if setting == "ignore":
-        return ChangeState.IGNORED, "ignored_by_settings"
-    if found.change is None:
-        return ChangeState.WAITING, found.reason or "platform_cannot"
-    if not _able(context, shop, found.change):
-        return ChangeState.WAITING, "platform_cannot"
+        return _Settled(ChangeState.IGNORED, "ignored_by_settings")
+    if found.change is None and found.reason:
+        return _Settled(ChangeState.WAITING, found.reason)
+    if found.change is None or not _able(context, shop, found.change):
+        return _Settled(ChangeState.WAITING, "platform_cannot")
     if found.verdict is not None:
-        return found.verdict, found.reason
-    return (ChangeState.WAITING, "asked_by_settings") if setting == "ask" else (ChangeState.PENDING, "")
+        return _Settled(found.verdict, found.reason)
+    return _Settled(ChangeState.WAITING, "asked_by_settings") if setting == "ask" else _Settled(ChangeState.PENDING)
 
 
 def _able(context: Context, shop: str, change: Change) -> bool:
@@ -270,9 +270,7 @@ def _able(context: Context, shop: str, change: Change) -> bool:
     return known and type(change).__struct_config__.tag in context.capabilities(shop).updates
 
 
-def _row(
-    context: Context, account: str, package: PackageRow, found: Found, state: ChangeState, reason: str
-) -> ChangeRow:
+def _row(context: Context, account: str, package: PackageRow, found: Found, verdict: _Settled) -> ChangeRow:
     now = context.now()
     return ChangeRow(
         id=0,
@@ -282,8 +280,8 @@ def _row(
         shop=package.shop,
         kind=found.kind,
         body=found.change,
-        state=state,
-        reason=reason,
+        state=verdict.state,
+        reason=verdict.reason,
         about=found.about,
         created_at=now,
         changed_at=now,
@@ -327,7 +325,7 @@ def _booked(rows: Sequence[ChangeRow]) -> Decimal:
     return sum((row.body.amount for row in rows if isinstance(row.body, Refund)), Decimal(0))
 
 
-_SETTLED = {ChangeState.APPLIED: "change_applied", ChangeState.WAITING: "change_waiting"}
+_NOTED_AS = {ChangeState.APPLIED: "change_applied", ChangeState.WAITING: "change_waiting"}
 
 GONE = (OrderState.SKIPPED, OrderState.WITHDRAWN)
 """A package in one of these will not be in the shop."""

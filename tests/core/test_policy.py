@@ -252,7 +252,7 @@ def test_every_order_gets_a_decision_with_a_known_reason(order, package, shop, o
 
 
 SOURCE = Path(lengow.connector.__file__).parent
-REASON_AT = {"_skip": 0, "_wait": 0, "_fail": 0, "Decision": 1, "_changed": 3}
+REASON_AT = {"_skip": 0, "_wait": 0, "_fail": 0, "Decision": 1, "_changed": 3, "Found": 3, "_Settled": 1, "_overtaken": 2}
 """The calls that give an order its reason, and which of their arguments it is."""
 
 
