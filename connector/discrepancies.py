@@ -59,8 +59,8 @@ WHAT_TO_DO: Mapping[Kind, str] = {
     Kind.DOUBLED: "Cancel those in the shop that are too many; the first is the one that shipments are taken from.",
     Kind.AMOUNT_DIFFERS: "See who changed it; correct the order in the shop, or refund at the marketplace.",
     Kind.CANCELLED_AT_LENGOW_ONLY: "Cancel it in the shop, and do not ship it.",
-    Kind.CANCELLED_IN_SHOP_ONLY: "Tell the marketplace with `actions cancel ORDER`, or open it again in the shop.",
-    Kind.SHIPPED_NOT_CONFIRMED: "Confirm it with `actions ship ORDER`.",
+    Kind.CANCELLED_IN_SHOP_ONLY: "Tell the marketplace with `actions send cancel ORDER`, or open it again in the shop.",
+    Kind.SHIPPED_NOT_CONFIRMED: "Confirm it with `actions send ship ORDER`.",
     Kind.CONFIRMED_NOT_SHIPPED: "Ship it, or mark it as shipped in the shop.",
     Kind.MERCHANT_ID_MISSING: "`--fix` reports it again; so does `orders resync-ids ORDER`.",
     Kind.NOT_COMPARED: "Try again when it answers.",
@@ -286,7 +286,7 @@ def _not_confirmed(sides: Sides, row: PackageRow, held: ListedOrder) -> list[Dis
         what_to_do = f"Mend what it names; then `actions retry {last.id}`."
         return [_of(sides, row, Kind.SHIPPED_NOT_CONFIRMED, sentence, (held.id,), what_to_do=what_to_do)]
     sentence = f"In the shop, {held.id} is shipped; no confirmation is under way."
-    what_to_do = "`--fix` asks the shop for its shipments; else `actions ship ORDER`."
+    what_to_do = "`--fix` asks the shop for its shipments; else `actions send ship ORDER`."
     remedy = Remedy.CONFIRM
     return [_of(sides, row, Kind.SHIPPED_NOT_CONFIRMED, sentence, (held.id,), remedy=remedy, what_to_do=what_to_do)]
 

@@ -334,7 +334,7 @@ def _confirm(context: Context, found: Discrepancy, stored: StoredOrder, who: str
     if not shipments:
         raise CannotMend(
             f"The shop {found.shop} tells no shipment of {shop_order_id}.",
-            what_to_do=f"Confirm it with `actions ship {found.order}`.",
+            what_to_do=f"Confirm it with `actions send ship {found.order}`.",
             shop=found.shop,
         )
     taken = take_told(context, found.shop, shipments)

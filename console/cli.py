@@ -14,6 +14,8 @@ from lengow.console.commands.common import FAILURES_LEFT, USAGE
 from lengow.console.commands.digest import digest
 from lengow.console.commands.events import events
 from lengow.console.commands.orders import orders
+from lengow.console.commands.products import products
+from lengow.console.commands.reconcile import reconcile
 from lengow.console.commands.rounds import run, serve, sync
 from lengow.console.commands.shop import doctor, shop
 from lengow.console.commands.steps import steps
@@ -55,5 +57,22 @@ def cli(context: click.Context, config: str | None, verbose: int) -> None:
     set_up_logs(verbose)
 
 
-for command in (init, sync, run, serve, orders, actions, carriers, events, steps, shop, digest, doctor, sandbox, demo):
+for command in (
+    init,
+    sync,
+    reconcile,
+    run,
+    serve,
+    orders,
+    products,
+    actions,
+    carriers,
+    events,
+    steps,
+    shop,
+    digest,
+    doctor,
+    sandbox,
+    demo,
+):
     cli.add_command(command)

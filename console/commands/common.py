@@ -95,6 +95,15 @@ def found_order(connector: "Connector", name: str) -> Any:
     return found[0]
 
 
+def order_key(connector: "Connector", name: str) -> tuple[str, str, str]:
+    """Account, marketplace and number, of an order that need not be known where all three are named."""
+    parts = name.split("/", 2)
+    if len(parts) == 3 and parts[0] in connector.settings.accounts:
+        return parts[0], parts[1], parts[2]
+    key = found_order(connector, name).order.key
+    return key.account, key.marketplace, key.marketplace_order_id
+
+
 def utc(moment: "datetime | None") -> "datetime | None":
     from datetime import UTC
 

@@ -111,3 +111,61 @@ def orders_retry(config: str | None, order: str, dry_run: bool, as_json: bool) -
         stored = connector.order(key.account, key.marketplace, key.marketplace_order_id)
     output.show_orders([stored], as_json=as_json)
     return FAILURES_LEFT if stored.order.state is OrderState.FAILED else 0
+
+
+@orders.command("reimport")
+@click.argument("order")
+@click.option("--dry-run", is_flag=True, help="Ask the shop whether it is gone, and write nothing.")
+@as_json
+@click.pass_obj
+def orders_reimport(config: str | None, order: str, dry_run: bool, as_json: bool) -> int:
+    """Make ORDER anew in the shop, after its shop order was deleted there; refused while the shop holds it."""
+    from lengow.connector.model import OrderState
+    from lengow.console import output
+
+    with connector_of(config) as connector:
+        key = found_order(connector, order).order.key
+        names = (key.account, key.marketplace, key.marketplace_order_id)
+        gone = connector.reimport(*names, who=operator(), dry_run=dry_run)
+        if dry_run:
+            for row in gone:
+                click.echo(f"{row.shop}: {row.shop_order_id} is gone, and would be made anew as {row.reference}.")
+            return 0
+        connector.work(key.account)
+        stored = connector.order(*names)
+    output.show_orders([stored], as_json=as_json)
+    return 0 if stored.order.state is OrderState.CREATED else FAILURES_LEFT
+
+
+@orders.command("resync-ids")
+@click.argument("order")
+@click.pass_obj
+def orders_resync_ids(config: str | None, order: str) -> int:
+    """Report ORDER's shop order ids to Lengow again."""
+    from lengow.connector.model import StepKind
+
+    with connector_of(config) as connector:
+        stored = found_order(connector, order)
+        key = stored.order.key
+        connector.resync_ids(key.account, key.marketplace, key.marketplace_order_id, who=operator())
+        connector.run_step(StepKind.REPORT, str(stored.order.id))
+        left = connector.store.steps_of(StepKind.REPORT, [str(stored.order.id)])
+    for step in left.values():
+        click.echo(f"Not yet reported: {step.error}. It is tried again by itself.", err=True)
+    return FAILURES_LEFT if left else 0
+
+
+@orders.command("dismiss")
+@click.argument("order")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the journal.")
+@as_json
+@click.pass_obj
+def orders_dismiss(config: str | None, order: str, reason: str, as_json: bool) -> None:
+    """ORDER failed or waits, and will not be imported; `orders retry` takes that back."""
+    from lengow.console import output
+
+    with connector_of(config) as connector:
+        key = found_order(connector, order).order.key
+        names = (key.account, key.marketplace, key.marketplace_order_id)
+        stored = connector.dismiss(*names, reason=reason, who=operator())
+    output.show_orders([stored], as_json=as_json)

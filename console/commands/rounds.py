@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lengow.console.commands.common import FAILURES_LEFT, as_json, connector_of, refuse_unknown, stop
+from lengow.console.commands.common import FAILURES_LEFT, as_json, connector_of, order_key, refuse_unknown, stop
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +18,7 @@ ENDING = "Ending what is under way; a second signal ends it at once."
     "--since", type=click.DateTime(), help="UTC: what changed at Lengow from then on, not since the last sync."
 )
 @click.option("--until", type=click.DateTime(), help="UTC: up to then; together with --since.")
+@click.option("--order", metavar="ORDER", help="Only ACCOUNT/MARKETPLACE/NUMBER, known or not.")
 @click.option("--dry-run", is_flag=True, help="Show what would be created and sent; write and send nothing.")
 @as_json
 @click.pass_obj
@@ -26,6 +27,7 @@ def sync(
     account: str | None,
     since: "datetime | None",
     until: "datetime | None",
+    order: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -36,6 +38,10 @@ def sync(
     """
     from lengow.console import output
 
+    if order is not None:
+        if account or since or until or dry_run:
+            raise click.UsageError("--order stands alone: it names its account, and has no window.")
+        return _sync_order(config, order, as_json=as_json)
     if dry_run:
         with connector_of(config) as connector:
             refuse_unknown(connector, account=account)
@@ -50,6 +56,16 @@ def sync(
     output.show_rounds(rounds, waiting, as_json=as_json)
     failed = any(one.imported is None or one.imported.error is not None or one.errors for one in rounds)
     return FAILURES_LEFT if failed or any(waiting) else 0
+
+
+def _sync_order(config: str | None, order: str, *, as_json: bool) -> int:
+    from lengow.connector.model import OrderState
+    from lengow.console import output
+
+    with connector_of(config) as connector:
+        stored = connector.sync_order(*order_key(connector, order))
+    output.show_orders([stored], as_json=as_json)
+    return FAILURES_LEFT if stored.order.state is OrderState.FAILED else 0
 
 
 @click.command()

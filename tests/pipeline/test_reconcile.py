@@ -226,7 +226,7 @@ class TestCancellations:
         merchant.run("UPDATE shop_orders SET status = 'cancelled'")
         [found] = found_in(merchant, fix=True)
         assert (found.kind, found.mended) == ("cancelled_in_shop_only", "")
-        assert f"actions cancel main/manomano_fr/{order_id}" in found.what_to_do
+        assert f"actions send cancel main/manomano_fr/{order_id}" in found.what_to_do
 
     def test_cancelled_at_lengow_only(self, merchant: Any) -> None:
         [order_id] = merchant.sells()
