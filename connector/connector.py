@@ -44,6 +44,7 @@ from lengow.connector.steps import (
     run_poll,
     run_reports,
     run_sends,
+    run_works,
     schedule,
 )
 from lengow.connector.store import Store, open_store
@@ -182,6 +183,11 @@ class Connector:
         """End the threads after what they are at; False if they were still at it after `timeout` seconds."""
         runner, self._runner = self._runner, None
         return runner.stop(timeout) if runner else True
+
+    @property
+    def context(self) -> Context:
+        """What packages beside the connector work with: the store, the settings, the clock, the shops' adapters."""
+        return self._context
 
     def close(self) -> None:
         self.stop()
@@ -673,6 +679,7 @@ class Connector:
         for shop in self.settings.shops_of(account):
             errors.of(shop, partial(run_poll, context, shop, force=True))
         done = self._work(account, imported, errors, report=report)
+        errors.of("work", lambda: run_works(context, account, force=True))
         errors.of("digest", lambda: run_digest(context, account))
         return msgspec.structs.replace(done, errors=tuple(errors.texts))
 

@@ -227,6 +227,8 @@ class StepKind(StrEnum):
     SEND = "send"
     OUTCOMES = "outcomes"
     DIGEST = "digest"
+    WORK = "work"
+    """Of another package: its subject is `NAME/ACCOUNT`, by `connector/works.py`."""
 
 
 Arguments = Mapping[str, str]

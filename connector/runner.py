@@ -19,6 +19,7 @@ from lengow.connector.steps import (
     run_poll,
     run_reports,
     run_sends,
+    run_works,
     schedule,
 )
 
@@ -45,6 +46,7 @@ class Runner:
             self._spawn(f"lengow-send-{account}", partial(run_sends, context, account))
             self._spawn(f"lengow-report-{account}", partial(run_reports, context, account))
             self._spawn(f"lengow-upkeep-{account}", partial(run_digest, context, account))
+            self._spawn(f"lengow-work-{account}", partial(run_works, context, account))
         for shop in context.settings.shops:
             self._spawn(f"lengow-create-{shop}", partial(run_creations, context, shop))
             self._spawn(f"lengow-follow-{shop}", partial(run_follows, context, shop))

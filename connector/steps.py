@@ -20,6 +20,7 @@ from lengow.connector.reporting import report_order
 from lengow.connector.retry import retry_after, steady_pause
 from lengow.connector.sending import send_due
 from lengow.connector.store.rows import NewStep, Step
+from lengow.connector.works import work_named, works_of
 
 log = logging.getLogger("lengow.connector.steps")
 
@@ -30,7 +31,7 @@ SOON = timedelta(minutes=15)
 """How old the marketplaces' descriptions may be while an order waits for a new one."""
 
 SCHEDULED = (StepKind.IMPORT, StepKind.IMPORT_DAILY)
-RECURRING = (*SCHEDULED, StepKind.POLL, StepKind.OUTCOMES, StepKind.DIGEST)
+RECURRING = (*SCHEDULED, StepKind.POLL, StepKind.OUTCOMES, StepKind.DIGEST, StepKind.WORK)
 """Never held: they come round again whatever happens."""
 
 
@@ -42,6 +43,8 @@ def schedule(context: Context, account: str) -> None:
     steps += [NewStep(StepKind.POLL, shop, now, account=account, shop=shop) for shop in polled]
     if context.settings.accounts[account].digest:
         steps.append(NewStep(StepKind.DIGEST, account, now, account=account))
+    works = works_of(context.settings)
+    steps += [NewStep(StepKind.WORK, f"{work}/{account}", now, account=account) for work in works]
     with context.store.transaction() as tx:
         tx.add_steps(steps, renew=False)
 
@@ -142,6 +145,17 @@ def run_outcomes(context: Context, account: str, *, force: bool = False) -> int:
     return settled
 
 
+def run_works(context: Context, account: str, *, force: bool = False) -> int:
+    """Do what other packages have to do for the account, if it is due (with `force`: now); returns how many did."""
+    done = 0
+    for work in works_of(context.settings):
+        step = _claim_one(context, StepKind.WORK, subject=f"{work}/{account}", force=force)
+        if step is not None:
+            _run(context, _do_work, step)
+            done += 1
+    return done
+
+
 def run_digest(context: Context, account: str, *, force: bool = False) -> DigestSent | None:
     """Send the account's digest, if it is due (with `force`: now) and something is new; None when it was not due."""
     step = _claim_one(context, StepKind.DIGEST, account=account, force=force)
@@ -171,7 +185,8 @@ def run_one(context: Context, kind: StepKind, subject: str) -> bool:
         return action is not None and send_due(context, action.account, context.calls, subject=subject).claimed > 0
     if kind is StepKind.DIGEST:
         return run_digest(context, subject) is not None
-    handlers = {
+    handlers: dict[StepKind, Callable[[Context, Step], bool]] = {
+        StepKind.WORK: _do_work,
         StepKind.EVENT: handle_event,
         StepKind.FOLLOW: follow_package,
         StepKind.POLL: poll_shop,
@@ -181,6 +196,13 @@ def run_one(context: Context, kind: StepKind, subject: str) -> bool:
     if step is None:
         return False
     _run(context, handlers[kind], step)
+    return True
+
+
+def _do_work(context: Context, step: Step) -> bool:
+    due_at = work_named(step.subject.partition("/")[0])(context, step)
+    with context.store.transaction() as tx:
+        tx.postpone(step, due_at, restart=True)
     return True
 
 

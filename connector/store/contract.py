@@ -84,6 +84,8 @@ class Reading(Protocol):
     def count_by_shop(self) -> dict[tuple[str, str, str], int]:
         """How many by (shop, state, reason); the shop is empty for orders that none takes."""
 
+    def marketplaces_with_orders(self, account: str) -> list[str]: ...
+
     def orders_per_hour(self, since: datetime) -> dict[datetime, int]:
         """How many were ordered in each hour from `since` on; hours of UTC without any are left out."""
 
@@ -91,6 +93,15 @@ class Reading(Protocol):
         """How many shipments the marketplaces confirmed, likewise."""
 
     def journal(self, order_id: int) -> list[JournalEntry]: ...
+
+    def journal_after(self, account: str, entry_id: int, limit: int) -> list[tuple[int, datetime, int]]:
+        """(entry id, at, order id) of what happened to the account's orders after this entry, oldest first.
+
+        Where several write at once, an entry may come in that is older than one already read.
+        """
+
+    def newest_entry(self) -> int:
+        """The id of the journal's newest entry; 0 when there is none."""
 
     def general_journal(self, *, limit: int = 50) -> list[JournalEntry]:
         """What happened to no order in particular, such as a toggle that was switched; newest first."""

@@ -198,6 +198,19 @@ class Queries(Browsing, Measuring):
         )
         return [JournalEntry(datetime.fromisoformat(row[0]), *row[1:]) for row in rows]
 
+    def journal_after(self, account: str, entry_id: int, limit: int) -> list[tuple[int, datetime, int]]:
+        rows = self._db.rows(
+            """
+            SELECT j.id, j.at, j.order_id FROM journal j JOIN orders o ON o.id = j.order_id
+            WHERE j.id > ? AND o.account = ? ORDER BY j.id LIMIT ?
+            """,
+            [entry_id, account, limit],
+        )
+        return [(found, datetime.fromisoformat(at), order_id) for found, at, order_id in rows]
+
+    def newest_entry(self) -> int:
+        return int(self._db.rows("SELECT coalesce(max(id), 0) FROM journal")[0][0])
+
     def actions_of(self, order_id: int) -> list[ActionRow]:
         rows = self._db.rows(f"SELECT {ACTION_COLUMNS} FROM actions WHERE order_id = ? ORDER BY id", [order_id])
         return [action_of(row) for row in rows]

@@ -204,6 +204,8 @@ class StoreContract:
             ("b2c", "failed", "unknown_currency"): 1,
             ("b2b", "created", ""): 1,
         }
+        assert store.marketplaces_with_orders("main") == ["fnac_fr", "manomano_fr"]
+        assert store.marketplaces_with_orders("other") == []
         hour = NOW.replace(minute=0, second=0, microsecond=0)
         days = {hour + timedelta(days=2): 1, hour + timedelta(days=3): 1}
         assert store.orders_per_hour(NOW + timedelta(days=2)) == days
@@ -469,6 +471,11 @@ class StoreContract:
             tx.save_marketplaces("main", {"a": b"{}", "b": b"{}"}, NOW)
             tx.save_marketplaces("main", {"a": b"{}"}, LATER)
         assert store.journal(order_id) == entries
+        [(first, at, of), (second, _, _)] = store.journal_after("main", 0, 10)
+        assert (at, of, store.newest_entry()) == (NOW, order_id, second)
+        assert [entry[0] for entry in store.journal_after("main", first, 10)] == [second]
+        assert store.journal_after("main", 0, 1) == [(first, NOW, order_id)]
+        assert store.journal_after("other", 0, 10) == []
         assert store.toggles() == [ToggleRow("b2c", "toggle", False, NOW, "anna")]
         assert store.get_value("main", "cursor") == "2"
         assert (store.marketplaces("main"), store.marketplaces_read_at("main")) == ({"a": b"{}"}, LATER)

@@ -1,0 +1,33 @@
+"""Recurring work of other packages, such as invoices: an entry point (group `lengow.work`) named as the table of the
+settings file that switches it on. The connector gives it a step an account, and knows nothing more of it.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from importlib.metadata import entry_points
+
+from lengow.connector.context import Context
+from lengow.connector.settings import Settings
+from lengow.connector.store.rows import Step
+
+GROUP = "lengow.work"
+
+Work = Callable[[Context, Step], datetime]
+"""Does what there is to do for `step.account` under the lease of the step, and tells when it is due again.
+
+It must be safe to repeat, and may renew the lease with `renew` of a transaction. What it raises is logged, and it is
+tried again.
+"""
+
+
+def works_of(settings: Settings) -> list[str]:
+    """The names of the works that the settings switch on."""
+    return sorted(set(settings.sections) & {point.name for point in entry_points(group=GROUP)})
+
+
+@cache
+def work_named(name: str) -> Work:
+    """Raises KeyError for an unknown name."""
+    work: Work = entry_points(group=GROUP)[name].load()
+    return work
