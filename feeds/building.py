@@ -22,7 +22,7 @@ from lengow.feeds.files import Draft, count_offers, held, publish
 from lengow.feeds.filters import Filter, read_filter
 from lengow.feeds.formats import FORMATS
 from lengow.feeds.offers import Composer, Offers, Problem, Row
-from lengow.feeds.settings import Feed, Group, group_of, groups
+from lengow.feeds.settings import Feed, Group, group_of, groups, read_feeds
 
 log = logging.getLogger("lengow.feeds")
 
@@ -63,6 +63,20 @@ class Report(msgspec.Struct, frozen=True):
     feeds: tuple[FeedReport, ...]
     overlaps: tuple[tuple[str, str, int], ...]
     """The feed that had them, another that they matched too, and how many."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A feed as it stands now."""
+
+    feed: str
+    shop: str
+    marketplace: str
+    programme: str
+    priority: int
+    path: str
+    offers: int | None
+    """In its file; None: there is none yet."""
+    served: bool
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -110,6 +124,22 @@ def check(
         for part in run.parts():
             if name in (None, part.feed):
                 yield from run.composers[part.feed].problems(part.offers)
+
+
+def standing(settings: Settings) -> Iterator[Standing]:
+    """All feeds, with what is in their files."""
+    for name, feed in read_feeds(settings).items():
+        path = path_of(settings, feed)
+        yield Standing(
+            feed=name,
+            shop=feed.shop,
+            marketplace=feed.marketplace,
+            programme=feed.programme,
+            priority=feed.priority,
+            path=str(path),
+            offers=count_offers(path, FORMATS[feed.format]),
+            served=feed.secret is not None,
+        )
 
 
 class Run:
