@@ -13,6 +13,7 @@ from lengow.console.commands.carriers import carriers
 from lengow.console.commands.common import FAILURES_LEFT, USAGE
 from lengow.console.commands.digest import digest
 from lengow.console.commands.events import events
+from lengow.console.commands.feed import feed
 from lengow.console.commands.orders import orders
 from lengow.console.commands.products import products
 from lengow.console.commands.reconcile import reconcile
@@ -71,6 +72,7 @@ for command in (
     steps,
     shop,
     digest,
+    feed,
     doctor,
     sandbox,
     demo,
