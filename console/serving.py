@@ -7,10 +7,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lengow.connector import Connector
 from lengow.connector.errors import SettingsError
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 STOPPED_BY_CTRL_C = 130
 
@@ -60,7 +63,7 @@ def webhook_server(connector: Connector, host: str, port: int, threads: int) -> 
 
     listener = _listen(host, port)
     server: Any = create_server(  # its stubs know neither channels nor trigger
-        create_app(connector),
+        _with_feeds(create_app(connector), connector),
         sockets=[listener],
         threads=threads,
         max_request_body_size=LARGEST_BODY + 1,
@@ -81,6 +84,15 @@ def webhook_server(connector: Connector, host: str, port: int, threads: int) -> 
         server.task_dispatcher.shutdown(cancel_pending=False, timeout=10)
         server.trigger.pull_trigger(hang_up)
         worker.join(10)
+
+
+def _with_feeds(app: "Flask", connector: Connector) -> "Flask":
+    """And the feeds that have a secret, at /feeds/, where there are any. Raises SettingsError."""
+    if connector.settings.sections.get("feeds"):
+        from lengow import feeds
+
+        app.register_blueprint(feeds.blueprint(connector.settings))
+    return app
 
 
 def _listen(host: str, port: int) -> socket.socket:
