@@ -10,7 +10,6 @@ from pathlib import Path
 from imports import marketplace_settings, sell
 
 from lengow.connector import Connector
-from lengow.connector.context import utc_now
 from lengow.connector.model import ActionState
 from lengow.connector.steps import run_sends
 from lengow.sandbox import Fault, SandboxControl, start_process
@@ -85,7 +84,7 @@ class _Clock:
 
 
 def _with_orders(
-    sandbox: SandboxControl, folder: Path, orders: int, *, quota: int, clock: Callable[[], datetime] = utc_now
+    sandbox: SandboxControl, folder: Path, orders: int, *, quota: int, clock: Callable[[], datetime] | None = None
 ) -> Connector:
     """A connector whose orders are all in the shop and shipped, and whose confirmations are queued."""
     account = sell(sandbox, orders, {"standard": 1})

@@ -18,6 +18,7 @@ import actions
 import feed
 import imports
 import platforms
+import reconcile
 import startup
 
 Figures = dict[str, tuple[float, str]]
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[], Figures]] = {
     "requests": platforms.measure_requests,
     "cpu": platforms.measure_cpu,
     "feed": feed.measure_feed,
+    "reconcile": reconcile.measure_reconcile,
     "startup": startup.measure_startup,
 }
 
