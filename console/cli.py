@@ -21,6 +21,7 @@ from lengow.console.commands.rounds import run, serve, sync
 from lengow.console.commands.shop import doctor, shop
 from lengow.console.commands.steps import steps
 from lengow.console.commands.trying import demo, init, sandbox
+from lengow.console.commands.users import users
 
 
 def main() -> None:
@@ -71,6 +72,7 @@ for command in (
     events,
     steps,
     shop,
+    users,
     digest,
     feed,
     doctor,

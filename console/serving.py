@@ -52,8 +52,12 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def webhook_server(connector: Connector, host: str, port: int, threads: int) -> Iterator[str]:
+def webhook_server(
+    connector: Connector, host: str, port: int, threads: int, *, with_console: bool = False
+) -> Iterator[str]:
     """The webhook receiver under waitress while the block runs; gives its URL. What is under way is answered.
+
+    `with_console`: and the operator's console, at /console/.
 
     Raises SettingsError where nothing can be served.
     """
@@ -61,9 +65,12 @@ def webhook_server(connector: Connector, host: str, port: int, threads: int) -> 
 
     from lengow.webhooks import LARGEST_BODY, create_app
 
+    app = _with_feeds(create_app(connector), connector)
+    if with_console:
+        console_package().add_to(app, connector)
     listener = _listen(host, port)
     server: Any = create_server(  # its stubs know neither channels nor trigger
-        _with_feeds(create_app(connector), connector),
+        app,
         sockets=[listener],
         threads=threads,
         max_request_body_size=LARGEST_BODY + 1,
@@ -84,6 +91,18 @@ def webhook_server(connector: Connector, host: str, port: int, threads: int) -> 
         server.task_dispatcher.shutdown(cancel_pending=False, timeout=10)
         server.trigger.pull_trigger(hang_up)
         worker.join(10)
+
+
+def console_package() -> Any:
+    """The pages, whose extra may be missing. Raises SettingsError."""
+    try:
+        from lengow.console import web
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"The console in the browser needs the module {error.name}.",
+            what_to_do="Install the extra: pip install 'lengow-connector[console]'.",
+        ) from error
+    return web
 
 
 def _with_feeds(app: "Flask", connector: Connector) -> "Flask":

@@ -87,15 +87,22 @@ def run(config: str | None) -> None:
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 256))
 @click.option("--run/--no-run", "with_schedule", default=False, help="Run the schedule in the same process.")
+@click.option(
+    "--console/--no-console", "with_console", default=False, help="Serve the operator's console at /console/."
+)
 @click.pass_obj
-def serve(config: str | None, host: str, port: int, threads: int, with_schedule: bool) -> None:
-    """Serve the webhook receiver under waitress: POST /webhooks/SHOP."""
+def serve(config: str | None, host: str, port: int, threads: int, with_schedule: bool, with_console: bool) -> None:
+    """Serve the webhook receiver under waitress: POST /webhooks/SHOP; and the operator's console, if asked for."""
     from lengow.console.serving import ended_by_signal, webhook_server
 
     with ended_by_signal() as wait, connector_of(config) as connector:
-        with webhook_server(connector, host, port, threads) as url:
+        with webhook_server(connector, host, port, threads, with_console=with_console) as url:
             if with_schedule:
                 connector.start()
+            if with_console:
+                click.echo(f"The console: {url.removesuffix('webhooks/')}console/", err=True)
+                if not connector.store.users():
+                    click.echo("Nobody may enter yet: lengow-connector users add NAME --role admin", err=True)
             click.echo(f"Serving {url}SHOP; SIGTERM or Ctrl-C ends it.", err=True)
             wait()
             click.echo(ENDING, err=True)

@@ -6,6 +6,6 @@ Needs the extra `console`.
 """
 
 from lengow.console.web.people import Role, User
-from lengow.console.web.site import blueprint, create_site
+from lengow.console.web.site import add_to, blueprint, create_site
 
-__all__ = ["Role", "User", "blueprint", "create_site"]
+__all__ = ["Role", "User", "add_to", "blueprint", "create_site"]

@@ -1,6 +1,6 @@
 """Words of the connector in words of a person. Tables of English texts; each is translated where it is shown."""
 
-from lengow.connector.model import ActionState, EventState, OrderState, StepKind
+from lengow.connector.model import ActionState, ChangeKind, ChangeState, EventState, OrderState, StepKind
 from lengow.connector.reasons import REASONS
 from lengow.connector.reasons_french import REASONS_FRENCH
 from lengow.connector.settings import DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED, IMPORT_SHIPPED_BY_MARKETPLACE
@@ -17,6 +17,7 @@ ORDER_STATES = {
 }
 
 ACTION_STATES = {
+    ActionState.HELD: N_("held for the rest of the line"),
     ActionState.QUEUED: N_("queued"),
     ActionState.SENDING: N_("being sent"),
     ActionState.SENT: N_("at the marketplace"),
@@ -31,6 +32,25 @@ EVENT_STATES = {
     EventState.DONE: N_("done"),
     EventState.IGNORED: N_("ignored"),
     EventState.FAILED: N_("failed"),
+    EventState.DISMISSED: N_("dismissed"),
+}
+
+CHANGES = {
+    ChangeKind.CANCELLED: N_("Cancelled"),
+    ChangeKind.LINES: N_("Some lines cancelled"),
+    ChangeKind.REFUNDED: N_("Refunded"),
+    ChangeKind.SHIPPED: N_("Shipped without the shop"),
+    ChangeKind.ADDRESS: N_("Address changed"),
+    ChangeKind.AMOUNTS: N_("Amounts changed"),
+}
+
+CHANGE_STATES = {
+    ChangeState.PENDING: N_("on its way to the shop"),
+    ChangeState.WAITING: N_("waits for you"),
+    ChangeState.APPLIED: N_("in the shop"),
+    ChangeState.IGNORED: N_("ignored"),
+    ChangeState.DISMISSED: N_("dismissed"),
+    ChangeState.OVERTAKEN: N_("overtaken"),
 }
 
 TONES = {
@@ -39,6 +59,9 @@ TONES = {
     "stuck": "look",
     "waiting": "look",
     "created": "good",
+    "applied": "good",
+    "pending": "busy",
+    "held": "look",
     "confirmed": "good",
     "done": "good",
     "ready": "busy",
@@ -117,6 +140,20 @@ JOURNAL = {
     "action_failed": N_("Not taken by Lengow"),
     "action_stuck": N_("The marketplace has not answered"),
     "event_failed": N_("The shop's message could not be followed"),
+    "action_held": N_("Held until the line is whole"),
+    "dismissed": N_("Dismissed"),
+    "reimport": N_("To be made in the shop anew"),
+    "resync_ids": N_("Shop order's number to be told once more"),
+    "adopted": N_("Found in the shop, and taken over"),
+    "change_approved": N_("Change approved"),
+    "change_dismissed": N_("Change not brought to the shop"),
+    "change_delayed": N_("Change delayed"),
+    "change_applied": N_("Change brought to the shop"),
+    "change_waiting": N_("A change waits for a person"),
+    "change_ignored": N_("Change ignored"),
+    "change_found": N_("Change found at Lengow"),
+    "product_matched": N_("Product matched"),
+    "product_unmatched": N_("Product not matched any more"),
     "toggled": N_("Toggle switched"),
     "user_changed": N_("Users changed"),
 }
@@ -125,6 +162,9 @@ STEPS = {
     StepKind.IMPORT: N_("import"),
     StepKind.IMPORT_DAILY: N_("daily import"),
     StepKind.CREATE: N_("create the shop order"),
+    StepKind.FOLLOW: N_("bring a change to the shop"),
+    StepKind.DIGEST: N_("mail the digest"),
+    StepKind.WORK: N_("work of a further package"),
     StepKind.REPORT: N_("tell Lengow the shop order's number"),
     StepKind.EVENT: N_("follow the shop's message"),
     StepKind.POLL: N_("ask the shop for shipments"),
@@ -162,6 +202,7 @@ SORTS = {
 }
 
 RULES = {
+    "reason_missing": N_("Say why, for the journal."),
     "marketplace_unknown": N_("Lengow does not describe this marketplace to the account."),
     "action_unknown": N_("The marketplace does not take this action."),
     "status_not_allowed": N_("The marketplace does not take this action at the order's present status."),
@@ -204,6 +245,10 @@ STATUS_PAGES = {
 
 REASONS_IN = {"en": REASONS, "fr": REASONS_FRENCH}
 
+RETRY = "`orders retry`"
+"""What the command line says; here it is a button."""
+BUTTON = N_("“Try again”")
+
 STALE_FORM = (
     N_("The form is too old, or did not come from this page; nothing was changed."),
     N_("Open the page again, and send the form once more."),
@@ -217,4 +262,6 @@ def of_status(status: int) -> tuple[str, str]:
 def reason(code: str, language: Language) -> tuple[str, str]:
     """The sentence and what to do, of a reason code; empty where there is nothing to say."""
     known = REASONS_IN.get(language.code, REASONS).get(code)
-    return (known.sentence, known.what_to_do) if known else (language.say(RULES.get(code, "")), "")
+    if known is None:
+        return language.say(RULES.get(code, "")), ""
+    return known.sentence, known.what_to_do.replace(RETRY, language.say(BUTTON))

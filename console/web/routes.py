@@ -5,7 +5,20 @@ from collections.abc import Callable
 import msgspec
 from flask import Response
 
-from lengow.console.web.pages import actions, carriers, events, health, login, order, orders, overview, people, shops
+from lengow.console.web.pages import (
+    actions,
+    carriers,
+    changes,
+    events,
+    health,
+    login,
+    order,
+    orders,
+    overview,
+    people,
+    products,
+    shops,
+)
 from lengow.console.web.people import Role
 
 GET, POST = "GET", "POST"
@@ -33,10 +46,21 @@ PAGES = (
     Page("/orders/<int:order_id>", "order", GET, VIEWER, order.show),
     Page("/orders/<int:order_id>/retry", "retry_order", POST, OPERATOR, order.retry),
     Page("/orders/<int:order_id>/act/<action>", "act", POST, OPERATOR, order.act),
+    Page("/orders/<int:order_id>/dismiss", "dismiss_order", POST, OPERATOR, order.dismiss),
+    Page("/orders/<int:order_id>/reimport", "reimport", POST, OPERATOR, order.reimport),
+    Page("/orders/<int:order_id>/report", "resync_ids", POST, OPERATOR, order.resync_ids),
+    Page("/changes", "changes", GET, VIEWER, changes.show),
+    Page("/changes/<int:change_id>/apply", "apply_change", POST, OPERATOR, changes.apply),
+    Page("/changes/<int:change_id>/dismiss", "dismiss_change", POST, OPERATOR, changes.dismiss),
     Page("/actions", "actions", GET, VIEWER, actions.show),
     Page("/actions/<int:action_id>/retry", "retry_action", POST, OPERATOR, actions.retry),
+    Page("/actions/<int:action_id>/dismiss", "dismiss_action", POST, OPERATOR, actions.dismiss),
     Page("/events", "events", GET, VIEWER, events.show),
     Page("/events/<int:event_id>/retry", "retry_event", POST, OPERATOR, events.retry),
+    Page("/events/<int:event_id>/dismiss", "dismiss_event", POST, OPERATOR, events.dismiss),
+    Page("/products", "products", GET, VIEWER, products.show),
+    Page("/products/match", "match_product", POST, OPERATOR, products.match),
+    Page("/products/unmatch", "unmatch_product", POST, OPERATOR, products.unmatch),
     Page("/shops", "shops", GET, VIEWER, shops.show),
     Page("/shops/<shop>/toggles/<name>", "set_toggle", POST, OPERATOR, shops.set_toggle),
     Page("/carriers", "carriers", GET, VIEWER, carriers.show),

@@ -65,13 +65,18 @@ def blueprint(
 def create_site(connector: Connector) -> Flask:
     """An app that has the console at `/console/` and nothing else; what `lengow-connector serve --console` runs."""
     app = Flask(__name__, static_folder=None)
+    add_to(app, connector)
+    return app
+
+
+def add_to(app: Flask, connector: Connector) -> None:
+    """Add the console at `/console/` to an app that has nothing at `/`."""
     settings = console_settings(connector.settings.sections.get("console", {}))
     app.register_blueprint(blueprint(connector, settings=settings), url_prefix="/console")
-    app.add_url_rule("/", "home", lambda: redirect("/console/"))
+    app.add_url_rule("/", "home", lambda: redirect(url_for("home") + "console/"))
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
-    return app
 
 
 def _answer(site: Site, page: Page, **arguments: Any) -> Response:

@@ -2,13 +2,14 @@
 
 from flask import Response, request
 
-from lengow.connector.model import ActionState
+from lengow.connector.model import FOR_A_PERSON, ActionState
 from lengow.console.web import labels
 from lengow.console.web.language import N_
+from lengow.console.web.pages.changes import given_reason
 from lengow.console.web.visit import Visit
 
 PAGE = 50
-RETRIED = (ActionState.REFUSED, ActionState.FAILED, ActionState.STUCK)
+RETRIED = (*FOR_A_PERSON, ActionState.HELD)
 
 
 def show(visit: Visit) -> Response:
@@ -33,6 +34,11 @@ def retry(visit: Visit, action_id: int) -> Response:
         return visit.go("actions", notice)
     visit.site.jobs.work(row.account, visit.who)
     return visit.go("order", notice, order_id=row.order_id)
+
+
+def dismiss(visit: Visit, action_id: int) -> Response:
+    row = visit.site.connector.dismiss_action(action_id, reason=given_reason(), who=visit.who)
+    return visit.go("order", visit.say(N_("The action is dismissed.")), order_id=row.order_id)
 
 
 def before_id() -> int | None:

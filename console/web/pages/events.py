@@ -6,6 +6,7 @@ from lengow.connector.model import EventState
 from lengow.console.web import labels
 from lengow.console.web.language import N_
 from lengow.console.web.pages.actions import PAGE, before_id
+from lengow.console.web.pages.changes import given_reason
 from lengow.console.web.visit import Visit
 
 
@@ -35,6 +36,11 @@ def retry(visit: Visit, event_id: int) -> Response:
     if shop is not None:
         visit.site.jobs.work(shop.account, visit.who)
     return visit.go("events", visit.say(N_("The message is followed once more.")))
+
+
+def dismiss(visit: Visit, event_id: int) -> Response:
+    visit.site.connector.dismiss_event(event_id, reason=given_reason(), who=visit.who)
+    return visit.go("events", visit.say(N_("The message is dismissed.")))
 
 
 def _order_id(visit: Visit, shop: str, body: object) -> int | None:

@@ -18,6 +18,7 @@ def show(visit: Visit) -> Response:
     return visit.page(
         "health.html",
         accounts=[account_facts(site, name) for name in site.connector.settings.accounts],
+        problems=site.connector.problems(),
         held=held,
         due=due,
         many=MANY,

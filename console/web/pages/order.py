@@ -13,6 +13,7 @@ from lengow.connector.store.rows import PackageRow, StoredOrder
 from lengow.console.web import labels
 from lengow.console.web.forms import Offer, arguments_of, label_of, offer_of
 from lengow.console.web.language import N_
+from lengow.console.web.pages.changes import given_reason
 from lengow.console.web.visit import Visit
 
 LARGEST_RAW = 200_000
@@ -53,6 +54,28 @@ def retry(visit: Visit, order_id: int) -> Response:
         wrong=stored.order.state is OrderState.FAILED,
         order_id=order_id,
     )
+
+
+def dismiss(visit: Visit, order_id: int) -> Response:
+    key = _stored(visit, order_id).order.key
+    visit.site.connector.dismiss(
+        key.account, key.marketplace, key.marketplace_order_id, reason=given_reason(), who=visit.who
+    )
+    return visit.go("order", visit.say(N_("The order is dismissed; it is not imported.")), order_id=order_id)
+
+
+def reimport(visit: Visit, order_id: int) -> Response:
+    key = _stored(visit, order_id).order.key
+    visit.site.connector.reimport(key.account, key.marketplace, key.marketplace_order_id, who=visit.who)
+    visit.site.jobs.work(key.account, visit.who)
+    return visit.go("order", visit.say(N_("The order is made in the shop anew.")), order_id=order_id)
+
+
+def resync_ids(visit: Visit, order_id: int) -> Response:
+    key = _stored(visit, order_id).order.key
+    visit.site.connector.resync_ids(key.account, key.marketplace, key.marketplace_order_id, who=visit.who)
+    visit.site.jobs.work(key.account, visit.who)
+    return visit.go("order", visit.say(N_("Lengow is told the shop order's number once more.")), order_id=order_id)
 
 
 def act(visit: Visit, order_id: int, action: str) -> Response:
@@ -102,7 +125,7 @@ def amounts_of(order: Order, packages: tuple[PackageRow, ...]) -> Amounts:
         rows=(
             (N_("Items"), items, shop(shop_items)),
             (N_("Shipping"), order.shipping, shop(shipping)),
-            (N_("Marketplace's fee to the buyer"), order.processing_fee, shop(fee)),
+            (N_("Processing fee"), order.processing_fee, shop(fee)),
             (N_("Total, tax included"), order.total, shop(shop_total)),
             (N_("of which tax"), order.total_tax, None),
             (N_("Commission"), order.commission, None),
@@ -139,6 +162,7 @@ def _page(
         package_of={line: row for row in stored.packages for line in row.line_ids if row.state != "withdrawn"},
         journal=store.journal(order_id),
         actions=store.actions_of(order_id),
+        changes=store.changes_of([order_id]).get(order_id, []),
         raw=_pretty(record.unreadable or record.raw) if record else "",
         offer=offer,
         unknown=unknown,

@@ -8,7 +8,7 @@ import msgspec
 from flask import Response, request
 
 from lengow.connector.importer import COMPLETE_UNTIL, LAST_ERROR
-from lengow.connector.model import ActionState, EventState, OrderState, StepKind
+from lengow.connector.model import ActionState, ChangeState, EventState, OrderState, StepKind
 from lengow.connector.store.rows import Step
 from lengow.console.web.chart import Chart, chart_of
 from lengow.console.web.jobs import Job
@@ -137,6 +137,7 @@ def _troubles(site: Site, accounts: list[AccountFacts], shops: list[ShopFacts], 
     failed_actions = len(store.list_actions(states=[ActionState.REFUSED, ActionState.FAILED], limit=MANY))
     stuck = len(store.list_actions(states=[ActionState.STUCK], limit=MANY))
     failed_events = len(store.list_events(state=EventState.FAILED, limit=MANY))
+    waiting = store.count_changes().get(ChangeState.WAITING, 0)
     found += [
         Trouble(past, N_("past their shipping deadline, and no shipment was told."), "orders", {"sort": "deadline"}),
         Trouble(failed, N_("orders failed. Each says what to do."), "orders", {"state": "failed"}),
@@ -144,6 +145,7 @@ def _troubles(site: Site, accounts: list[AccountFacts], shops: list[ShopFacts], 
             failed_actions, N_("actions were refused by a marketplace or by Lengow."), "actions", {"state": "refused"}
         ),
         Trouble(failed_events, N_("messages from a shop could not be followed."), "events", {"state": "failed"}),
+        Trouble(waiting, N_("changes at Lengow wait for your word."), "changes"),
         Trouble(len(held), N_("steps were given up, and wait for a person."), "health"),
         Trouble(
             len(late) - past, N_("orders are to be shipped within 24 hours."), "orders", {"sort": "deadline"}, False
