@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_cli import Operator
 
 from lengow.sandbox import Sandbox
-from test_cli import Operator
 
 ORDERS = "/v3.0/orders/"
 
