@@ -1,22 +1,19 @@
 """PrestaShop behind the whole connector: the marketplace's sales arrive once, shipments go back, and the toggles are kept."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pipeline import IMPORT_TOGGLE, STOCK_TOGGLE, MakeConnector, connectors, sells, told
 from prestashop_shop import SECRETS, TRACK
 
-from lengow.connector import Account, Connector, Settings, Shop, Store
-from lengow.connector.secret import Secret
+from lengow.connector import Connector
 from lengow.sandbox import Sandbox
 from lengow.sandbox.catalogue import catalogue
 from lengow.sandbox.shops.prestashop import KEY, PrestaShop
-
-IMPORT_TOGGLE = "import_orders_shipped_by_marketplaces"
-STOCK_TOGGLE = "decrease_stock_for_marketplace_shipped"
 
 
 @pytest.fixture
@@ -32,45 +29,10 @@ def presta(sandbox: Sandbox) -> Iterator[PrestaShop]:
 
 
 @pytest.fixture
-def make_connector(sandbox: Sandbox, presta: PrestaShop, tmp_path: Path) -> Iterator[Callable[..., Connector]]:
-    account = sandbox.add_account("main")
-    made: list[Connector] = []
-
-    def make(**options: Any) -> Connector:
-        settings = Settings(
-            accounts={
-                "main": Account(
-                    access_token=Secret(account.access_token),
-                    secret=Secret(account.secret),
-                    base_url=sandbox.url,
-                    requests_per_minute=0,
-                )
-            },
-            shops={
-                "presta": Shop(
-                    account="main",
-                    platform="prestashop",
-                    webhook_secrets=SECRETS,
-                    options={"url": presta.url, "key": KEY, "carrier": 5},
-                    **options,
-                )
-            },
-            store=Store(url=f"sqlite:///{tmp_path / 'lengow.db'}"),
-        )
-        made.append(Connector(settings, clock=sandbox.now))
-        return made[-1]
-
-    yield make
-    for connector in made:
-        connector.close()
-
-
-def sells(sandbox: Sandbox, kinds: dict[str, float]) -> list[str]:
-    """To the one account that there is; Lengow collects them."""
-    [account] = sandbox.accounts()
-    ids = sandbox.sell(account.account_id, int(sum(kinds.values())), kinds)
-    sandbox.advance(minutes=15)
-    return ids
+def make_connector(sandbox: Sandbox, presta: PrestaShop, tmp_path: Path) -> Iterator[MakeConnector]:
+    own = {"url": presta.url, "key": KEY, "carrier": 5}
+    with connectors(sandbox, tmp_path, "prestashop", own, SECRETS) as make:
+        yield make
 
 
 def held(presta: PrestaShop) -> dict[str, dict[str, Any]]:
@@ -90,7 +52,7 @@ def moves_on(sandbox: Sandbox, presta: PrestaShop, connector: Connector, times: 
 
 
 def test_what_the_marketplace_sold_is_in_the_shop_once_and_to_the_cent(
-    sandbox: Sandbox, presta: PrestaShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, presta: PrestaShop, make_connector: MakeConnector
 ) -> None:
     connector = make_connector()
     ids = sells(sandbox, {"standard": 14, "relay": 4, "business": 3, "multi_line": 4, "missing_fields": 9})
@@ -108,7 +70,7 @@ def test_what_the_marketplace_sold_is_in_the_shop_once_and_to_the_cent(
 
 
 def test_a_shipment_reaches_the_marketplace_once_it_has_its_number(
-    sandbox: Sandbox, presta: PrestaShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, presta: PrestaShop, make_connector: MakeConnector
 ) -> None:
     connector = make_connector(carriers={"Colissimo": "Other"})
     [order_id] = sells(sandbox, {"standard": 1})
@@ -122,13 +84,8 @@ def test_a_shipment_reaches_the_marketplace_once_it_has_its_number(
     assert told(sandbox, order_id) == ["6A1"]
 
 
-def told(sandbox: Sandbox, order_id: str) -> list[str]:
-    """The tracking numbers of the shipments that the marketplace was told of."""
-    return [one.arguments["tracking_number"] for one in sandbox.ledger().told if one.order_id == order_id]
-
-
 def test_orders_of_a_broken_shop_arrive_once_when_it_is_well_again(
-    sandbox: Sandbox, presta: PrestaShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, presta: PrestaShop, make_connector: MakeConnector
 ) -> None:
     connector = make_connector()
     ids = sells(sandbox, {"standard": 10})
@@ -149,15 +106,15 @@ def test_orders_of_a_broken_shop_arrive_once_when_it_is_well_again(
 
 @pytest.mark.parametrize("decrease", [False, True])
 def test_orders_that_the_marketplace_ships_come_with_the_toggle(
-    sandbox: Sandbox, presta: PrestaShop, make_connector: Callable[..., Connector], *, decrease: bool
+    sandbox: Sandbox, presta: PrestaShop, make_connector: MakeConnector, *, decrease: bool
 ) -> None:
     connector = make_connector()
     ids = sells(sandbox, {"fulfilment": 3})
     connector.sync()
     assert held(presta) == {}
     stock = sum(presta.ledger().stock.values())
-    connector.set_toggle("presta", IMPORT_TOGGLE, True, who="test")
-    connector.set_toggle("presta", STOCK_TOGGLE, decrease, who="test")
+    connector.set_toggle("prestashop", IMPORT_TOGGLE, True, who="test")
+    connector.set_toggle("prestashop", STOCK_TOGGLE, decrease, who="test")
     moves_on(sandbox, presta, connector, 2)
     orders = held(presta)
     assert sorted(orders) == sorted(ids)

@@ -1,12 +1,11 @@
 """Shopware behind the whole connector: sales arrive once and to the cent, shipments go back, and the toggle works."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from pipeline import IMPORT_TOGGLE, STOCK_TOGGLE, MakeConnector, connectors, sells, told
 
-from lengow.connector import Account, Connector, Settings, Shop, Store
 from lengow.connector.adapter import Request
 from lengow.connector.secret import Secret
 from lengow.sandbox import Sandbox
@@ -14,8 +13,6 @@ from lengow.sandbox.catalogue import catalogue
 from lengow.sandbox.shops.shopware import INTEGRATION, ShopwareShop
 
 SECRET = "a-shop-secret-that-the-registration-agreed-on"
-TOGGLE = "import_orders_shipped_by_marketplaces"
-STOCK_TOGGLE = "decrease_stock_for_marketplace_shipped"
 
 
 @pytest.fixture
@@ -29,50 +26,11 @@ def shopware(sandbox: Sandbox) -> Iterator[ShopwareShop]:
 
 
 @pytest.fixture
-def make_connector(sandbox: Sandbox, shopware: ShopwareShop, tmp_path: Path) -> Iterator[Callable[..., Connector]]:
-    account = sandbox.add_account("main")
-    made: list[Connector] = []
-
-    def make(**options: Any) -> Connector:
-        settings = Settings(
-            accounts={
-                "main": Account(
-                    access_token=Secret(account.access_token),
-                    secret=Secret(account.secret),
-                    base_url=sandbox.url,
-                    requests_per_minute=0,
-                )
-            },
-            shops={
-                "sw": Shop(
-                    account="main",
-                    platform="shopware",
-                    webhook_secrets=(Secret(SECRET),),
-                    options={
-                        "url": shopware.url,
-                        "access_key": INTEGRATION.access_key,
-                        "secret_key": INTEGRATION.secret,
-                        "sales_channel": "Marketplace",
-                    },
-                    **options,
-                )
-            },
-            store=Store(url=f"sqlite:///{tmp_path / 'lengow.db'}"),
-        )
-        made.append(Connector(settings, clock=sandbox.now))
-        return made[-1]
-
-    yield make
-    for connector in made:
-        connector.close()
-
-
-def sells(sandbox: Sandbox, count: int, kind: str = "standard") -> list[str]:
-    """To the one account that there is; Lengow collects them."""
-    [account] = sandbox.accounts()
-    ids = sandbox.sell(account.account_id, count, {kind: count})
-    sandbox.advance(minutes=15)
-    return ids
+def make_connector(sandbox: Sandbox, shopware: ShopwareShop, tmp_path: Path) -> Iterator[MakeConnector]:
+    keys = {"access_key": INTEGRATION.access_key, "secret_key": INTEGRATION.secret}
+    own = {"url": shopware.url, **keys, "sales_channel": "Marketplace"}
+    with connectors(sandbox, tmp_path, "shopware", own, [Secret(SECRET)]) as make:
+        yield make
 
 
 def sold_ids(shopware: ShopwareShop) -> list[str]:
@@ -86,16 +44,11 @@ def ship(shopware: ShopwareShop, order_id: str, number: str) -> None:
     shopware.move("order_delivery", delivery["id"], "ship")
 
 
-def told(sandbox: Sandbox, order_id: str) -> list[str]:
-    """The tracking numbers of the shipments that the marketplace was told of."""
-    return [one.arguments["tracking_number"] for one in sandbox.ledger().told if one.order_id == order_id]
-
-
 def test_what_the_marketplace_sold_is_in_the_shop_once_and_to_the_cent(
-    sandbox: Sandbox, shopware: ShopwareShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, shopware: ShopwareShop, make_connector: MakeConnector
 ) -> None:
     connector = make_connector()
-    ids = sells(sandbox, 30)
+    ids = sells(sandbox, {"standard": 30})
     connector.sync()
     connector.sync()
     assert sold_ids(shopware) == sorted(ids)
@@ -110,16 +63,16 @@ def test_what_the_marketplace_sold_is_in_the_shop_once_and_to_the_cent(
 
 
 def test_a_shipment_reaches_the_marketplace_by_webhook_and_by_polling_once(
-    sandbox: Sandbox, shopware: ShopwareShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, shopware: ShopwareShop, make_connector: MakeConnector
 ) -> None:
     connector = make_connector()
-    ids = sells(sandbox, 2)
+    ids = sells(sandbox, {"standard": 2})
     connector.sync()
     by_order = {row["customFields"]["lengow_order_id"]: row["id"] for row in shopware.ledger().orders}
     ship(shopware, by_order[ids[0]], "6A1")
     shopware.run_queue()
     for sent in shopware.ledger().deliveries:
-        connector.receive("sw", Request({name.lower(): value for name, value in sent.headers.items()}, sent.body))
+        connector.receive("shopware", Request({name.lower(): value for name, value in sent.headers.items()}, sent.body))
     ship(shopware, by_order[ids[1]], "6A2")
     for _ in range(3):
         sandbox.advance(minutes=15)
@@ -128,10 +81,10 @@ def test_a_shipment_reaches_the_marketplace_by_webhook_and_by_polling_once(
 
 
 def test_orders_of_a_broken_shop_arrive_once_when_it_is_well_again(
-    sandbox: Sandbox, shopware: ShopwareShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, shopware: ShopwareShop, make_connector: MakeConnector
 ) -> None:
     connector = make_connector()
-    ids = sells(sandbox, 30)
+    ids = sells(sandbox, {"standard": 30})
     shopware.fail("lost_after")
     shopware.fail("html_502", after=1)
     shopware.fail("busy_429", after=2)
@@ -146,14 +99,14 @@ def test_orders_of_a_broken_shop_arrive_once_when_it_is_well_again(
 
 
 def test_without_the_toggle_orders_that_the_marketplace_ships_are_skipped_and_with_it_imported(
-    sandbox: Sandbox, shopware: ShopwareShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, shopware: ShopwareShop, make_connector: MakeConnector
 ) -> None:
     connector = make_connector()
-    [fulfilled] = sells(sandbox, 1, "fulfilment")
+    [fulfilled] = sells(sandbox, {"fulfilment": 1})
     connector.sync()
     stored = connector.order("main", "manomano_fr", fulfilled)
     assert (str(stored.order.state), stored.order.reason) == ("skipped", "delivered_by_marketplace_disabled")
-    connector.set_toggle("sw", TOGGLE, True, who="test")
+    connector.set_toggle("shopware", IMPORT_TOGGLE, True, who="test")
     connector.sync()
     [row] = shopware.ledger().orders
     assert (shopware.place(row), shopware.place(shopware.delivery_of(row["id"]))) == ("completed", "shipped")
@@ -165,10 +118,10 @@ def test_without_the_toggle_orders_that_the_marketplace_ships_are_skipped_and_wi
 
 
 def test_the_second_toggle_takes_the_stock(
-    sandbox: Sandbox, shopware: ShopwareShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, shopware: ShopwareShop, make_connector: MakeConnector
 ) -> None:
-    connector = make_connector(**{TOGGLE: True, STOCK_TOGGLE: True})
-    sells(sandbox, 1, "fulfilment")
+    connector = make_connector(**{IMPORT_TOGGLE: True, STOCK_TOGGLE: True})
+    sells(sandbox, {"fulfilment": 1})
     connector.sync()
     assert len(shopware.ledger().orders) == 1
     assert sum(10_000 - stock for stock in shopware.ledger().stock.values()) > 0

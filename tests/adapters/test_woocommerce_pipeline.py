@@ -1,17 +1,17 @@
 """WooCommerce behind the whole connector: the marketplace's sales arrive once, shipments go back, and the toggle is refused."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from pipeline import IMPORT_TOGGLE, STOCK_TOGGLE, MakeConnector, connectors, sells, told
 
 from lengow.adapters.woocommerce import WooCommerceAdapter
-from lengow.connector import Account, Connector, Settings, Shop, Store
+from lengow.connector import Connector
 from lengow.connector.adapter import Request
 from lengow.connector.errors import ToggleUnsupported
 from lengow.connector.secret import Secret
@@ -21,8 +21,7 @@ from lengow.sandbox.catalogue import catalogue
 from lengow.sandbox.shops.woocommerce import KEY, TaxRate, WooCommerceShop
 
 SECRET = "a-secret-of-letters-and-digits-1234"
-TOGGLE = "import_orders_shipped_by_marketplaces"
-TOGGLES = (TOGGLE, "decrease_stock_for_marketplace_shipped")
+TOGGLES = (IMPORT_TOGGLE, STOCK_TOGGLE)
 
 
 @pytest.fixture
@@ -36,56 +35,17 @@ def woo(sandbox: Sandbox) -> Iterator[WooCommerceShop]:
 
 
 @pytest.fixture
-def make_connector(sandbox: Sandbox, woo: WooCommerceShop, tmp_path: Path) -> Iterator[Callable[..., Connector]]:
-    account = sandbox.add_account("main")
-    made: list[Connector] = []
-
-    def make(**options: Any) -> Connector:
-        settings = Settings(
-            accounts={
-                "main": Account(
-                    access_token=Secret(account.access_token),
-                    secret=Secret(account.secret),
-                    base_url=sandbox.url,
-                    requests_per_minute=0,
-                )
-            },
-            shops={
-                "woo": Shop(
-                    account="main",
-                    platform="woocommerce",
-                    webhook_secrets=(Secret(SECRET),),
-                    options={
-                        "url": woo.url,
-                        "consumer_key": KEY.consumer_key,
-                        "consumer_secret": KEY.consumer_secret,
-                    },
-                    **options,
-                )
-            },
-            store=Store(url=f"sqlite:///{tmp_path / 'lengow.db'}"),
-        )
-        made.append(Connector(settings, clock=sandbox.now))
-        return made[-1]
-
-    yield make
-    for connector in made:
-        connector.close()
-
-
-def sells(sandbox: Sandbox, count: int, kind: str = "standard") -> list[str]:
-    """To the one account that there is; Lengow collects them."""
-    [account] = sandbox.accounts()
-    ids = sandbox.sell(account.account_id, count, {kind: count})
-    sandbox.advance(minutes=15)
-    return ids
+def make_connector(sandbox: Sandbox, woo: WooCommerceShop, tmp_path: Path) -> Iterator[MakeConnector]:
+    own = {"url": woo.url, "consumer_key": KEY.consumer_key, "consumer_secret": KEY.consumer_secret}
+    with connectors(sandbox, tmp_path, "woocommerce", own, [Secret(SECRET)]) as make:
+        yield make
 
 
 def test_what_the_marketplace_sold_is_in_the_shop_once_and_to_the_cent(
-    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: MakeConnector
 ) -> None:
     connector = make_connector()
-    ids = sells(sandbox, 30)
+    ids = sells(sandbox, {"standard": 30})
     connector.sync()
     connector.sync()
     held = {order.meta_value("_lengow_order_id"): order for order in woo.ledger().orders}
@@ -101,10 +61,10 @@ def test_what_the_marketplace_sold_is_in_the_shop_once_and_to_the_cent(
 
 
 def test_a_shipment_in_the_shop_reaches_the_marketplace(
-    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: MakeConnector
 ) -> None:
     connector = make_connector()
-    [order_id] = sells(sandbox, 1)
+    [order_id] = sells(sandbox, {"standard": 1})
     connector.sync()
     [order] = woo.ledger().orders
     woo.add_tracking(order.id, "Colissimo", "6A1", "https://track.example.com/6A1")
@@ -115,23 +75,20 @@ def test_a_shipment_in_the_shop_reaches_the_marketplace(
     assert told(sandbox, order_id) == ["6A1"]
 
 
-def told(sandbox: Sandbox, order_id: str) -> list[str]:
-    """The tracking numbers of the shipments that the marketplace was told of."""
-    return [one.arguments["tracking_number"] for one in sandbox.ledger().told if one.order_id == order_id]
-
-
 def received(connector: Connector, woo: WooCommerceShop, order_id: int) -> int:
     """The webhook of an order as it stands is delivered; how many events of it were new."""
     hook = woo.webhooks.create({"topic": "order.updated", "delivery_url": "http://127.0.0.1:9/x", "secret": SECRET})
     headers, body = woo.webhooks.signed(hook, "order.updated", order_id)
-    return connector.receive("woo", Request({name.lower(): value for name, value in headers.items()}, body)).taken
+    return connector.receive(
+        "woocommerce", Request({name.lower(): value for name, value in headers.items()}, body)
+    ).taken
 
 
 def test_a_lost_webhook_costs_minutes_and_a_late_one_nothing(
-    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: MakeConnector
 ) -> None:
     connector = make_connector()
-    [order_id] = sells(sandbox, 1)
+    [order_id] = sells(sandbox, {"standard": 1})
     connector.sync()
     [order] = woo.ledger().orders
     woo.add_tracking(order.id, "Colissimo", "6A1", "https://track.example.com/6A1")
@@ -145,11 +102,11 @@ def test_a_lost_webhook_costs_minutes_and_a_late_one_nothing(
 
 
 def test_a_core_fulfilment_is_read_back_and_confirmed(
-    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: MakeConnector
 ) -> None:
     woo._rest.fulfilments = True
     connector = make_connector(carriers={"la-poste-colissimo": "Other"})
-    [order_id] = sells(sandbox, 1)
+    [order_id] = sells(sandbox, {"standard": 1})
     connector.sync()
     [order] = woo.ledger().orders
     pieces = {line.id: line.quantity for line in order.lines}
@@ -161,9 +118,9 @@ def test_a_core_fulfilment_is_read_back_and_confirmed(
     assert set(told(sandbox, order_id)) == {"6A1"}
 
 
-def test_echoes_cost_no_event(sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]) -> None:
+def test_echoes_cost_no_event(sandbox: Sandbox, woo: WooCommerceShop, make_connector: MakeConnector) -> None:
     connector = make_connector()
-    sells(sandbox, 1)
+    sells(sandbox, {"standard": 1})
     connector.sync()
     [order] = woo.ledger().orders
     assert received(connector, woo, order.id) == 0
@@ -171,10 +128,10 @@ def test_echoes_cost_no_event(sandbox: Sandbox, woo: WooCommerceShop, make_conne
 
 
 def test_orders_of_a_broken_shop_arrive_once_when_it_is_well_again(
-    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: MakeConnector
 ) -> None:
     connector = make_connector()
-    ids = sells(sandbox, 12)
+    ids = sells(sandbox, {"standard": 12})
     woo.fail("lost_after", times=2)
     woo.fail("html_502", after=2, times=2)
     woo.fail("killed", after=4, times=1, stage="filled")
@@ -192,20 +149,20 @@ def test_orders_of_a_broken_shop_arrive_once_when_it_is_well_again(
 # The toggle
 
 
-def test_the_explanation_is_the_capabilitys(make_connector: Callable[..., Connector]) -> None:
+def test_the_explanation_is_the_capabilitys(make_connector: MakeConnector) -> None:
     assert WooCommerceAdapter.capabilities.imports_delivered_by_marketplace is False
     assert "no place" in WooCommerceAdapter.capabilities.delivered_by_marketplace_reason
 
 
 @pytest.mark.parametrize("toggle", TOGGLES)
 def test_the_toggle_is_refused_at_load_by_python_and_by_the_command_line_with_one_explanation(
-    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector], tmp_path: Path, toggle: str
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: MakeConnector, tmp_path: Path, toggle: str
 ) -> None:
     with pytest.raises(ToggleUnsupported) as at_load:
         make_connector(**{toggle: True})
     connector = make_connector()
     with pytest.raises(ToggleUnsupported) as by_python:
-        connector.set_toggle("woo", toggle, True, who="test")
+        connector.set_toggle("woocommerce", toggle, True, who="test")
     connector.close()
     config = tmp_path / "lengow.toml"
     config.write_text(
@@ -216,7 +173,7 @@ def test_the_toggle_is_refused_at_load_by_python_and_by_the_command_line_with_on
         access_token = "a"
         secret = "b"
         base_url = "{sandbox.url}"
-        [shops.woo]
+        [shops.woocommerce]
         account = "main"
         platform = "woocommerce"
         url = "{woo.url}"
@@ -224,7 +181,7 @@ def test_the_toggle_is_refused_at_load_by_python_and_by_the_command_line_with_on
         consumer_secret = "{KEY.consumer_secret}"
         """
     )
-    by_command = CliRunner().invoke(cli.cli, ["--config", str(config), "shop", "set", "woo", toggle, "true"])
+    by_command = CliRunner().invoke(cli.cli, ["--config", str(config), "shop", "set", "woocommerce", toggle, "true"])
     assert isinstance(by_command.exception, ToggleUnsupported)
     explanations = {str(at_load.value), str(by_python.value), str(by_command.exception)}
     assert len(explanations) == 1
@@ -242,13 +199,13 @@ def test_the_toggle_in_the_file_is_refused_by_the_command_with_its_code(
         [accounts.main]
         access_token = "a"
         secret = "b"
-        [shops.woo]
+        [shops.woocommerce]
         account = "main"
         platform = "woocommerce"
         url = "https://shop.example.com"
         consumer_key = "ck"
         consumer_secret = "cs"
-        {TOGGLE} = true
+        {IMPORT_TOGGLE} = true
         """
     )
     monkeypatch.setattr(sys, "argv", ["lengow-connector", "--config", str(config), "shop", "list"])
@@ -260,18 +217,18 @@ def test_the_toggle_in_the_file_is_refused_by_the_command_with_its_code(
     assert WooCommerceAdapter.capabilities.delivered_by_marketplace_reason in shown
 
 
-def test_switching_it_off_is_no_error(make_connector: Callable[..., Connector]) -> None:
+def test_switching_it_off_is_no_error(make_connector: MakeConnector) -> None:
     connector = make_connector()
-    connector.set_toggle("woo", TOGGLE, False, who="test")
-    assert connector.toggles("woo")[TOGGLE] is False
+    connector.set_toggle("woocommerce", IMPORT_TOGGLE, False, who="test")
+    assert connector.toggles("woocommerce")[IMPORT_TOGGLE] is False
 
 
 def test_orders_that_the_marketplace_ships_are_skipped_and_listed(
-    sandbox: Sandbox, woo: WooCommerceShop, make_connector: Callable[..., Connector]
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: MakeConnector
 ) -> None:
     connector = make_connector()
-    [fulfilled] = sells(sandbox, 1, "fulfilment")
-    [sold] = sells(sandbox, 1)
+    [fulfilled] = sells(sandbox, {"fulfilment": 1})
+    [sold] = sells(sandbox, {"standard": 1})
     connector.sync()
     stored = connector.order("main", "manomano_fr", fulfilled)
     assert (str(stored.order.state), stored.order.reason) == ("skipped", "delivered_by_marketplace_unsupported")
