@@ -17,7 +17,10 @@ import pytest
 from lengow.connector.adapter import (
     Adapter,
     AdapterContext,
+    AmendAmounts,
+    AmendedLine,
     Cancel,
+    CancelLines,
     Change,
     CorrectAddress,
     Created,
@@ -391,6 +394,64 @@ class AdapterContract:
         [held] = shop.orders("G-5")
         assert held.refunded == Decimal("49.80")
         assert shop.stock(shop.simple) == stock + 2
+
+    def test_cancelled_lines_give_their_stock_back_once_and_the_rest_stays(
+        self, adapter: Adapter, shop: ContractShop
+    ) -> None:
+        if "lines" not in adapter.capabilities.updates:
+            pytest.skip("the adapter does not bring the change 'lines'")
+        stock = shop.stock(shop.simple), shop.stock(shop.another)
+        order = new_order("G-6", [(shop.simple, 2, "49.80"), (shop.another, 1, "9.90")], shipping="4.90")
+        made = created(adapter, order)
+        for _ in range(2):
+            self._updated(adapter, made, CancelLines(("G-6-2",), Decimal("9.90"), "out of stock"))
+        [held] = shop.orders("G-6")
+        assert (held.status, held.total - held.refunded) == ("to_ship", Decimal("54.70"))
+        assert (shop.stock(shop.simple), shop.stock(shop.another)) == (stock[0] - 2, stock[1])
+
+    def test_amended_amounts_are_what_the_order_comes_to(self, adapter: Adapter, shop: ContractShop) -> None:
+        made = self._with_update(adapter, shop, "amounts", "G-7")
+        stock = shop.stock(shop.simple)
+        for _ in range(2):
+            line = AmendedLine("G-7-1", 1, Decimal("24.90"))
+            self._updated(adapter, made, AmendAmounts((line,), shipping=Decimal("5.90")))
+        [held] = shop.orders("G-7")
+        assert (held.total, held.lines) == (Decimal("30.80"), ((shop.simple, 1),))
+        assert shop.stock(shop.simple) == stock + 1
+
+    def test_what_the_shop_shipped_is_not_cancelled_and_keeps_its_tracking(
+        self, adapter: Adapter, shop: ContractShop
+    ) -> None:
+        made = self._with_update(adapter, shop, "cancel", "G-8")
+        shop.ship(made.id, SHIPPED)
+        told = [event.tracking.number for event in adapter.shipments_of(made.id)]
+        stock = shop.stock(shop.simple)
+        moved = Address(first_name="Max", last_name="Weiß", first_line="Ring 1", zipcode="1", city="Bonn", country="DE")
+        changes: dict[str, Change] = {"cancel": Cancel(), "address": CorrectAddress(delivery=moved)}
+        changes |= {"lines": CancelLines(("G-8-1",), Decimal("49.80"))}
+        for name in adapter.capabilities.updates:
+            if name in changes:
+                outcome = adapter.update_order(made, changes[name])
+                assert isinstance(outcome, Rejected), name
+                assert (outcome.reference, outcome.retry) == ("G-8", False), name
+                assert "shipped" in outcome.reason, name
+        if "ship" in adapter.capabilities.updates:
+            self._updated(adapter, made, MarkShipped(Tracking(carrier_name="DPD", number="X1")))
+        assert [event.tracking.number for event in adapter.shipments_of(made.id)] == told == [SHIPPED.number]
+        [held] = shop.orders("G-8")
+        assert (held.status != "cancelled", held.delivery_city, held.total) == (True, "Lyon", Decimal("54.70"))
+        assert shop.stock(shop.simple) == stock
+
+    def test_what_the_shop_cancelled_is_not_shipped(self, adapter: Adapter, shop: ContractShop) -> None:
+        made = self._with_update(adapter, shop, "ship", "G-9")
+        if "cancel" not in adapter.capabilities.updates:
+            pytest.skip("the suite cancels by the adapter")
+        self._updated(adapter, made, Cancel())
+        outcome = adapter.update_order(made, MarkShipped())
+        assert isinstance(outcome, Rejected)
+        assert not outcome.retry
+        [held] = shop.orders("G-9")
+        assert held.status == "cancelled"
 
     def test_a_change_to_an_order_that_is_gone_is_refused(self, adapter: Adapter) -> None:
         changes: dict[str, Change] = {"cancel": Cancel(), "ship": MarkShipped()}

@@ -18,7 +18,9 @@ import msgspec
 from lengow.adapters import shop_shipment, standard_webhooks
 from lengow.connector.adapter import (
     AdapterContext,
+    AmendAmounts,
     Cancel,
+    CancelLines,
     Capabilities,
     Change,
     CorrectAddress,
@@ -139,7 +141,7 @@ class GenericAdapter:
         imports_delivered_by_marketplace=True,
         batch_size=500,
         settle_seconds=0,
-        updates=("cancel", "ship", "address", "refund"),
+        updates=("cancel", "ship", "address", "refund", "lines", "amounts"),
         polling=True,
         listing=True,
     )
@@ -190,15 +192,19 @@ class GenericAdapter:
         try:
             with self._connections.transaction() as db:
                 known = db.execute(
-                    "SELECT id FROM shop_orders WHERE shop = ? AND id = ?", [self._context.shop, shop_order.id]
+                    "SELECT id, status, delivered_by_marketplace FROM shop_orders WHERE shop = ? AND id = ?",
+                    [self._context.shop, shop_order.id],
                 ).fetchone()
                 if known is None:
                     return Rejected(shop_order.reference, f"There is no shop order {shop_order.id}.", field="id")
-                self._change(db, known[0], change)
+                order_id, status, delivered_by_marketplace = known
+                self._change(db, order_id, status, delivered_by_marketplace, change)
         except StoreError as error:  # repeating is safe, so that it matters not whether the commit was reached
             raise ShopUnavailable(str(error), shop=self._context.shop) from error
         except _Ambiguous as error:
             return Rejected(shop_order.reference, str(error), field="sku")
+        except _Contradiction as error:
+            return Rejected(shop_order.reference, str(error), field="status")
         return Updated(shop_order.reference)
 
     def shipments_since(self, cursor: str) -> Polled:
@@ -285,28 +291,80 @@ class GenericAdapter:
                 [self._context.shop, value],
             ).fetchall()
 
-    def _change(self, db: sqlite3.Connection, order_id: int, change: Change) -> None:
-        if isinstance(change, Cancel):
-            self._cancel(db, order_id)
+    def _change(
+        self, db: sqlite3.Connection, order_id: int, status: str, delivered_by_marketplace: bool, change: Change
+    ) -> None:
+        if isinstance(change, Refund):
+            self._refund(db, order_id, change)
         elif isinstance(change, MarkShipped):
-            db.execute(
-                "UPDATE shop_orders SET status = 'shipped', tracking_number = ? WHERE id = ?",
-                [change.tracking.number, order_id],
-            )
+            self._mark_shipped(db, order_id, status, change)
+        elif self._is_shipped(db, order_id, status) and not delivered_by_marketplace:
+            raise _Contradiction(f"The shop order {order_id} is shipped.")
+        elif isinstance(change, Cancel):
+            self._cancel(db, order_id)
+        elif status == "cancelled":
+            return
         elif isinstance(change, CorrectAddress):
             for kind, address in (("billing", change.billing), ("delivery", change.delivery)):
                 values = _address_values(kind, address) if address else {}
                 for column, value in values.items():
                     db.execute(f"UPDATE shop_orders SET {column} = ? WHERE id = ?", [value, order_id])
+        elif isinstance(change, CancelLines):
+            self._cancel_lines(db, order_id, change)
         else:
-            self._refund(db, order_id, change)
+            self._amend(db, order_id, change)
+
+    def _mark_shipped(self, db: sqlite3.Connection, order_id: int, status: str, change: MarkShipped) -> None:
+        """An order that is shipped keeps its tracking."""
+        if status == "cancelled":
+            raise _Contradiction(f"The shop order {order_id} is cancelled.")
+        if not self._is_shipped(db, order_id, status):
+            db.execute(
+                "UPDATE shop_orders SET status = 'shipped', tracking_number = ? WHERE id = ?",
+                [change.tracking.number, order_id],
+            )
+
+    def _is_shipped(self, db: sqlite3.Connection, order_id: int, status: str) -> bool:
+        told = db.execute("SELECT 1 FROM shop_shipments WHERE shop_order_id = ?", [order_id]).fetchone()
+        return status == "shipped" or told is not None
 
     def _cancel(self, db: sqlite3.Connection, order_id: int) -> None:
-        query = "SELECT sku, quantity FROM shop_order_lines WHERE shop_order_id = ?"
-        taken = db.execute("SELECT 1 FROM shop_orders WHERE id = ? AND stock_decreased", [order_id]).fetchone()
-        if taken:
-            self._add_stock(db, db.execute(query, [order_id]).fetchall())
+        self._give_back(db, order_id, "SELECT sku, quantity FROM shop_order_lines WHERE shop_order_id = ?", [])
         db.execute("UPDATE shop_orders SET status = 'cancelled', stock_decreased = 0 WHERE id = ?", [order_id])
+
+    def _cancel_lines(self, db: sqlite3.Connection, order_id: int, change: CancelLines) -> None:
+        """The lines are taken out, so that nobody picks them; the order comes to less."""
+        where = f"shop_order_id = ? AND line_id IN ({', '.join('?' * len(change.line_ids))})"
+        self._give_back(db, order_id, f"SELECT sku, quantity FROM shop_order_lines WHERE {where}", change.line_ids)
+        db.execute(f"DELETE FROM shop_order_lines WHERE {where}", [order_id, *change.line_ids])
+        self._add_up(db, order_id)
+
+    def _amend(self, db: sqlite3.Connection, order_id: int, change: AmendAmounts) -> None:
+        for line in change.lines:
+            key = [order_id, line.line_id]
+            where = "shop_order_id = ? AND line_id = ?"
+            self._give_back(
+                db, order_id, f"SELECT sku, quantity - {line.quantity} FROM shop_order_lines WHERE {where}", key[1:]
+            )
+            db.execute(
+                f"UPDATE shop_order_lines SET quantity = ?, amount = ? WHERE {where}",
+                [line.quantity, str(line.amount), *key],
+            )
+        for column, amount in (("shipping", change.shipping), ("processing_fee", change.processing_fee)):
+            if amount is not None:
+                db.execute(f"UPDATE shop_orders SET {column} = ? WHERE id = ?", [str(amount), order_id])
+        self._add_up(db, order_id)
+
+    def _give_back(self, db: sqlite3.Connection, order_id: int, query: str, values: Sequence[Any]) -> None:
+        """Give pieces by SKU back to the stock, if the order took any. `query`: of the order's lines, its id first."""
+        if db.execute("SELECT 1 FROM shop_orders WHERE id = ? AND stock_decreased", [order_id]).fetchone():
+            self._add_stock(db, db.execute(query, [order_id, *values]).fetchall())
+
+    def _add_up(self, db: sqlite3.Connection, order_id: int) -> None:
+        lines = db.execute("SELECT amount FROM shop_order_lines WHERE shop_order_id = ?", [order_id]).fetchall()
+        (extra,) = db.execute("SELECT shipping, processing_fee FROM shop_orders WHERE id = ?", [order_id]).fetchall()
+        total = sum((Decimal(amount) for amount in (*extra, *(line[0] for line in lines))), Decimal(0))
+        db.execute("UPDATE shop_orders SET total = ? WHERE id = ?", [str(total), order_id])
 
     def _refund(self, db: sqlite3.Connection, order_id: int, refund: Refund) -> None:
         booked = db.execute(
@@ -423,6 +481,10 @@ class GenericAdapter:
                 "Correct products_table and its columns.",
             )
         return Finding("products", True, f"The table {table} can be read.")
+
+
+class _Contradiction(Exception):
+    """The shop did something later that the change would undo."""
 
 
 class _Ambiguous(Exception):

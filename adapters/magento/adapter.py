@@ -45,7 +45,7 @@ class MagentoAdapter:
         batch_size=10,
         one_at_a_time=True,
         settle_seconds=60,
-        updates=("cancel", "ship", "address", "refund"),
+        updates=("cancel", "ship", "address", "refund", "lines"),
         polling=True,
         listing=True,
     )

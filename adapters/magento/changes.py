@@ -21,6 +21,7 @@ from lengow.adapters.magento.reading import (
 from lengow.adapters.magento.refusals import rejected
 from lengow.connector.adapter import (
     Cancel,
+    CancelLines,
     Change,
     CorrectAddress,
     MarkShipped,
@@ -57,14 +58,23 @@ class Changer:
         view = self._orders.one(order_id, deadline)
         if view is None:
             raise Problem("entity_id", f"The shop has no order {order_id} any more: dismiss the change.")
+        sent = view.get("state") == COMPLETE[0] or any(
+            decimal(row.get("qty_shipped") or 0) > 0 for row in rows(view.get("items"))
+        )
+        if sent and isinstance(change, Cancel | CancelLines | CorrectAddress):
+            raise Problem("state", f"The order {view['increment_id']} is shipped in the shop ({view.get('state')}).")
         if isinstance(change, Cancel):
             self._cancel(view, change, deadline)
         elif isinstance(change, MarkShipped):
             self._mark_shipped(view, change.tracking, deadline)
         elif isinstance(change, CorrectAddress):
             self._correct_address(view, change, deadline)
-        else:
+        elif isinstance(change, CancelLines):
+            self._cancel_lines(view, change, deadline)
+        elif isinstance(change, Refund):
             self._refund(view, change, deadline)
+        else:
+            raise Problem("items", "Magento's orders are amended by hand.")
 
     def _cancel(self, view: Row, change: Cancel, deadline: Deadline) -> None:
         """Magento's own cancelling gives the pieces back by a reservation, so it is for orders that took some (§3.3)."""
@@ -120,6 +130,15 @@ class Changer:
         differs = address_difference(wanted, kept, f"{kind}_address")
         if differs is not None:
             raise Problem(differs.field, f"{differs.sentence}. Correct the order in the shop by hand.")
+
+    def _cancel_lines(self, view: Row, change: CancelLines, deadline: Deadline) -> None:
+        """A credit memo over the whole lines: what is refunded is not left to ship, and goes back on stock."""
+        held = [row for row in rows(view.get("items")) if text(row.get("ext_order_item_id")) in change.line_ids]
+        ids = tuple(sorted(text(row.get("ext_order_item_id")) for row in held))
+        if ids and not cancelled(view):
+            amount = sum((decimal(row["row_total_incl_tax"]) for row in held), Decimal(0))
+            restock = takes_stock(view)
+            self._refund(view, Refund(f"lines {' '.join(ids)}", amount, change.reason, ids, restock), deadline)
 
     def _refund(self, view: Row, refund: Refund, deadline: Deadline) -> None:
         """A credit memo, known by its comment. Magento makes one only for what is invoiced, so that comes first (§3.5)."""

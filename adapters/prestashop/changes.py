@@ -60,14 +60,23 @@ class Changer:
         return view
 
     def _bring(self, view: Row, change: Change, deadline: Deadline) -> None:
-        if isinstance(change, Cancel):
-            self._cancel(view, deadline)
+        profile, state = self._profiles.get(deadline), number(view, "current_state")
+        shipped = state in profile.shipped_states
+        if isinstance(change, Refund):
+            self._refund(view, change, deadline)
         elif isinstance(change, MarkShipped):
-            self._mark_shipped(view, change.tracking, deadline)
+            if state == profile.number("PS_OS_CANCELED"):
+                raise Problem("current_state", f"The order {text(view, 'id')} is cancelled in the shop.")
+            if not shipped:
+                self._mark_shipped(view, change.tracking, deadline)
+        elif shipped:
+            raise Problem("current_state", f"The order {text(view, 'id')} is shipped in the shop (state {state}).")
+        elif isinstance(change, Cancel):
+            self._cancel(view, deadline)
         elif isinstance(change, CorrectAddress):
             self._correct_address(view, change, deadline)
         else:
-            self._refund(view, change, deadline)
+            raise Problem("order_rows", "PrestaShop's orders are amended by hand.")
 
     def _cancel(self, view: Row, deadline: Deadline) -> None:
         """PrestaShop gives the stock back; what was given back at creation is taken again first."""

@@ -27,6 +27,10 @@ from lengow.connector.adapter import (
 )
 
 
+SENT = ("shipped", "shipped_partially", "returned", "returned_partially")
+"""States of a delivery that has left the shop."""
+
+
 class Changer:
     def __init__(self, api: Api, settings: ShopwareSettings, profiles: Profiles, orders: Orders) -> None:
         self._api, self._settings, self._profiles, self._orders = api, settings, profiles, orders
@@ -49,14 +53,20 @@ class Changer:
         view = self._orders.views([order_id], WHOLE, deadline).get(order_id)
         if view is None:
             raise Problem("id", f"The shop has no order {order_id} any more: dismiss the change.")
+        sent = [row for row in rows(view.get("deliveries")) if state_of(row) in SENT]
+        by_shop = SHIPPED not in custom(view)
+        if sent and by_shop and not isinstance(change, Refund | MarkShipped):
+            raise Problem("deliveries", f"The order is shipped in the shop ({state_of(sent[0])}).")
         if isinstance(change, Cancel):
             self._cancel(view, change, deadline)
         elif isinstance(change, MarkShipped):
             self._mark_shipped(view, change, deadline)
         elif isinstance(change, CorrectAddress):
             self._correct_address(view, change, deadline)
-        else:
+        elif isinstance(change, Refund):
             self._refund(view, change, deadline)
+        else:
+            raise Problem("lineItems", "Shopware's orders are amended by hand.")
 
     def _cancel(self, view: Row, change: Cancel, deadline: Deadline) -> None:
         """The order's own machine gives the stock back, once; delivery and payment follow where they can (§4.5)."""
@@ -68,6 +78,13 @@ class Changer:
             self._move("order_transaction", transaction, "refunded", deadline, needed=False)
 
     def _mark_shipped(self, view: Row, change: MarkShipped, deadline: Deadline) -> None:
+        """Deliveries that the shop sent keep their tracking; the last step of an interrupted marking is made again."""
+        if state_of(view) == "cancelled":
+            raise Problem("state", "The order is cancelled in the shop.")
+        if all(state_of(row) == "shipped" for row in rows(view.get("deliveries"))):
+            if SHIPPED in custom(view):
+                self._move("order", view, "completed", deadline, needed=False)
+            return
         tracking = change.tracking
         told = {
             SHIPPED: "yes",

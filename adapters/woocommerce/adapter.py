@@ -48,7 +48,7 @@ class WooCommerceAdapter:
         delivered_by_marketplace_reason=NOT_IMPORTABLE,
         batch_size=40,
         settle_seconds=SETTLE_SECONDS,
-        updates=("cancel", "ship", "address", "refund"),
+        updates=("cancel", "ship", "address", "refund", "lines"),
         polling=True,
         listing=True,
     )

@@ -1,6 +1,7 @@
 """Changes at the marketplace, brought to a shop order. Each is safe to repeat."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from lengow.adapters.calls import Busy, Deadline, Lost
@@ -9,8 +10,10 @@ from lengow.adapters.woocommerce.body import LINE_ID, SHIPPED, Problem, address_
 from lengow.adapters.woocommerce.comparison import Difference, decimal, items, mended_amounts, meta_of, total_of
 from lengow.adapters.woocommerce.refusals import rejected
 from lengow.adapters.woocommerce.settings import WooCommerceSettings
+from lengow.adapters.woocommerce.shipments import shipments_in
 from lengow.connector.adapter import (
     Cancel,
+    CancelLines,
     Change,
     CorrectAddress,
     MarkShipped,
@@ -23,6 +26,9 @@ from lengow.connector.adapter import (
 from lengow.connector.model import Address
 
 REFUND_ID = "_lengow_refund_id"
+CANCELLED = ("cancelled", "refunded", "failed", "trash")
+"""Statuses of an order that is not delivered any more."""
+
 TRIES_AT_TOTAL = 2
 
 
@@ -34,14 +40,10 @@ class Changer:
         """Raises ShopUnavailable."""
         path = f"orders/{shop_order.id}"
         try:
-            if isinstance(change, Cancel):
-                self._shop.put(path, {"status": "cancelled"}, deadline)
-            elif isinstance(change, MarkShipped):
-                self._shop.put(path, self._shipped(change), deadline)
-            elif isinstance(change, CorrectAddress):
-                self._correct_address(path, change, deadline)
-            else:
+            if isinstance(change, Refund):
                 self._refund(path, change, deadline)
+            else:
+                self._bring(path, self._shop.get(path, deadline).value, change, deadline)
         except Refusal as refusal:
             return rejected(shop_order.reference, refusal)
         except Problem as problem:
@@ -51,6 +53,38 @@ class Changer:
         except Lost as lost:
             return lost.outcome(shop_order.reference)
         return Updated(shop_order.reference)
+
+    def _bring(self, path: str, view: Mapping[str, Any], change: Change, deadline: Deadline) -> None:
+        """What the shop did later stays: shipped is not cancelled or sent elsewhere, cancelled is not shipped."""
+        number, status = view.get("number", view.get("id")), view.get("status")
+        shipped = status in (*self._settings.shipped_statuses, self._settings.shipped_status) or bool(
+            shipments_in(view, self._settings)
+        )
+        if isinstance(change, MarkShipped):
+            if status in CANCELLED:
+                raise Problem("status", f"The order {number} is {status} in the shop.")
+            if not shipped:
+                self._shop.put(path, self._shipped(change), deadline)
+        elif shipped:
+            raise Problem("status", f"The order {number} is shipped in the shop ({status}).")
+        elif isinstance(change, Cancel):
+            if status not in CANCELLED:
+                self._shop.put(path, {"status": "cancelled"}, deadline)
+        elif isinstance(change, CorrectAddress):
+            self._correct_address(path, change, deadline)
+        elif isinstance(change, CancelLines):
+            self._cancel_lines(path, view, change, deadline)
+        else:
+            raise Problem("line_items", "WooCommerce's orders are amended by hand.")
+
+    def _cancel_lines(self, path: str, view: Mapping[str, Any], change: CancelLines, deadline: Deadline) -> None:
+        """Booked as a refund of the whole lines, which packing lists take off, and their stock given back."""
+        lines = [line for line in items(view, "line_items") if meta_of(line, LINE_ID) in change.line_ids]
+        amounts = [decimal(line.get("total")) + decimal(line.get("total_tax") or "0") for line in lines]
+        if lines and view.get("status") not in CANCELLED:
+            ids = tuple(str(meta_of(line, LINE_ID)) for line in lines)
+            refund = Refund(f"lines {' '.join(sorted(ids))}", sum(amounts, Decimal(0)), change.reason, ids, restock=True)
+            self._refund(path, refund, deadline)
 
     def _shipped(self, change: MarkShipped) -> dict[str, Any]:
         tracking = change.tracking
