@@ -1,4 +1,4 @@
-"""The generic shop: orders in tables that the host reads, in the connector's own database or another SQLite file.
+"""The generic shop: orders in tables that the host reads, in the connector's own database or another one.
 
 `shop_orders` and `shop_order_lines` are made here; an optional table of the host's gives SKUs and stock. Shipments come
 by `Connector.ship`, as rows that the host writes into `shop_shipments`, or as a Standard Webhooks delivery of the
@@ -6,12 +6,10 @@ contract `shop-shipment/1` (reference platforms.md §6).
 """
 
 import re
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
@@ -39,13 +37,42 @@ from lengow.connector.adapter import (
     Updated,
     UpdateOutcome,
 )
-from lengow.connector.errors import SettingsError, ShopUnavailable, StoreError
+from lengow.connector.errors import ShopUnavailable, StoreError
 from lengow.connector.listing import ListedOrder, ListedOrders
 from lengow.connector.model import Address, NewOrder, Tracking
-from lengow.connector.store.connections import Connections
+from lengow.connector.secret import Secret
+from lengow.connector.store import Handle, open_database
+from lengow.connector.store.database import Database, Kind, Row, RowRefused
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 ADDRESS_COLUMNS = [f"{kind}_{field}" for kind in ("billing", "delivery") for field in Address.__struct_fields__]
+ERASED_COLUMNS = [
+    *(column for column in ADDRESS_COLUMNS if not column.endswith("_country")),
+    "comment",
+    "tracking_number",
+    "relay_id",
+]
+
+T = TypeVar("T")
+
+WRITTEN_BY: Mapping[Kind, str] = {
+    "sqlite": "",
+    "postgresql": "written_by xid8 NOT NULL DEFAULT pg_current_xact_id(),",
+}
+"""Many may write shipments to PostgreSQL at once, and the one with the greater id may be seen first. Its transactions
+tell which are over for good, so that what is read in their order is read whole."""
+
+ORDER_COLUMNS = (
+    *("id", "shop", "reference", "status", "marketplace", "marketplace_order_id", "delivered_by_marketplace"),
+    *("ordered_at", "created_at", "currency", "total", "shipping", "processing_fee", "total_tax", "comment"),
+    *("relay_id", "tracking_number", "stock_decreased", *ADDRESS_COLUMNS),
+)
+ERASED_COLUMNS = [
+    *(column for column in ADDRESS_COLUMNS if not column.endswith("_country")),
+    "comment",
+    "tracking_number",
+    "relay_id",
+]
 
 TABLES = (
     f"""
@@ -88,6 +115,7 @@ TABLES = (
     """
     CREATE TABLE IF NOT EXISTS shop_shipments (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
+        {written_by}
         shop_order_id INTEGER NOT NULL REFERENCES shop_orders (id),
         carrier_code TEXT NOT NULL DEFAULT '',
         carrier_name TEXT NOT NULL DEFAULT '',
@@ -107,6 +135,11 @@ TABLES = (
     """,
 )
 
+INDEXES: Mapping[Kind, Sequence[str]] = {
+    "sqlite": (),
+    "postgresql": ("CREATE INDEX IF NOT EXISTS shop_shipments_in_turn ON shop_shipments (written_by, id)",),
+}
+
 POLL_PAGE = 100
 LIST_PAGE = 1000
 STATES: Mapping[str, Literal["open", "shipped", "cancelled"]] = {
@@ -121,8 +154,8 @@ SHIPPED = frozenset({"shipped", "closed"})
 
 
 class GenericSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    database: str = ""
-    """`sqlite:///PATH`; empty: the connector's own store."""
+    database: Secret = Secret("")
+    """`sqlite:///PATH` or `postgresql://…`, or `env:NAME` that holds it; empty: the connector's own store."""
     products_table: str = ""
     """The host's table of products; empty: lines carry the marketplace's references as they are."""
     product_sku_column: str = "sku"
@@ -153,27 +186,27 @@ class GenericAdapter:
         self._settings = context.settings
         for secret in context.webhook_secrets:
             standard_webhooks.key_of(secret)
-        self._connections = Connections(_path(self._settings.database or context.store_url, context.shop))
-        with self._connections.transaction() as db:
-            for table in TABLES:
-                db.execute(table)
+        url = self._settings.database.reveal() or context.store_url
+        self._db: Handle = open_database(url, setting=f"shops.{context.shop}.database")
+        self._db.create_tables(
+            [*(table.replace("{written_by}", WRITTEN_BY[self._db.kind]) for table in TABLES), *INDEXES[self._db.kind]]
+        )
 
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product] | None:
         if not self._settings.products_table:
             return None
-        with self._reading() as db:
-            found = ((reference, self._products(db, reference)) for reference in references)
-            return {
-                reference: Product(reference, str(rows[0][0]), rows[0][1], tuple(str(row[0]) for row in rows[1:]))
-                for reference, rows in found
-                if rows
-            }
+        found = [(reference, self._products(reference)) for reference in references]
+        return {
+            reference: Product(reference, str(rows[0][0]), rows[0][1], tuple(str(row[0]) for row in rows[1:]))
+            for reference, rows in found
+            if rows
+        }
 
     def create_orders(self, orders: Sequence[NewOrder]) -> Sequence[Outcome]:
         """One transaction for all; an order that the database refuses fails alone."""
         outcomes: list[Outcome] = []
         try:
-            with self._connections.transaction() as db:
+            with self._db.transaction() as db:
                 outcomes = [self._create(db, order) for order in orders]
         except StoreError as error:
             if outcomes:  # the commit itself failed
@@ -182,22 +215,20 @@ class GenericAdapter:
         return outcomes
 
     def find_order(self, reference: str) -> ShopOrder | None:
-        with self._reading() as db:
-            row = db.execute(
-                "SELECT id FROM shop_orders WHERE shop = ? AND reference = ?", [self._context.shop, reference]
-            ).fetchone()
-        return ShopOrder(str(row[0]), reference) if row else None
+        rows = self._rows(*self._named(reference))
+        return ShopOrder(str(rows[0][0]), reference) if rows else None
 
     def update_order(self, shop_order: ShopOrder, change: Change) -> UpdateOutcome:
         try:
-            with self._connections.transaction() as db:
-                known = db.execute(
-                    "SELECT id, status, delivered_by_marketplace FROM shop_orders WHERE shop = ? AND id = ?",
-                    [self._context.shop, shop_order.id],
-                ).fetchone()
-                if known is None:
+            with self._db.transaction() as db:
+                known = db.rows(
+                    "SELECT id, status, delivered_by_marketplace FROM shop_orders WHERE shop = ? AND id = ?"
+                    f"{FOR_UPDATE[self._db.kind]}",
+                    [self._context.shop, int(shop_order.id) if shop_order.id.isdecimal() else 0],
+                )
+                if not known:
                     return Rejected(shop_order.reference, f"There is no shop order {shop_order.id}.", field="id")
-                order_id, status, delivered_by_marketplace = known
+                order_id, status, delivered_by_marketplace = known[0]
                 self._change(db, order_id, status, delivered_by_marketplace, change)
         except StoreError as error:  # repeating is safe, so that it matters not whether the commit was reached
             raise ShopUnavailable(str(error), shop=self._context.shop) from error
@@ -208,31 +239,30 @@ class GenericAdapter:
         return Updated(shop_order.reference)
 
     def shipments_since(self, cursor: str) -> Polled:
-        """From the host's rows in `shop_shipments`, in the order of their ids, which SQLite never gives twice."""
-        rows = self._shipments("shop_shipments.id > ?", int(cursor or 0))
-        last = rows[-1][0] if rows else int(cursor or 0)
-        return Polled(tuple(map(_shipment_event, rows)), str(last), len(rows) == POLL_PAGE)
+        """From the host's rows in `shop_shipments`, in the order in which they were written."""
+        return self._reading(lambda: POLLED[self._db.kind](self._db, self._context.shop, cursor))
 
     def shipments_of(self, shop_order_id: str) -> Sequence[Event]:
-        return [_shipment_event(row) for row in self._shipments("shop_order_id = ?", shop_order_id)]
+        if not shop_order_id.isdecimal():
+            return []
+        query = f"SELECT {SHIPMENT} WHERE shop = ? AND shop_order_id = ? ORDER BY shop_shipments.id LIMIT {POLL_PAGE}"
+        rows = self._rows(query, [self._context.shop, int(shop_order_id)])
+        return [_shipment_event(row) for row in rows]
 
     def orders_since(self, since: datetime, cursor: str) -> ListedOrders:
-        """By their ids, which SQLite never gives twice while the newest row stays."""
-        with self._reading() as db:
-            rows = db.execute(
-                """
-                SELECT id, reference, total, currency, status, created_at,
-                       EXISTS (SELECT 1 FROM shop_shipments WHERE shop_order_id = shop_orders.id)
-                FROM shop_orders WHERE id > ? AND shop = ? AND created_at >= ? ORDER BY id LIMIT ?
-                """,
-                [int(cursor or 0), self._context.shop, since.astimezone(UTC).isoformat(), LIST_PAGE],
-            ).fetchall()
-            first, last = (rows[0][0], rows[-1][0]) if rows else (0, int(cursor or 0))
-            refunded: dict[int, Decimal] = {}
-            for order_id, amount in db.execute(
-                "SELECT shop_order_id, amount FROM shop_refunds WHERE shop_order_id BETWEEN ? AND ?", [first, last]
-            ):
-                refunded[order_id] = refunded.get(order_id, Decimal(0)) + Decimal(amount)
+        """By their ids, which are never given twice while the newest row stays."""
+        query = """
+            SELECT id, reference, total, currency, status, created_at,
+                   EXISTS (SELECT 1 FROM shop_shipments WHERE shop_order_id = shop_orders.id)
+            FROM shop_orders WHERE id > ? AND shop = ? AND created_at >= ? ORDER BY id LIMIT ?
+        """
+        values = [int(cursor or 0), self._context.shop, since.astimezone(UTC).isoformat(), LIST_PAGE]
+        rows = self._rows(query, values)
+        first, last = (rows[0][0], rows[-1][0]) if rows else (0, int(cursor or 0))
+        refunds = "SELECT shop_order_id, amount FROM shop_refunds WHERE shop_order_id BETWEEN ? AND ?"
+        refunded: dict[int, Decimal] = {}
+        for order_id, amount in self._rows(refunds, [first, last]):
+            refunded[order_id] = refunded.get(order_id, Decimal(0)) + Decimal(amount)
         listed = tuple(_listed(row, refunded.get(row[0], Decimal(0))) for row in rows)
         return ListedOrders(listed, str(last), len(rows) == LIST_PAGE)
 
@@ -245,6 +275,57 @@ class GenericAdapter:
 
     def events(self, request: Request) -> Sequence[Event]:
         return [shop_shipment.event_of(request.body)]
+
+    def erase_buyers(self, references: Sequence[str]) -> None:
+        emptied = ", ".join(f"{column} = ''" for column in ERASED_COLUMNS)
+        tracking = "carrier_name = '', tracking_number = '', tracking_url = ''"
+        try:
+            with self._db.transaction() as db:
+                for reference in references:
+                    which = [self._context.shop, reference]
+                    db.change(f"UPDATE shop_orders SET {emptied} WHERE shop = ? AND reference = ?", which)
+                    db.change(
+                        f"UPDATE shop_shipments SET {tracking} WHERE shop_order_id IN"
+                        " (SELECT id FROM shop_orders WHERE shop = ? AND reference = ?)",
+                        which,
+                    )
+        except StoreError as error:
+            raise ShopUnavailable(str(error), shop=self._context.shop) from error
+
+    def export_buyers(self, references: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        found = []
+        query = f"SELECT {', '.join(ORDER_COLUMNS)} FROM shop_orders WHERE shop = ? AND reference = ?"
+        for reference in references:
+            rows = self._rows(query, [self._context.shop, reference])
+            found += [dict(zip(ORDER_COLUMNS, row, strict=True)) for row in rows]
+        return found
+
+    def erase_buyers(self, references: Sequence[str]) -> None:
+        emptied = ", ".join(f"{column} = ''" for column in ERASED_COLUMNS)
+        tracking = "carrier_name = '', tracking_number = '', tracking_url = ''"
+        try:
+            with self._connections.transaction() as db:
+                for reference in references:
+                    which = [self._context.shop, reference]
+                    db.execute(f"UPDATE shop_orders SET {emptied} WHERE shop = ? AND reference = ?", which)
+                    db.execute(
+                        f"UPDATE shop_shipments SET {tracking} WHERE shop_order_id IN"
+                        " (SELECT id FROM shop_orders WHERE shop = ? AND reference = ?)",
+                        which,
+                    )
+        except StoreError as error:
+            raise ShopUnavailable(str(error), shop=self._context.shop) from error
+
+    def export_buyers(self, references: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        found = []
+        with self._reading() as db:
+            for reference in references:
+                rows = db.execute(
+                    "SELECT * FROM shop_orders WHERE shop = ? AND reference = ?", [self._context.shop, reference]
+                )
+                names = [one[0] for one in rows.description]
+                found += [dict(zip(names, row, strict=True)) for row in rows]
+        return found
 
     def connect(self, url: str) -> Sequence[Finding]:
         return [Finding("webhook", True, f"Nothing is registered: have the host send Standard Webhooks to {url}.")]
@@ -265,35 +346,26 @@ class GenericAdapter:
         return findings
 
     def close(self) -> None:
-        self._connections.close()
+        self._db.close()
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _reading(self, work: Callable[[], T]) -> T:
         try:
-            yield self._connections.mine()
-        except (sqlite3.Error, StoreError) as error:
+            return work()
+        except StoreError as error:
             raise ShopUnavailable(f"The shop's database: {error}", shop=self._context.shop) from error
 
-    def _products(self, db: sqlite3.Connection, reference: str) -> list[tuple[str, int | None]]:
+    def _rows(self, query: str, values: Sequence[Any]) -> list[Row]:
+        return self._reading(lambda: self._db.rows(query, values))
+
+    def _named(self, reference: str) -> tuple[str, list[str]]:
+        return "SELECT id FROM shop_orders WHERE shop = ? AND reference = ?", [self._context.shop, reference]
+
+    def _products(self, reference: str) -> list[Row]:
         sku, stock = self._settings.product_sku_column, self._settings.product_stock_column or "NULL"
         query = f"SELECT {sku}, {stock} FROM {self._settings.products_table} WHERE {sku} = ?"
-        return db.execute(query, [reference]).fetchall()
+        return self._rows(query, [reference])
 
-    def _shipments(self, where: str, value: int | str) -> list[tuple[Any, ...]]:
-        with self._reading() as db:
-            return db.execute(
-                f"""
-                SELECT shop_shipments.id, shop_order_id, reference, carrier_code, carrier_name,
-                       shop_shipments.tracking_number, tracking_url
-                FROM shop_shipments JOIN shop_orders ON shop_orders.id = shop_order_id
-                WHERE shop = ? AND {where} ORDER BY shop_shipments.id LIMIT {POLL_PAGE}
-                """,
-                [self._context.shop, value],
-            ).fetchall()
-
-    def _change(
-        self, db: sqlite3.Connection, order_id: int, status: str, delivered_by_marketplace: bool, change: Change
-    ) -> None:
+    def _change(self, db: Database, order_id: int, status: str, delivered_by_marketplace: bool, change: Change) -> None:
         if isinstance(change, Refund):
             self._refund(db, order_id, change)
         elif isinstance(change, MarkShipped):
@@ -308,115 +380,106 @@ class GenericAdapter:
             for kind, address in (("billing", change.billing), ("delivery", change.delivery)):
                 values = _address_values(kind, address) if address else {}
                 for column, value in values.items():
-                    db.execute(f"UPDATE shop_orders SET {column} = ? WHERE id = ?", [value, order_id])
+                    db.change(f"UPDATE shop_orders SET {column} = ? WHERE id = ?", [value, order_id])
         elif isinstance(change, CancelLines):
             self._cancel_lines(db, order_id, change)
         else:
             self._amend(db, order_id, change)
 
-    def _mark_shipped(self, db: sqlite3.Connection, order_id: int, status: str, change: MarkShipped) -> None:
+    def _mark_shipped(self, db: Database, order_id: int, status: str, change: MarkShipped) -> None:
         """An order that is shipped keeps its tracking."""
         if status == "cancelled":
             raise _Contradiction(f"The shop order {order_id} is cancelled.")
         if not self._is_shipped(db, order_id, status):
-            db.execute(
+            db.change(
                 "UPDATE shop_orders SET status = 'shipped', tracking_number = ? WHERE id = ?",
                 [change.tracking.number, order_id],
             )
 
-    def _is_shipped(self, db: sqlite3.Connection, order_id: int, status: str) -> bool:
-        told = db.execute("SELECT 1 FROM shop_shipments WHERE shop_order_id = ?", [order_id]).fetchone()
-        return status == "shipped" or told is not None
+    def _is_shipped(self, db: Database, order_id: int, status: str) -> bool:
+        return status == "shipped" or bool(db.rows("SELECT 1 FROM shop_shipments WHERE shop_order_id = ?", [order_id]))
 
-    def _cancel(self, db: sqlite3.Connection, order_id: int) -> None:
+    def _cancel(self, db: Database, order_id: int) -> None:
         self._give_back(db, order_id, "SELECT sku, quantity FROM shop_order_lines WHERE shop_order_id = ?", [])
-        db.execute("UPDATE shop_orders SET status = 'cancelled', stock_decreased = 0 WHERE id = ?", [order_id])
+        db.change("UPDATE shop_orders SET status = 'cancelled', stock_decreased = 0 WHERE id = ?", [order_id])
 
-    def _cancel_lines(self, db: sqlite3.Connection, order_id: int, change: CancelLines) -> None:
+    def _cancel_lines(self, db: Database, order_id: int, change: CancelLines) -> None:
         """The lines are taken out, so that nobody picks them; the order comes to less."""
         where = f"shop_order_id = ? AND line_id IN ({', '.join('?' * len(change.line_ids))})"
         self._give_back(db, order_id, f"SELECT sku, quantity FROM shop_order_lines WHERE {where}", change.line_ids)
-        db.execute(f"DELETE FROM shop_order_lines WHERE {where}", [order_id, *change.line_ids])
+        db.change(f"DELETE FROM shop_order_lines WHERE {where}", [order_id, *change.line_ids])
         self._add_up(db, order_id)
 
-    def _amend(self, db: sqlite3.Connection, order_id: int, change: AmendAmounts) -> None:
+    def _amend(self, db: Database, order_id: int, change: AmendAmounts) -> None:
         for line in change.lines:
             key = [order_id, line.line_id]
             where = "shop_order_id = ? AND line_id = ?"
             self._give_back(
                 db, order_id, f"SELECT sku, quantity - {line.quantity} FROM shop_order_lines WHERE {where}", key[1:]
             )
-            db.execute(
+            db.change(
                 f"UPDATE shop_order_lines SET quantity = ?, amount = ? WHERE {where}",
                 [line.quantity, str(line.amount), *key],
             )
         for column, amount in (("shipping", change.shipping), ("processing_fee", change.processing_fee)):
             if amount is not None:
-                db.execute(f"UPDATE shop_orders SET {column} = ? WHERE id = ?", [str(amount), order_id])
+                db.change(f"UPDATE shop_orders SET {column} = ? WHERE id = ?", [str(amount), order_id])
         self._add_up(db, order_id)
 
-    def _give_back(self, db: sqlite3.Connection, order_id: int, query: str, values: Sequence[Any]) -> None:
+    def _give_back(self, db: Database, order_id: int, query: str, values: Sequence[Any]) -> None:
         """Give pieces by SKU back to the stock, if the order took any. `query`: of the order's lines, its id first."""
-        if db.execute("SELECT 1 FROM shop_orders WHERE id = ? AND stock_decreased", [order_id]).fetchone():
-            self._add_stock(db, db.execute(query, [order_id, *values]).fetchall())
+        if db.rows("SELECT 1 FROM shop_orders WHERE id = ? AND stock_decreased = 1", [order_id]):
+            self._add_stock(db, db.rows(query, [order_id, *values]))
 
-    def _add_up(self, db: sqlite3.Connection, order_id: int) -> None:
-        lines = db.execute("SELECT amount FROM shop_order_lines WHERE shop_order_id = ?", [order_id]).fetchall()
-        (extra,) = db.execute("SELECT shipping, processing_fee FROM shop_orders WHERE id = ?", [order_id]).fetchall()
+    def _add_up(self, db: Database, order_id: int) -> None:
+        lines = db.rows("SELECT amount FROM shop_order_lines WHERE shop_order_id = ?", [order_id])
+        (extra,) = db.rows("SELECT shipping, processing_fee FROM shop_orders WHERE id = ?", [order_id])
         total = sum((Decimal(amount) for amount in (*extra, *(line[0] for line in lines))), Decimal(0))
-        db.execute("UPDATE shop_orders SET total = ? WHERE id = ?", [str(total), order_id])
+        db.change("UPDATE shop_orders SET total = ? WHERE id = ?", [str(total), order_id])
 
-    def _refund(self, db: sqlite3.Connection, order_id: int, refund: Refund) -> None:
-        booked = db.execute(
+    def _refund(self, db: Database, order_id: int, refund: Refund) -> None:
+        booked = db.change(
             "INSERT INTO shop_refunds (id, shop_order_id, amount, reason) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
             [refund.id, order_id, str(refund.amount), refund.reason],
-        ).rowcount
+        )
         if booked and refund.restock:
             query = "SELECT sku, quantity FROM shop_order_lines WHERE shop_order_id = ? AND line_id = ?"
-            lines = [db.execute(query, [order_id, line]).fetchone() for line in refund.line_ids]
-            self._add_stock(db, [line for line in lines if line])
+            self._add_stock(db, [row for line in refund.line_ids for row in db.rows(query, [order_id, line])])
 
-    def _create(self, db: sqlite3.Connection, order: NewOrder) -> Outcome:
-        db.execute("SAVEPOINT one_order")
+    def _create(self, db: Database, order: NewOrder) -> Outcome:
         try:
-            shop_order = self._insert(db, order)
-        except (sqlite3.IntegrityError, sqlite3.DataError, OverflowError) as error:
-            db.execute("ROLLBACK TO one_order")
-            return Rejected(order.reference, f"The database refuses the order: {error}.")
+            with db.savepoint():
+                return Created(order.reference, self._insert(db, order))
+        except RowRefused as error:
+            return Rejected(order.reference, str(error))
         except _Ambiguous as error:
-            db.execute("ROLLBACK TO one_order")
             return Rejected(order.reference, str(error), field="sku")
-        finally:
-            db.execute("RELEASE one_order")
-        return Created(order.reference, shop_order)
 
-    def _insert(self, db: sqlite3.Connection, order: NewOrder) -> ShopOrder:
+    def _insert(self, db: Database, order: NewOrder) -> ShopOrder:
         values = self._order_values(order)
-        inserted = db.execute(
+        inserted = db.rows(
             f"""
             INSERT INTO shop_orders ({", ".join(values)}) VALUES ({", ".join("?" * len(values))})
             ON CONFLICT (shop, reference) DO NOTHING RETURNING id
             """,
             list(values.values()),
-        ).fetchone()
-        if inserted is None:
-            (known,) = db.execute(
-                "SELECT id FROM shop_orders WHERE shop = ? AND reference = ?", [self._context.shop, order.reference]
-            ).fetchone()
-            return ShopOrder(str(known), order.reference)
-        db.executemany(
+        )
+        if not inserted:
+            return ShopOrder(str(db.rows(*self._named(order.reference))[0][0]), order.reference)
+        [(order_id,)] = inserted
+        db.change_each(
             """
             INSERT INTO shop_order_lines (shop_order_id, line_id, sku, title, quantity, amount, tax)
             VALUES (?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                (inserted[0], line.id, line.sku, line.title, line.quantity, str(line.amount), _text(line.tax))
+                (order_id, line.id, line.sku, line.title, line.quantity, str(line.amount), _text(line.tax))
                 for line in order.lines
             ],
         )
         if order.decrease_stock:
             self._add_stock(db, [(line.sku, -line.quantity) for line in order.lines])
-        return ShopOrder(str(inserted[0]), order.reference)
+        return ShopOrder(str(order_id), order.reference)
 
     def _order_values(self, order: NewOrder) -> dict[str, Any]:
         source = order.order
@@ -443,7 +506,7 @@ class GenericAdapter:
             **_address_values("delivery", order.package.delivery),
         }
 
-    def _add_stock(self, db: sqlite3.Connection, pieces: Sequence[tuple[str, int]]) -> None:
+    def _add_stock(self, db: Database, pieces: Sequence[tuple[str, int]]) -> None:
         """In the order's own transaction. A sale has happened, so stock may become negative."""
         if not (self._settings.products_table and self._settings.product_stock_column):
             return
@@ -453,18 +516,13 @@ class GenericAdapter:
             self._settings.product_sku_column,
         )
         for reference, change in pieces:
-            if (
-                db.execute(f"UPDATE {table} SET {stock} = {stock} + ? WHERE {sku} = ?", [change, reference]).rowcount
-                > 1
-            ):
+            if db.change(f"UPDATE {table} SET {stock} = {stock} + ? WHERE {sku} = ?", [change, reference]) > 1:
                 raise _Ambiguous(f"The table {table} has several products {reference!r}: leave one.")
 
     def _check_tables(self) -> Finding:
         try:
-            with self._reading() as db:
-                (count,) = db.execute(
-                    "SELECT count(*) FROM shop_orders WHERE shop = ?", [self._context.shop]
-                ).fetchone()
+            query = "SELECT count(*) FROM shop_orders WHERE shop = ?"
+            [(count,)] = self._rows(query, [self._context.shop])
         except ShopUnavailable as error:
             return Finding("tables", False, str(error), "Check that the file exists and its disk is not full.")
         return Finding("tables", True, f"shop_orders holds {count} orders of this shop.")
@@ -491,12 +549,38 @@ class _Ambiguous(Exception):
     """Several products have the line's reference."""
 
 
-def _path(url: str, shop: str) -> str:
-    scheme, found, path = url.partition(":///")
-    kind: Literal["sqlite"] = "sqlite"
-    if not found or scheme != kind or not path:
-        raise SettingsError(f"shops.{shop}.database {url!r} is not sqlite:///PATH.", field=f"shops.{shop}.database")
-    return path
+def _polled_by_id(db: Handle, shop: str, cursor: str) -> Polled:
+    """SQLite lets one write at a time, and never gives an id twice: they are in the order of being written."""
+    after = int(cursor) if cursor.isdecimal() else 0
+    rows = db.rows(
+        f"SELECT {SHIPMENT} WHERE shop = ? AND shop_shipments.id > ? ORDER BY shop_shipments.id LIMIT {POLL_PAGE}",
+        [shop, after],
+    )
+    return Polled(tuple(map(_shipment_event, rows)), str(rows[-1][0] if rows else after), len(rows) == POLL_PAGE)
+
+
+def _polled_by_transaction(db: Handle, shop: str, cursor: str) -> Polled:
+    """In the order of PostgreSQL's transactions, as far as all of them are over; the cursor is `transaction:id`."""
+    written_by, _, last = cursor.partition(":") if ":" in cursor else ("0", "", "0")
+    [(newest,)] = db.rows("SELECT CAST(pg_snapshot_xmax(pg_current_snapshot()) AS TEXT)")
+    if int(written_by) > int(newest):  # the database was restored into another server, whose count is lower
+        with db.transaction() as tx:
+            tx.change(
+                "UPDATE shop_shipments SET written_by = pg_current_xact_id()"
+                " WHERE written_by > pg_snapshot_xmax(pg_current_snapshot())"
+            )
+        return Polled((), "0:0", True)
+    rows = db.rows(
+        f"""
+        SELECT CAST(written_by AS TEXT), {SHIPMENT}
+        WHERE shop = ? AND (written_by, shop_shipments.id) > (CAST(? AS xid8), CAST(? AS BIGINT))
+        AND written_by < pg_snapshot_xmin(pg_current_snapshot())
+        ORDER BY written_by, shop_shipments.id LIMIT {POLL_PAGE}
+        """,
+        [shop, written_by, last],
+    )
+    cursor = f"{rows[-1][0]}:{rows[-1][1]}" if rows else f"{written_by}:{last}"
+    return Polled(tuple(_shipment_event(row[1:]) for row in rows), cursor, len(rows) == POLL_PAGE)
 
 
 def _address_values(kind: str, address: Address | None) -> dict[str, str]:
@@ -533,3 +617,16 @@ def _listed(row: tuple[Any, ...], refunded: Decimal) -> ListedOrder:
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
+
+
+SHIPMENT = """
+    shop_shipments.id, shop_order_id, reference, carrier_code, carrier_name, shop_shipments.tracking_number, tracking_url
+    FROM shop_shipments JOIN shop_orders ON shop_orders.id = shop_order_id
+"""
+
+FOR_UPDATE: Mapping[Kind, str] = {"sqlite": "", "postgresql": " FOR UPDATE"}
+
+POLLED: Mapping[Kind, Callable[[Handle, str, str], Polled]] = {
+    "sqlite": _polled_by_id,
+    "postgresql": _polled_by_transaction,
+}

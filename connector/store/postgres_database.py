@@ -6,6 +6,7 @@ whether it was committed (StoreError), which every writer of this package settle
 """
 
 import os
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -62,6 +63,8 @@ SESSION = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
+
+CREATED = re.compile(r"CREATE (?:UNIQUE )?(?:TABLE|INDEX) IF NOT EXISTS (\w+)")
 
 IN_VAIN = (
     psycopg.errors.SerializationFailure,
@@ -182,9 +185,15 @@ class PostgresDatabase:
             return
 
     def create_tables(self, statements: Sequence[str]) -> None:
+        missing = [one for one in statements if not self._is_there(CREATED.match(" ".join(one.split())))]
+        if not missing:  # creating what is there waits for those who write to it
+            return
         with self.exclusive("tables") as db:
-            for statement in statements:
+            for statement in missing:
                 db.change(in_postgres(statement))
+
+    def _is_there(self, created: "re.Match[str] | None") -> bool:
+        return created is not None and self.rows("SELECT to_regclass(?)", [created[1]]) != [(None,)]
 
     @contextmanager
     def exclusive(self, what: str) -> Iterator["_Inside"]:
