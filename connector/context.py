@@ -72,6 +72,7 @@ class Context:
                     secret=chosen.secret,
                     requests_per_minute=chosen.requests_per_minute,
                     sleep=self._sleep,
+                    clock=self.now,
                     called=partial(self.meter.called, account),
                 )
             return self._clients[account]

@@ -1,7 +1,7 @@
 """Looks whether everything is set up: accounts at Lengow, shops, toggles, and when each was last heard of."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -52,7 +52,7 @@ def _account(context: Context, account: str) -> Iterator[Finding]:
         f"Lengow does not describe: {', '.join(missing)}." if missing else f"Lengow describes {len(described)}.",
         "Check their names in the shops' `marketplaces`, or ask Lengow to connect them." if missing else "",
     )
-    yield _skew(client.now() - datetime.now(UTC))
+    yield _skew(client.skew())
     yield _last_sync(context, account)
 
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -38,10 +38,13 @@ class LengowClient:
         timeouts: Timeouts = TIMEOUTS,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         called: Callable[[str, str, str, float], None] = lambda *_: None,
     ) -> None:
-        """`sleep` and `monotonic`: how time passes between calls, for a test. `called` is told method, route, outcome
-        and seconds of each."""
+        """`sleep` and `monotonic`: how time passes between calls, for a test; `clock`: this machine's time of day.
+
+        `called` is told method, route, outcome and seconds of each.
+        """
         limiter = Limiter(requests_per_minute, now=monotonic, sleep=sleep)
         self._transport = Transport(
             base_url,
@@ -52,6 +55,7 @@ class LengowClient:
             timeouts=timeouts,
             sleep=sleep,
             monotonic=monotonic,
+            clock=clock,
             called=called,
         )
 
@@ -65,6 +69,10 @@ class LengowClient:
     def now(self) -> datetime:
         """Lengow's time, as its last answer told it."""
         return self._transport.now()
+
+    def skew(self) -> timedelta:
+        """How far Lengow's clock is ahead of this machine's; `now` does not follow one that cannot be believed."""
+        return self._transport.skew()
 
     def account_id(self) -> int:
         return self._transport.account_id()

@@ -85,6 +85,10 @@ class Answer(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
 
 
+MOST_SKEW = timedelta(days=1)
+"""A `Date` further from this machine's clock is some proxy's mistake; a zone that is set wrongly is off by less."""
+
+
 class Transport:
     """Sends requests to Lengow for one account; safe to share between threads."""
 
@@ -99,9 +103,12 @@ class Transport:
         timeouts: Timeouts = TIMEOUTS,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         called: Callable[[str, str, str, float], None] = lambda *_: None,
     ) -> None:
         """`sleep` and `monotonic` pass the time between calls; a single call always takes real time.
+
+        `clock` tells this machine's time of day.
 
         `called` is told of each: method, route, outcome (HTTP status, `lost`, `not_sent`), seconds.
         """
@@ -125,11 +132,16 @@ class Transport:
         self._token = ""
         self._token_ends = 0.0
         self._account_id = 0
-        self._clock_offset = timedelta(0)
+        self._clock = clock
+        self._skew = timedelta(0)
 
     def now(self) -> datetime:
-        """Lengow's time: this machine's clock, corrected by the `Date` of the last answer."""
-        return datetime.now(UTC) + self._clock_offset
+        """Lengow's time: this machine's clock, corrected by the `Date` of the last answer where that can be believed."""
+        return self._clock() + (self._skew if abs(self._skew) <= MOST_SKEW else timedelta(0))
+
+    def skew(self) -> timedelta:
+        """How far Lengow's clock was ahead of this machine's when it last told, to be believed or not."""
+        return self._skew
 
     def room(self, route: str) -> tuple[int, float]:
         """How many calls to this route fit the quota now, and in how many seconds the next one does."""
@@ -313,9 +325,13 @@ class Transport:
         """From `Date`, which is always in GMT (RFC 9110); what cannot be read is ignored."""
         try:
             told = parsedate_to_datetime(date_header or "").replace(tzinfo=UTC)
-            self._clock_offset = told - datetime.now(UTC)
+            skew = told - self._clock()
         except (ValueError, TypeError, OverflowError):
             return
+        if abs(skew) > MOST_SKEW >= abs(self._skew):
+            hours = round(skew.total_seconds() / 3600)
+            log.warning("Lengow's clock is not believed", extra={"account": self._account, "hours_ahead": hours})
+        self._skew = skew
 
     def _raise_for_status(self, answer: Answer, route: str, *, safe: bool) -> None:
         """Each error shape of reference §1.5 becomes one exception. What is not `safe` and may be done passes."""

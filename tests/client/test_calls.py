@@ -27,7 +27,9 @@ def account(sandbox):
 
 @pytest.fixture
 def client(make_client, sandbox, account):
-    return make_client(sandbox.url, access_token=Secret(account.access_token), secret=Secret(account.secret))
+    return make_client(
+        sandbox.url, access_token=Secret(account.access_token), secret=Secret(account.secret), clock=lambda: START
+    )
 
 
 def names(page):
@@ -225,15 +227,34 @@ def test_rate_limits_tell_the_credit_of_each_route(client, sandbox):
 
 
 class TestLengowsClock:
-    def test_is_this_machines_before_any_answer(self, client):
-        assert abs(client.now() - datetime.now(UTC)) < timedelta(seconds=5)
+    def test_is_this_machines_before_any_answer(self, make_client):
+        assert abs(make_client("http://127.0.0.1:9").now() - datetime.now(UTC)) < timedelta(seconds=5)
 
     def test_is_learnt_from_each_answer(self, client, sandbox):
         client.me()
         assert abs(client.now() - sandbox.now()) < timedelta(seconds=5)
-        sandbox.advance(days=2)
+        sandbox.advance(hours=11)
         client.me()
         assert abs(client.now() - sandbox.now()) < timedelta(seconds=5)
+
+    @pytest.mark.parametrize("hours", [-11, -2, 0, 2, 23])
+    def test_is_followed_wherever_this_machines_clock_stands(self, make_client, hours):
+        with serving() as lengow:
+            lengow.answers("GET", "/me", reply({}, Date="Tue, 01 Sep 2026 08:00:00 GMT"))
+            client = make_client(lengow.url, clock=lambda: START + timedelta(hours=hours))
+            client.me()
+        assert abs(client.now() - START) < timedelta(seconds=5)
+
+    @pytest.mark.parametrize("date", ["Sat, 01 Jan 2050 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"])
+    def test_is_not_believed_when_it_is_far_from_this_machines(self, make_client, caplog, date):
+        with serving() as lengow:
+            lengow.answers("GET", "/me", reply({}, Date=date))
+            client = make_client(lengow.url, clock=lambda: START)
+            client.me()
+            client.me()
+        assert client.now() == START
+        assert abs(client.skew()) > timedelta(days=365)
+        assert [one.message for one in caplog.records].count("Lengow's clock is not believed") == 1
 
     @pytest.mark.parametrize(
         "date",
@@ -245,7 +266,7 @@ class TestLengowsClock:
     def test_is_universal_time(self, make_client, date):
         with serving() as lengow:
             lengow.answers("GET", "/me", reply({}, Date=date))
-            client = make_client(lengow.url)
+            client = make_client(lengow.url, clock=lambda: START + timedelta(hours=3))
             client.me()
         assert abs(client.now() - START) < timedelta(seconds=5)
 
