@@ -37,6 +37,9 @@ class Host:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.db = sqlite3.connect(path, isolation_level=None)
+        self.fill()
+
+    def fill(self) -> None:
         self.db.execute("CREATE TABLE products (sku TEXT, stock INTEGER)")
         self.db.executemany(
             "INSERT INTO products VALUES (?, 500)",
