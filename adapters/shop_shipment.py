@@ -23,6 +23,7 @@ class _Order(msgspec.Struct):
 
 class _Line(msgspec.Struct):
     order_line_id: Text = None
+    quantity: int | float | str | None = None
 
 
 class _Shipment(msgspec.Struct):
@@ -71,6 +72,7 @@ def event_of(body: bytes) -> Event:
             shop_order_id=order_id,
             reference=reference,
             line_ids=_line_ids(data.lines),
+            quantities=_quantities(data.lines),
             raw_kind=envelope.type,
         )
     return _shipment(envelope.type, data.shipment, order_id, reference)
@@ -98,8 +100,26 @@ def _shipment(kind: str, shipment: _Shipment | None, order_id: str, reference: s
             url=clean(shipment.tracking_url),
         ),
         line_ids=_line_ids(shipment.lines),
+        quantities=_quantities(shipment.lines),
+        parcel=clean(shipment.id),
         raw_kind=kind,
     )
+
+
+def _quantities(lines: list[_Line]) -> dict[str, int]:
+    """Pieces by line, where they are told: all of a line is the line, the connector sees to that."""
+    told = [(clean(line.order_line_id), line.quantity) for line in lines if line.quantity not in (None, "")]
+    return {line_id: _pieces(quantity) for line_id, quantity in told if line_id}
+
+
+def _pieces(quantity: int | float | str | None) -> int:
+    try:
+        pieces = float(quantity or 0)
+    except (ValueError, OverflowError):
+        pieces = 0.0
+    if not (pieces.is_integer() and pieces > 0):
+        raise PayloadInvalid(f"{str(quantity)[:50]!r} is not a number of pieces.", field="lines.quantity")
+    return int(pieces)
 
 
 def _line_ids(lines: list[_Line]) -> tuple[str, ...]:

@@ -265,6 +265,8 @@ def _handle(context: Context, shop: str, event: Event, *, dry_run: bool = False)
     if package is None or stored is None:
         raise OrderUnknown(f"The shop {shop} has no order {event.shop_order_id or event.reference}.", shop=shop)
     order_id = stored.order.id
+    if event.shop_order_id and package.shop_order_id and event.shop_order_id != package.shop_order_id:
+        return _Handled(EventState.IGNORED, "another_shop_order", event.shop_order_id, order_id)
     told = [event]
     if event.kind == "changed":
         told = list(context.adapter(shop).shipments_of(package.shop_order_id))

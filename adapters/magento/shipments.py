@@ -1,7 +1,7 @@
 """Shipments as Magento tells them: one event a track, or one of a shipment that has none (§3.6)."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lengow.adapters.magento.api import Row
 from lengow.adapters.magento.facts import CARRIER_CUSTOM
@@ -22,11 +22,15 @@ def shipments_in(view: View, shipments: Iterable[Row], settings: MagentoSettings
     found = []
     for shipment in shipments:
         tracks = tracked(shipment)
-        lines = _lines_of(view, shipment)
+        lines, quantities = _lines_of(view, shipment)
+        if lines is None:
+            continue
         trackings = [_tracking(track) for track in tracks]
+        if quantities:
+            trackings = trackings[:1]  # which pieces are in which of several parcels, Magento does not tell
         if not trackings and settings.shipped_without_tracking:
             trackings = [Tracking()]
-        found += [_event(view, shipment, reference, tracking, lines) for tracking in trackings]
+        found += [_event(view, shipment, reference, tracking, lines, quantities) for tracking in trackings]
     return list({event.id: event for event in found}.values())
 
 
@@ -39,7 +43,14 @@ def event_id(order_id: str, shipment_id: str, tracking_number: str) -> str:
     return f"{order_id}-{shipment_id}-{hashlib.sha256(tracking_number.encode()).hexdigest()[:16]}"
 
 
-def _event(view: View, shipment: View, reference: str, tracking: Tracking, lines: tuple[str, ...]) -> Event:
+def _event(
+    view: View,
+    shipment: View,
+    reference: str,
+    tracking: Tracking,
+    lines: tuple[str, ...],
+    quantities: Mapping[str, int],
+) -> Event:
     order_id, shipment_id = text(view.get("entity_id")), text(shipment.get("entity_id"))
     return Event(
         id=event_id(order_id, shipment_id, tracking.number),
@@ -48,6 +59,8 @@ def _event(view: View, shipment: View, reference: str, tracking: Tracking, lines
         reference=reference,
         tracking=tracking,
         line_ids=lines,
+        quantities=dict(quantities),
+        parcel=shipment_id,
         raw_kind=f"shipment {shipment_id}",
     )
 
@@ -60,11 +73,17 @@ def _tracking(track: View) -> Tracking:
     return Tracking(code, title, number)
 
 
-def _lines_of(view: View, shipment: View) -> tuple[str, ...]:
-    """Lengow's ids of the lines that are wholly in a shipment; none where it is all of the order."""
+def _lines_of(view: View, shipment: View) -> tuple[tuple[str, ...] | None, dict[str, int]]:
+    """Lengow's ids of the lines in a shipment, none where it is all of the order, and the pieces of those that are in it
+    only in part. None: nothing in it is ours.
+    """
     items = rows(view.get("items"))
     sent = {str(row.get("order_item_id")): decimal(row.get("qty")) for row in rows(shipment.get("items"))}
-    whole = [one for one in items if sent.get(str(one.get("item_id")), 0) >= decimal(one.get("qty_ordered"))]
-    if len(whole) == len(items) or not whole:
-        return ()
-    return tuple(line for line in (text(one.get("ext_order_item_id")) for one in whole) if line)
+    inside = [one for one in items if sent.get(str(one.get("item_id")), 0) > 0]
+    parts = [one for one in inside if sent[str(one["item_id"])] < decimal(one.get("qty_ordered"))]
+    if len(inside) == len(items) and not parts:
+        return (), {}
+    lines = tuple(filter(None, (text(one.get("ext_order_item_id")) for one in inside)))
+    quantities = {text(one.get("ext_order_item_id")): int(sent[str(one["item_id"])]) for one in parts}
+    whole_pieces = {line_id: pieces for line_id, pieces in quantities.items() if line_id and pieces}
+    return lines or None, whole_pieces

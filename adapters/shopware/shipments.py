@@ -36,8 +36,11 @@ def shipments_of_delivery(view: View, delivery: View, settings: ShopwareSettings
     numbers = [number for number in map(text, codes if isinstance(codes, list) else ()) if number]
     if not numbers and settings.shipped_without_tracking:
         numbers = [""]
-    lines = () if alone else _lines_of(view, delivery)
-    events = [_event(view, _tracking(delivery, number), lines) for number in numbers]
+    lines, quantities = ((), {}) if alone else _lines_of(view, delivery)
+    if quantities:
+        numbers = numbers[:1]  # which pieces are in which of several parcels, Shopware does not tell
+    parcel = text(delivery.get("id")) if len(numbers) == 1 else ""
+    events = [_event(view, _tracking(delivery, number), lines, quantities, parcel) for number in numbers]
     return list({event.id: event for event in events}.values())
 
 
@@ -45,9 +48,12 @@ def is_news(view: View) -> bool:
     return bool(reference_of(view)) and custom(view).get(SHIPPED) != "yes"
 
 
-def _event(view: View, tracking: Tracking, line_ids: Sequence[str]) -> Event:
+def _event(
+    view: View, tracking: Tracking, line_ids: Sequence[str], quantities: Mapping[str, int], parcel: str
+) -> Event:
     """Its id comes from what it tells, so that webhook and polling give one."""
-    facts = msgspec.json.encode([tracking, sorted(line_ids)])
+    told = [tracking, sorted(line_ids), *([parcel, sorted(quantities.items())] if quantities else [])]
+    facts = msgspec.json.encode(told)
     return Event(
         id=f"{view['id']}-{hashlib.sha256(facts).hexdigest()[:24]}",
         kind="shipment",
@@ -55,6 +61,8 @@ def _event(view: View, tracking: Tracking, line_ids: Sequence[str]) -> Event:
         reference=reference_of(view),
         tracking=tracking,
         line_ids=tuple(line_ids),
+        quantities=dict(quantities),
+        parcel=parcel,
         raw_kind="order_delivery shipped",
     )
 
@@ -69,9 +77,22 @@ def _tracking(delivery: View, number: str) -> Tracking:
     return Tracking(carrier_name=name, number=number, url=url)
 
 
-def _lines_of(view: View, delivery: View) -> tuple[str, ...]:
-    """Lengow's ids of the lines in a delivery. Lines without one (added in the shop) are nobody's."""
-    lines = {row.get("id"): row.get("payload") for row in rows(view.get("lineItems"))}
-    payloads = [lines.get(row.get("orderLineItemId")) for row in rows(delivery.get("positions"))]
-    found = [text(payload.get(LINE_ID)) for payload in payloads if isinstance(payload, dict)]
-    return tuple(line for line in found if line)
+def _lines_of(view: View, delivery: View) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Lengow's ids of the lines in a delivery, and the pieces of those that are in it only in part.
+
+    Lines without an id (added in the shop) are nobody's.
+    """
+    lines = {row.get("id"): row for row in rows(view.get("lineItems"))}
+    line_ids, quantities = [], {}
+    for position in rows(delivery.get("positions")):
+        line = lines.get(position.get("orderLineItemId"), {})
+        payload = line.get("payload")
+        line_id = text(payload.get(LINE_ID)) if isinstance(payload, dict) else ""
+        if not line_id:
+            continue
+        line_ids.append(line_id)
+        price = position.get("price")
+        pieces, ordered = price.get("quantity") if isinstance(price, dict) else None, line.get("quantity")
+        if isinstance(pieces, int) and isinstance(ordered, int) and 0 < pieces < ordered:
+            quantities[line_id] = pieces
+    return tuple(line_ids), quantities

@@ -70,7 +70,7 @@ def shipments_in(view: Row, settings: WooCommerceSettings, fulfilments: Sequence
     if not reference_of(view) or meta_of(view, SHIPPED) == "yes":
         return []
     found = (
-        [_event(view, tracking, lines, "fulfillment") for tracking, lines in _by_fulfilment(view, fulfilments)]
+        _by_fulfilment(view, fulfilments)
         or [_event(view, tracking, (), "meta") for tracking in _in_metas(view, settings)]
         or [_event(view, tracking, lines, "line meta") for tracking, lines in _in_lines(view)]
     )
@@ -83,9 +83,18 @@ def clean_text(value: Any) -> str:
     return clean(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def _event(view: Row, tracking: Tracking, line_ids: Sequence[str], raw_kind: str) -> Event:
+def _event(
+    view: Row,
+    tracking: Tracking,
+    line_ids: Sequence[str],
+    raw_kind: str,
+    *,
+    quantities: Mapping[str, int] | None = None,
+    parcel: str = "",
+) -> Event:
     """Its id comes from what it tells, so that webhook and polling give one."""
-    facts = msgspec.json.encode([tracking, sorted(line_ids)])
+    told = [tracking, sorted(line_ids), *([parcel, sorted(quantities.items())] if quantities else [])]
+    facts = msgspec.json.encode(told)
     return Event(
         id=f"{view['id']}-{hashlib.sha256(facts).hexdigest()[:24]}",
         kind="shipment",
@@ -93,6 +102,8 @@ def _event(view: Row, tracking: Tracking, line_ids: Sequence[str], raw_kind: str
         reference=reference_of(view),
         tracking=tracking,
         line_ids=tuple(line_ids),
+        quantities=dict(quantities or {}),
+        parcel=parcel,
         raw_kind=raw_kind,
     )
 
@@ -124,27 +135,28 @@ def _in_lines(view: Row) -> list[tuple[Tracking, tuple[str, ...]]]:
     return [(tracking, tuple(lines)) for tracking, lines in together.items()]
 
 
-def _by_fulfilment(view: Row, fulfilments: Sequence[Row]) -> list[tuple[Tracking, tuple[str, ...]]]:
-    """A line is shipped with the fulfilment that makes it whole: the marketplace knows no part of a line."""
+def _by_fulfilment(view: Row, fulfilments: Sequence[Row]) -> list[Event]:
+    """Each fulfilment with its lines, and the pieces of those that it holds only a part of."""
     lines = {line.get("id"): line for line in items(view, "line_items")}
-    done: dict[Any, int] = {}
-    shipped = []
+    found = []
     for fulfilment in fulfilments:
         if fulfilment.get("date_deleted") or fulfilment.get("is_fulfilled") not in (True, "1", 1):
             continue
         metas = {str(one.get("key")): one.get("value") for one in items(fulfilment, "meta_data")}
-        whole = []
+        line_ids, quantities = [], {}
         for item in _dicts(metas.get("_items")):
-            line = lines.get(item.get("item_id"))
-            if line is None or not isinstance(item.get("qty"), int):
+            line, pieces = lines.get(item.get("item_id")), item.get("qty")
+            line_id = clean_text(meta_of(line, LINE_ID)) if line is not None else ""
+            if line is None or not line_id or not isinstance(pieces, int) or pieces < 1:
                 continue
-            before = done.get(line["id"], 0)
-            done[line["id"]] = before + item["qty"]
-            if before < line["quantity"] <= done[line["id"]]:
-                whole.append(clean_text(meta_of(line, LINE_ID)))
-        if any(whole):
-            shipped.append((_tracking(metas, FULFILMENT_FIELDS), tuple(filter(None, whole))))
-    return shipped
+            line_ids.append(line_id)
+            if pieces < line["quantity"]:
+                quantities[line_id] = pieces
+        if line_ids:
+            tracking = _tracking(metas, FULFILMENT_FIELDS)
+            parcel = clean_text(fulfilment.get("id"))
+            found.append(_event(view, tracking, line_ids, "fulfillment", quantities=quantities, parcel=parcel))
+    return found
 
 
 def _tracking(values: Row, names: TrackingMeta) -> Tracking:

@@ -59,6 +59,26 @@ def test_a_part_confirms_its_lines(shop: ContractMagento, adapter: MagentoAdapte
     assert [event.line_ids for event in adapter.shipments_of(made.id)] == [("A-1-1",), ("A-1-2",)]
 
 
+def test_a_part_of_a_line_confirms_its_pieces(shop: ContractMagento, adapter: MagentoAdapter) -> None:
+    made = created(adapter, new_order("A-1", [("PLATE", 1, "5.00"), ("BOWL", 3, "9.00")]))
+    [plate, bowl] = shop.standin.data.orders[int(made.id)]["items"]
+    shop.standin.ship(int(made.id), DHL, items={bowl["item_id"]: 1})
+    rest = {**DHL, "track_number": "2"}
+    shop.standin.ship(int(made.id), rest, {**DHL, "track_number": "3"}, items={plate["item_id"]: 1, bowl["item_id"]: 2})
+    first, second = adapter.shipments_of(made.id)
+    assert (first.line_ids, first.quantities) == (("A-1-2",), {"A-1-2": 1})
+    assert (second.line_ids, second.quantities, second.tracking.number) == (("A-1-1", "A-1-2"), {"A-1-2": 2}, "2")
+    assert first.parcel != second.parcel
+
+
+def test_only_a_part_of_the_only_line_is_not_the_order(shop: ContractMagento, adapter: MagentoAdapter) -> None:
+    made = created(adapter, new_order("A-1", [("BOWL", 3, "9.00")]))
+    [bowl] = shop.standin.data.orders[int(made.id)]["items"]
+    shop.standin.ship(int(made.id), DHL, items={bowl["item_id"]: 2})
+    [event] = adapter.shipments_of(made.id)
+    assert (event.line_ids, event.quantities) == (("A-1-1",), {"A-1-1": 2})
+
+
 def test_shipped_without_a_track_counts_where_it_is_set_so(shop: ContractMagento) -> None:
     adapter = shop.adapter()
     made = created(adapter, new_order("A-1", [("PLATE", 1, "5.00")]))

@@ -98,6 +98,19 @@ def test_of_several_deliveries_each_has_its_lines(shop: ContractShopware, adapte
     assert told.kind == "changed", "the event does not tell which delivery it is about"
 
 
+def test_of_a_line_in_two_deliveries_each_has_its_pieces(shop: ContractShopware, adapter: ShopwareAdapter) -> None:
+    order_id = sold(adapter)
+    second_delivery(shop, order_id)
+    data = shop.standin.data
+    line = data.one("order_line_item", orderId=order_id, position=1)
+    position = data.one("order_delivery_position", orderLineItemId=line["id"])
+    position["price"] = {**position["price"], "quantity": 1}
+    data.insert("order_delivery_position", {**position, "id": "c" * 32, "orderDeliveryId": "b" * 32})
+    shop.standin.move("order_delivery", "b" * 32, "ship")
+    [event] = adapter.shipments_of(order_id)
+    assert (set(event.line_ids), event.quantities, event.parcel) == ({"A-1-1", "A-1-2"}, {"A-1-1": 1}, "b" * 32)
+
+
 def test_orders_of_the_shop_itself_are_none_of_ours(shop: ContractShopware, adapter: ShopwareAdapter) -> None:
     order_id = sold(adapter)
     row = shop.standin.data.tables["order"][order_id]

@@ -254,11 +254,14 @@ def test_a_fulfilment_is_asked_for_because_the_webhook_does_not_hold_it(
     shop.standin.fulfil(order_id, {first.id: 1}, "la-poste-colissimo", "6A1", "https://t.example.com/6A1")
     [event] = told(adapter, shop, order_id)
     assert (event.kind, event.shop_order_id) == ("changed", str(order_id))
-    assert adapter.shipments_of(str(order_id)) == [], "half of a line is no shipment to a marketplace"
+    [part] = adapter.shipments_of(str(order_id))
+    assert (part.line_ids, part.quantities) == (("R-1-1",), {"R-1-1": 1})
     shop.standin.fulfil(order_id, {first.id: 1, second.id: 1}, "dpd", "D2")
-    [event] = adapter.shipments_of(str(order_id))
-    assert (event.tracking, event.line_ids) == (Tracking("dpd", number="D2"), ("R-1-1", "R-1-2"))
-    assert [one.id for one in adapter.shipments_since("").events] == [event.id]
+    [again, rest] = adapter.shipments_of(str(order_id))
+    assert (rest.tracking, rest.line_ids) == (Tracking("dpd", number="D2"), ("R-1-1", "R-1-2"))
+    assert rest.quantities == {"R-1-1": 1}
+    assert (again, part.parcel != rest.parcel) == (part, True)
+    assert [one.id for one in adapter.shipments_since("").events] == [part.id, rest.id]
 
 
 def test_fulfilments_of_separate_lines_are_separate_shipments(

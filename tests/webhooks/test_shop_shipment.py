@@ -28,6 +28,8 @@ def test_the_worked_example():
             url="https://track.example.com/6A00000000001",
         ),
         line_ids=("2001",),
+        quantities={"2001": 2},
+        parcel="887",
         raw_kind="shipment.created",
     )
 
@@ -95,6 +97,16 @@ def test_lines_are_known_by_their_ids(lines, ids):
 
 
 @pytest.mark.parametrize(
+    ("quantity", "quantities"),
+    [(2, {"a": 2}), ("2", {"a": 2}), (2.0, {"a": 2}), ("2.0000", {"a": 2}), (None, {}), ("", {})],
+)
+def test_pieces_of_a_line_are_read_however_they_are_written(quantity, quantities):
+    lines = [{"order_line_id": "a", "quantity": quantity}]
+    assert event_of(event(shipment=shipment(lines=lines))).quantities == quantities
+    assert event_of(event("order.refunded", lines=lines)).quantities == quantities
+
+
+@pytest.mark.parametrize(
     ("body", "words"),
     [
         pytest.param(b"", "not an event", id="nothing"),
@@ -116,6 +128,19 @@ def test_lines_are_known_by_their_ids(lines, ids):
         pytest.param(event(shipment=shipment(id="\x00")), "shipment.id", id="shipment with a blank id"),
         pytest.param(event(shipment=shipment(tracking_url={})), "tracking_url", id="address is an object"),
         pytest.param(event(shipment=shipment(lines=None)), "lines", id="lines are null"),
+        *(
+            pytest.param(
+                event(shipment=shipment(lines=[{"order_line_id": "a", "quantity": quantity}])), "pieces", id=name
+            )
+            for quantity, name in (
+                (0, "none"),
+                (-1, "less"),
+                (0.5, "half"),
+                ("two", "a word"),
+                ("nan", "nan"),
+                ("inf", "inf"),
+            )
+        ),
     ],
 )
 def test_what_the_contract_does_not_allow_is_refused_with_its_name(body, words):
