@@ -40,7 +40,11 @@ class Merchant:
             "platform": "generic",
             "webhook_secrets": (Secret(WEBHOOK_SECRET),),
             "call_timeout": 0.2,
-            **{key: value for key, value in self.options.items() if key not in ("account", "lease_seconds", "mail")},
+            **{
+                key: value
+                for key, value in self.options.items()
+                if key not in ("account", "lease_seconds", "mail", "sections", "store")
+            },
         }
         shop["options"] = {"database": f"sqlite:///{self.shop_database}", **shop.get("options", {})}
         return Settings(
@@ -54,9 +58,12 @@ class Merchant:
             },
             shops={"b2c": Shop(account=self.name, **shop)},
             store=Store(
-                url=f"sqlite:///{self.folder / 'lengow.db'}", lease_seconds=self.options.get("lease_seconds", 120)
+                url=f"sqlite:///{self.folder / 'lengow.db'}",
+                lease_seconds=self.options.get("lease_seconds", 120),
+                **self.options.get("store", {}),
             ),
             mail=self.options.get("mail"),
+            sections=self.options.get("sections", {}),
         )
 
     @property
