@@ -300,33 +300,6 @@ class GenericAdapter:
             found += [dict(zip(ORDER_COLUMNS, row, strict=True)) for row in rows]
         return found
 
-    def erase_buyers(self, references: Sequence[str]) -> None:
-        emptied = ", ".join(f"{column} = ''" for column in ERASED_COLUMNS)
-        tracking = "carrier_name = '', tracking_number = '', tracking_url = ''"
-        try:
-            with self._connections.transaction() as db:
-                for reference in references:
-                    which = [self._context.shop, reference]
-                    db.execute(f"UPDATE shop_orders SET {emptied} WHERE shop = ? AND reference = ?", which)
-                    db.execute(
-                        f"UPDATE shop_shipments SET {tracking} WHERE shop_order_id IN"
-                        " (SELECT id FROM shop_orders WHERE shop = ? AND reference = ?)",
-                        which,
-                    )
-        except StoreError as error:
-            raise ShopUnavailable(str(error), shop=self._context.shop) from error
-
-    def export_buyers(self, references: Sequence[str]) -> Sequence[Mapping[str, Any]]:
-        found = []
-        with self._reading() as db:
-            for reference in references:
-                rows = db.execute(
-                    "SELECT * FROM shop_orders WHERE shop = ? AND reference = ?", [self._context.shop, reference]
-                )
-                names = [one[0] for one in rows.description]
-                found += [dict(zip(names, row, strict=True)) for row in rows]
-        return found
-
     def connect(self, url: str) -> Sequence[Finding]:
         return [Finding("webhook", True, f"Nothing is registered: have the host send Standard Webhooks to {url}.")]
 

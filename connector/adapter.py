@@ -7,7 +7,7 @@ Adapters are found by entry points (group `lengow.adapters`): the value is a cla
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -281,6 +281,17 @@ class Adapter(Protocol):
         """Reachability, rights, versions: for a person who sets the shop up. Never raises: what fails is a finding."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class KeepsBuyers(Protocol):
+    """What an adapter has besides where the shop is beside the connector, and has no way of its own to erase buyers."""
+
+    def erase_buyers(self, references: Sequence[str]) -> None:
+        """Empty names, addresses and parcel numbers of the orders with these references. Safe to repeat."""
+
+    def export_buyers(self, references: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """Everything that is kept of these orders, one mapping an order."""
 
 
 def adapter_class(platform: str) -> type[Adapter]:

@@ -29,6 +29,7 @@ from lengow.connector.mending import dismiss_order, match_product, reimport_orde
 from lengow.connector.model import ActionState, ChangeState, OrderState, StepKind
 from lengow.connector.one_order import sync_order
 from lengow.connector.reconciling import reconcile_account
+from lengow.connector.privacy import Erasure, erase_buyer, export_buyer
 from lengow.connector.recorder import Preview, PreviewedChange, Recorder
 from lengow.connector.rules import Suggestion, suggest_carriers
 from lengow.connector.settings import TOGGLES, Settings, refuse_unsupported_toggle
@@ -36,6 +37,7 @@ from lengow.connector.signals import Signals
 from lengow.connector.steps import (
     run_creations,
     run_digest,
+    run_erasure,
     run_events,
     run_follows,
     run_import,
@@ -392,6 +394,17 @@ class Connector:
             self._context.meter.delivered(shop, outcome)
         return receipt
 
+    def export_buyer(self, email: str) -> dict[str, Any]:
+        """Everything that is held on the buyer with this e-mail address, in what JSON can say."""
+        return export_buyer(self._context, email)
+
+    def erase_buyer(self, email: str, *, who: str = OPERATOR, dry_run: bool = False) -> list[Erasure]:
+        """Erase what is held on a buyer, except of orders still to be delivered; amounts, ids and journal stay.
+
+        With `dry_run` only the plan. What is done cannot be undone.
+        """
+        return erase_buyer(self._context, email, who=who, dry_run=dry_run)
+
     def problems(self) -> tuple[Problem, ...]:
         """What keeps the connector from its work: the store cannot be written, nobody runs the schedule."""
         return self._health.problems()
@@ -681,6 +694,7 @@ class Connector:
         done = self._work(account, imported, errors, report=report)
         errors.of("work", lambda: run_works(context, account, force=True))
         errors.of("digest", lambda: run_digest(context, account))
+        errors.of("erase", lambda: run_erasure(context))
         return msgspec.structs.replace(done, errors=tuple(errors.texts))
 
     def _work(self, account: str, imported: Imported | None, errors: "_Errors", *, report: bool) -> AccountRound:

@@ -227,6 +227,7 @@ class StepKind(StrEnum):
     SEND = "send"
     OUTCOMES = "outcomes"
     DIGEST = "digest"
+    ERASE = "erase"
     WORK = "work"
     """Of another package: its subject is `NAME/ACCOUNT`, by `connector/works.py`."""
 

@@ -51,7 +51,7 @@ REASONS: dict[str, Reason] = {
         "Nothing; follow it at Lengow.",
     ),
     "anonymized": Reason(
-        "The buyer's data was erased at Lengow, so the order cannot be delivered.", "Nothing; follow it at Lengow."
+        "The buyer's data was erased, at Lengow or here, so the order cannot be delivered.", "Nothing; follow it at Lengow."
     ),
     "no_lines": Reason("The order has no lines.", "Look at it on the marketplace; it is read again when it changes."),
     "before_start_date": Reason(

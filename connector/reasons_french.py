@@ -43,7 +43,7 @@ REASONS_FRENCH: dict[str, Reason] = {
         "Rien ; la suivre chez Lengow.",
     ),
     "anonymized": Reason(
-        "Les données de l’acheteur ont été effacées chez Lengow : la commande ne peut plus être livrée.",
+        "Les données de l’acheteur ont été effacées, chez Lengow ou ici : la commande ne peut plus être livrée.",
         "Rien ; la suivre chez Lengow.",
     ),
     "no_lines": Reason(

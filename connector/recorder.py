@@ -12,6 +12,7 @@ import msgspec
 
 from lengow.connector.context import Context
 from lengow.connector.decode import Identity, amended_fields, decode_order, identify, pack_order, unpack_order
+from lengow.connector.erasure import without_buyer
 from lengow.connector.errors import OrderUndecodable
 from lengow.connector.following import Planned, plan_changes, tell_change, write_changes
 from lengow.connector.model import ChangeState, Order, OrderState, Package, StepKind
@@ -187,8 +188,9 @@ class Recorder:
         stored = reading.orders_named(self._account, list(changed))
         kept = reading.records([one.order.id for one in stored.values()])
         records = []
-        for name, (identity, raw) in changed.items():
+        for name, (identity, sent) in changed.items():
             one = stored.get(name)
+            raw = without_buyer(sent) if one is not None and one.order.erased_at else sent
             before = kept[one.order.id] if one else None
             amended = amended_fields(before.raw, raw) if before else []
             if before is not None and before.unreadable is None and not amended and not anew:
@@ -368,6 +370,7 @@ class _Record:
             received_at=stored.order.received_at if stored else self._now,
             changed_at=self._now,
             shop=self._shop(order) if order else "",
+            erased_at=stored.order.erased_at if stored else None,
         )
 
     def _shop(self, order: Order) -> str:

@@ -12,6 +12,7 @@ from lengow.connector.model import StepKind
 from lengow.connector.steps import (
     run_creations,
     run_digest,
+    run_erasure,
     run_events,
     run_follows,
     run_import,
@@ -45,7 +46,7 @@ class Runner:
             self._spawn(f"lengow-import-{account}", partial(self._import_round, account))
             self._spawn(f"lengow-send-{account}", partial(run_sends, context, account))
             self._spawn(f"lengow-report-{account}", partial(run_reports, context, account))
-            self._spawn(f"lengow-upkeep-{account}", partial(run_digest, context, account))
+            self._spawn(f"lengow-upkeep-{account}", partial(self._upkeep_round, account))
             self._spawn(f"lengow-work-{account}", partial(run_works, context, account))
         for shop in context.settings.shops:
             self._spawn(f"lengow-create-{shop}", partial(run_creations, context, shop))
@@ -82,6 +83,10 @@ class Runner:
         run_import(self._context, account, StepKind.IMPORT)
         run_import(self._context, account, StepKind.IMPORT_DAILY)
         run_outcomes(self._context, account)
+
+    def _upkeep_round(self, account: str) -> None:
+        run_digest(self._context, account)
+        run_erasure(self._context)
 
     def _events_round(self, shop: str) -> None:
         run_poll(self._context, shop)

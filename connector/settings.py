@@ -43,6 +43,7 @@ RANGES = {
     "port": (0, 65_535),
     "timeout": (0, 60),
     "every_minutes": (60, 7 * 24 * 60),
+    "keep_personal_data_days": (0, 3650),
 }
 """The least and the most that a number may be."""
 
@@ -179,6 +180,8 @@ class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`sqlite:///PATH` or `postgresql://…`, or `env:NAME` or `file:PATH` that holds it."""
     lease_seconds: float = 120
     """How long a worker may hold a step before another takes it over; longer than any call to a shop."""
+    keep_personal_data_days: float = 180
+    """When a buyer's data is erased after the last change of his order; 0: never."""
 
     def __repr__(self) -> str:
         """Without the password of the URL."""

@@ -16,6 +16,7 @@ from lengow.connector.importer import Imported, Progress, decide_again, import_o
 from lengow.connector.marketplaces import REFRESH_AFTER, refresh_marketplaces
 from lengow.connector.model import OrderState, StepKind
 from lengow.connector.outcomes import poll_outcomes
+from lengow.connector.privacy import erase_old
 from lengow.connector.reporting import report_order
 from lengow.connector.retry import retry_after, steady_pause
 from lengow.connector.sending import send_due
@@ -30,8 +31,11 @@ LONGEST_NAP = 0.25
 SOON = timedelta(minutes=15)
 """How old the marketplaces' descriptions may be while an order waits for a new one."""
 
+EVERYTHING = "all"
+"""The subject of the one step that erases."""
+
 SCHEDULED = (StepKind.IMPORT, StepKind.IMPORT_DAILY)
-RECURRING = (*SCHEDULED, StepKind.POLL, StepKind.OUTCOMES, StepKind.DIGEST, StepKind.WORK)
+RECURRING = (*SCHEDULED, StepKind.POLL, StepKind.OUTCOMES, StepKind.DIGEST, StepKind.ERASE, StepKind.WORK)
 """Never held: they come round again whatever happens."""
 
 
@@ -41,6 +45,7 @@ def schedule(context: Context, account: str) -> None:
     steps = [NewStep(kind, account, now, account=account) for kind in SCHEDULED]
     polled = [shop for shop in context.settings.shops_of(account) if context.capabilities(shop).polling]
     steps += [NewStep(StepKind.POLL, shop, now, account=account, shop=shop) for shop in polled]
+    steps.append(NewStep(StepKind.ERASE, EVERYTHING, now))
     if context.settings.accounts[account].digest:
         steps.append(NewStep(StepKind.DIGEST, account, now, account=account))
     works = works_of(context.settings)
@@ -156,6 +161,17 @@ def run_works(context: Context, account: str, *, force: bool = False) -> int:
     return done
 
 
+def run_erasure(context: Context) -> bool:
+    """Erase old personal data of all accounts, if it is due."""
+    step = _claim_one(context, StepKind.ERASE, subject=EVERYTHING)
+
+    def erase(context: Context, step: Step) -> bool:
+        erase_old(context, step)
+        return True
+
+    return step is not None and _run(context, erase, step)
+
+
 def run_digest(context: Context, account: str, *, force: bool = False) -> DigestSent | None:
     """Send the account's digest, if it is due (with `force`: now) and something is new; None when it was not due."""
     step = _claim_one(context, StepKind.DIGEST, account=account, force=force)
@@ -183,6 +199,8 @@ def run_one(context: Context, kind: StepKind, subject: str) -> bool:
     if kind is StepKind.SEND:
         action = context.store.action(int(subject))
         return action is not None and send_due(context, action.account, context.calls, subject=subject).claimed > 0
+    if kind is StepKind.ERASE:
+        return run_erasure(context)
     if kind is StepKind.DIGEST:
         return run_digest(context, subject) is not None
     handlers: dict[StepKind, Callable[[Context, Step], bool]] = {

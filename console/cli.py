@@ -17,6 +17,7 @@ from lengow.console.commands.feed import feed
 from lengow.console.commands.orders import orders
 from lengow.console.commands.products import products
 from lengow.console.commands.reconcile import reconcile
+from lengow.console.commands.privacy import privacy
 from lengow.console.commands.rounds import run, serve, sync
 from lengow.console.commands.shop import doctor, shop
 from lengow.console.commands.steps import steps
@@ -76,6 +77,7 @@ for command in (
     digest,
     feed,
     doctor,
+    privacy,
     sandbox,
     demo,
 ):

@@ -37,7 +37,7 @@ def moment_of(text: str | None) -> datetime | None:
 
 def order_of(row: Sequence[Any]) -> OrderRow:
     fields = dict(zip(OrderRow.__struct_fields__, row, strict=True))
-    for name in ("ordered_at", "updated_at", "ship_by", "received_at", "changed_at"):
+    for name in ("ordered_at", "updated_at", "ship_by", "received_at", "changed_at", "erased_at"):
         fields[name] = moment_of(fields[name])
     fields["state"] = OrderState(fields["state"])
     return OrderRow(**fields)

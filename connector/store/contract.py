@@ -186,6 +186,22 @@ class Reading(Protocol):
     def count_events(self) -> dict[tuple[str, EventState], int]:
         """By shop and state."""
 
+    def orders_to_erase(self, before: datetime, *, after_id: int, limit: int) -> list[int]:
+        """The ids, from `after_id` on, of orders whose buyer is not erased, that changed last before this time, and that
+        nobody is at work on.
+        """
+
+    def orders_of_buyer(self, email: str) -> list[int]:
+        """The ids of orders with this e-mail address, in capitals or not."""
+
+    def orders_under_way(self, order_ids: Sequence[int]) -> set[int]:
+        """Those that somebody is at work on: to be created, or with an action that is still to be sent."""
+
+    def events_with_parcels(
+        self, *, before: datetime | None = None, shop: str | None = None, after_id: int = 0, limit: int
+    ) -> list[EventRow]:
+        """Settled ones that tell of a parcel, oldest first."""
+
     def users(self) -> list[UserRow]: ...
 
     def user(self, name: str) -> UserRow | None: ...
@@ -260,6 +276,16 @@ class Transaction(Reading, Protocol):
         """Insert (True), or the one that is under way or confirmed with the same `dedupe` (False)."""
 
     def save_action(self, row: ActionRow) -> None: ...
+
+    def erase_order(self, row: OrderRow, at: datetime, *, parcels: Sequence[str], kept_details: Sequence[str]) -> None:
+        """Empty what tells of the buyer in all but the record, the actions' arguments and the events; mark it as erased.
+
+        `parcels`: numbers by which it is found no more; `kept_details`: entries of the journal whose detail stays.
+        """
+
+    def set_arguments(self, action_id: int, arguments: str) -> None: ...
+
+    def set_event_body(self, event_id: int, body: str) -> None: ...
 
     def add_change(self, row: ChangeRow) -> int:
         """Insert; returns the id."""

@@ -28,6 +28,7 @@ FIRST = (
         received_at TEXT NOT NULL,
         changed_at TEXT NOT NULL,
         shop TEXT NOT NULL DEFAULT '',
+        erased_at TEXT,
         listed_at TEXT GENERATED ALWAYS AS (coalesce(ordered_at, received_at)) STORED,
         UNIQUE (account, marketplace, marketplace_order_id)
     )

@@ -25,6 +25,7 @@ from lengow.connector.store.columns import (
     text_of,
 )
 from lengow.connector.store.database import Row, Source
+from lengow.connector.store.erasing import ErasingQueries
 from lengow.connector.store.measuring import Measuring
 from lengow.connector.store.rows import (
     ActionRow,
@@ -54,7 +55,7 @@ OF_A_LINE = '%"line":%'
 """What the arguments of an action look like that is about one line."""
 
 
-class Queries(Browsing, Measuring):
+class Queries(Browsing, Measuring, ErasingQueries):
     """The `Reading` of the contract on any database."""
 
     _db: Source

@@ -44,6 +44,8 @@ class OrderRow(msgspec.Struct, frozen=True):
     changed_at: datetime
     shop: str = ""
     """The shop that takes it by the settings as they were when it last came; empty when none does."""
+    erased_at: datetime | None = None
+    """When its buyer's data was erased here; what comes of it later is kept without."""
 
     @property
     def key(self) -> OrderKey:

@@ -18,6 +18,7 @@ from lengow.connector.store.columns import (
     values_of,
 )
 from lengow.connector.store.database import Database
+from lengow.connector.store.erasing import ErasingStatements
 from lengow.connector.store.queries import Queries, chunks, marks, where_of
 from lengow.connector.store.rows import (
     ActionRow,
@@ -67,7 +68,7 @@ RENEW_STEP = """
 """
 
 
-class Statements(Queries):
+class Statements(Queries, ErasingStatements):
     """The `Transaction` of the contract on any database."""
 
     _db: Database

@@ -1,5 +1,7 @@
 """`lengow-connector digest`."""
 
+from typing import Literal
+
 import click
 
 from lengow.console.commands.common import FAILURES_LEFT, connector_of, refuse_unknown
@@ -10,7 +12,7 @@ from lengow.console.commands.common import FAILURES_LEFT, connector_of, refuse_u
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; send nothing.")
 @click.option("--language", type=click.Choice(["en", "fr"]), help="Show it in this language, not the configured one.")
 @click.pass_obj
-def digest(config: str | None, account: str | None, dry_run: bool, language: str | None) -> int:
+def digest(config: str | None, account: str | None, dry_run: bool, language: Literal["en", "fr"] | None) -> int:
     """Send now what waits for a person and was not told before. The schedule does so by itself, once an hour at most.
 
     Without --account: for each account that has a digest. Exit code 3 when a mail did not go out.

@@ -448,6 +448,46 @@ class StoreContract:
             QueueRow(StepKind.SEND, True, 1, 1, NOW),
         ]
 
+    def test_what_is_old_and_settled_is_found_and_erased(self, store: Store) -> None:
+        with store.transaction() as tx:
+            old = tx.save_order(an_order(email="Zoe@Example.org"))
+            tx.save_order(an_order(marketplace_order_id="M2", changed_at=MUCH_LATER))
+            busy = tx.save_order(an_order(marketplace_order_id="M3"))
+            tx.save_package(PackageRow(0, busy, 1, "b2c", "r3", ("1",), OrderState.READY, "", "", "", False, NOW))
+            tx.add_action(an_action(old, state=ActionState.CONFIRMED, arguments={"tracking_number": "T1"}, parcel="T1"))
+            tx.note([JournalEntry(NOW, old, None, what, "Zoe", "connector") for what in ("created", "decided")])
+        assert store.orders_to_erase(LATER, after_id=0, limit=10) == [old]
+        assert store.orders_to_erase(LATER, after_id=old, limit=10) == []
+        assert store.orders_of_buyer("zoe@example.ORG") == [old]
+        assert store.orders_under_way([old, busy]) == {busy}
+        assert store.search_orders(OrderSearch(text="T1"))
+        with store.transaction() as tx:
+            tx.erase_order(tx.orders([old])[old].order, LATER, parcels=["T1"], kept_details=["created"])
+        erased = store.orders([old])[old].order
+        assert (erased.buyer, erased.email, erased.erased_at) == ("", "", LATER)
+        assert [entry.detail for entry in store.journal(old)] == ["Zoe", ""]
+        assert [row.parcel for row in store.actions_of(old)] == [""]
+        assert store.search_orders(OrderSearch(text="T1")) == []
+        assert [one.order.id for one in store.search_orders(OrderSearch(text="M1"))] == [old]
+        assert store.orders_to_erase(LATER, after_id=0, limit=10) == []
+
+    def test_settled_events_that_tell_of_a_parcel_are_found(self, store: Store) -> None:
+        parcel = {"id": "1", "tracking": {"number": "T1"}}
+        with store.transaction() as tx:
+            [told, _, _] = tx.add_events(
+                [
+                    msgspec.structs.replace(an_event(), body=parcel, state=EventState.DONE),
+                    msgspec.structs.replace(an_event(event_id="2"), body=parcel),
+                    msgspec.structs.replace(an_event(event_id="3"), state=EventState.DONE),
+                ]
+            )
+        [found] = store.events_with_parcels(before=LATER, shop="b2c", limit=10)
+        assert found.id == told
+        assert store.events_with_parcels(before=NOW, limit=10) == []
+        with store.transaction() as tx:
+            tx.set_event_body(told, "{}")
+        assert store.events_with_parcels(limit=10) == []
+
     def test_an_event_is_taken_once(self, store: Store) -> None:
         with store.transaction() as tx:
             [event_id] = tx.add_events([an_event()])

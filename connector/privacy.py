@@ -1,0 +1,209 @@
+"""Buyers' data: erased some time after an order's last change, and at a buyer's request; shown at a buyer's request.
+
+Amounts, ids, lines, statuses and the journal stay, without what leads to a person. An order that was erased is known
+by `OrderRow.erased_at`; what Lengow sends of it later is kept without its buyer too, so that it is never imported.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from lengow.connector.adapter import KeepsBuyers
+from lengow.connector.context import CONNECTOR, Context
+from lengow.connector.decode import decode_order, pack_order
+from lengow.connector.erasure import ERASED_RECORD, KEPT_DETAILS, without_buyer, without_parcel
+from lengow.connector.errors import OrderUndecodable
+from lengow.connector.store.contract import Transaction
+from lengow.connector.store.rows import EventRow, OrderKey, RecordRow, Step, StoredOrder
+
+log = logging.getLogger("lengow.connector.privacy")
+
+AT_ONCE = 200
+"""Orders a transaction."""
+
+EVERY = timedelta(days=1)
+
+TO_BE_SHIPPED = frozenset({"waiting_acceptance", "waiting_shipment"})
+
+
+class Erasure(msgspec.Struct, frozen=True):
+    """What becomes of one order of a buyer who asks for erasure."""
+
+    order: OrderKey
+    erased: bool
+    why: str = ""
+    """Why not: it is still being worked on, or was erased before."""
+
+
+def erase_old(context: Context, step: Step) -> int:
+    """Erase what is older than `store.keep_personal_data_days`; returns how many orders. Due again in a day."""
+    days, erased = context.settings.store.keep_personal_data_days, 0
+    if days:
+        before, last = context.now() - timedelta(days=days), 0
+        while not context.stopping.is_set():
+            some = context.store.orders_to_erase(before, after_id=last, limit=AT_ONCE)
+            if not some:
+                break
+            last = some[-1]
+            step = _renewed(context, step)
+            erased += _erase(context, some, f"{days:g} days after its last change")
+        _erase_events(
+            context, lambda last: context.store.events_with_parcels(before=before, after_id=last, limit=AT_ONCE)
+        )
+    with context.store.transaction() as tx:
+        tx.postpone(step, context.now() + EVERY, restart=True)
+    if erased:
+        log.info("personal data erased", extra={"orders": erased})
+    return erased
+
+
+def erase_buyer(context: Context, email: str, *, who: str, dry_run: bool = False) -> list[Erasure]:
+    """Erase what is held on the buyer with this e-mail address, except of orders that are still to be delivered."""
+    orders = context.store.orders(context.store.orders_of_buyer(email))
+    working = context.store.orders_under_way(list(orders))
+    plan = [_planned(one, order_id in working) for order_id, one in orders.items()]
+    if not dry_run:
+        chosen = [order_id for order_id, one in zip(orders, plan, strict=True) if one.erased]
+        for start in range(0, len(chosen), AT_ONCE):
+            _erase(context, chosen[start : start + AT_ONCE], "asked for", who=who)
+        for stored in (orders[order_id] for order_id in chosen):
+            _erase_events_of(context, stored)
+    return plan
+
+
+def export_buyer(context: Context, email: str) -> dict[str, Any]:
+    """Everything that is held on the buyer with this e-mail address, in what JSON can say."""
+    store = context.store
+    order_ids = store.orders_of_buyer(email)
+    orders, records, changes = store.orders(order_ids), store.records(order_ids), store.changes_of(order_ids)
+    return {
+        "email": email,
+        "at": context.now().isoformat(),
+        "orders": [
+            {
+                "order": _plain(one.order),
+                "packages": _plain(one.packages),
+                "record": _json(records[order_id].unreadable or records[order_id].raw) if order_id in records else None,
+                "actions": _plain(store.actions_of(order_id)),
+                "changes": _plain(changes[order_id]),
+                "events": _plain(list(_events_of(context, one))),
+                "journal": _plain(store.journal(order_id)),
+                "in_shop": _in_shop(context, one),
+            }
+            for order_id, one in orders.items()
+        ],
+    }
+
+
+def _planned(one: StoredOrder, under_way: bool) -> Erasure:
+    if under_way:
+        return Erasure(one.order.key, False, "it is still being worked on")
+    if one.order.status in TO_BE_SHIPPED:
+        return Erasure(one.order.key, False, f"it is still to be delivered ({one.order.status})")
+    return Erasure(one.order.key, True)
+
+
+def _erase(context: Context, order_ids: Sequence[int], why: str, *, who: str = CONNECTOR) -> int:
+    """First where the shop keeps it, then here, so that a crash in between leaves it to be done again."""
+    for stored in context.store.orders(order_ids).values():
+        for shop, references in _references(stored).items():
+            keeper = context.adapter(shop) if shop in context.settings.shops else None
+            if isinstance(keeper, KeepsBuyers):
+                keeper.erase_buyers(references)
+    with context.store.transaction() as tx:
+        orders, records = tx.orders(order_ids), tx.records(order_ids)
+        tx.save_records([_without_buyer(record) for record in records.values()])
+        for order_id, one in orders.items():
+            actions = tx.actions_of(order_id)
+            parcels = [row.arguments[name] for row in actions for name in ("tracking_number",) if name in row.arguments]
+            for row in actions:
+                left = msgspec.json.encode(without_parcel(dict(row.arguments))).decode()
+                tx.set_arguments(row.id, left)
+            tx.erase_order(one.order, context.now(), parcels=parcels, kept_details=KEPT_DETAILS)
+        tx.note(context.entry(order_id, "erased", why, who=who) for order_id in orders)
+    return len(orders)
+
+
+def _without_buyer(record: RecordRow) -> RecordRow:
+    raw = without_buyer(record.raw)
+    try:
+        decoded = pack_order(decode_order(raw))
+    except OrderUndecodable:
+        raw, decoded = ERASED_RECORD, b""
+    return RecordRow(record.order_id, raw, decoded, None if record.unreadable is None else ERASED_RECORD)
+
+
+def _erase_events(context: Context, page: Any) -> None:
+    last = 0
+    while rows := page(last):
+        last = rows[-1].id
+        with context.store.transaction() as tx:
+            for row in rows:
+                _erase_event(tx, row)
+
+
+def _erase_events_of(context: Context, stored: StoredOrder) -> None:
+    rows = list(_events_of(context, stored))
+    with context.store.transaction() as tx:
+        for row in rows:
+            _erase_event(tx, row)
+
+
+def _erase_event(tx: Transaction, row: EventRow) -> None:
+    left = {name: value for name, value in row.body.items() if name != "tracking"}
+    tx.set_event_body(row.id, msgspec.json.encode(left).decode())
+
+
+def _events_of(context: Context, stored: StoredOrder) -> Iterator[EventRow]:
+    """Those that tell of a parcel."""
+    mine = {
+        (package.shop, name): True
+        for package in stored.packages
+        for name in (package.shop_order_id, package.reference)
+        if name
+    }
+    for shop in {shop for shop, _ in mine}:
+        last = 0
+        while rows := context.store.events_with_parcels(shop=shop, after_id=last, limit=AT_ONCE):
+            last = rows[-1].id
+            for row in rows:
+                if (shop, row.body.get("shop_order_id")) in mine or (shop, row.body.get("reference")) in mine:
+                    yield row
+
+
+def _in_shop(context: Context, stored: StoredOrder) -> list[dict[str, Any]]:
+    """What the shop keeps, where that is beside us; of other shops, only they can tell."""
+    found: list[dict[str, Any]] = []
+    for shop, references in _references(stored).items():
+        keeper = context.adapter(shop) if shop in context.settings.shops else None
+        if isinstance(keeper, KeepsBuyers):
+            found += [{"shop": shop, **one} for one in keeper.export_buyers(references)]
+    return found
+
+
+def _references(stored: StoredOrder) -> dict[str, list[str]]:
+    """By shop, of the packages that may be there."""
+    found: dict[str, list[str]] = {}
+    for package in stored.packages:
+        if package.begun:
+            found.setdefault(package.shop, []).append(package.reference)
+    return found
+
+
+def _renewed(context: Context, step: Step) -> Step:
+    with context.store.transaction() as tx:
+        return tx.renew(step, context.lease_end())
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return raw.decode("utf-8", "replace")
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value)
