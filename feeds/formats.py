@@ -38,7 +38,7 @@ class Format(Protocol):
 class Csv:
     """What is written is byte for byte what `csv.writer` would write."""
 
-    mimetype = "text/csv; charset=utf-8"
+    mimetype = "text/csv"
     foot = ""
 
     def head(self, header: Row) -> str:
