@@ -86,9 +86,24 @@ class Controls(Protocol):
     def cancel(self, order_id: str, *, line_ids: Sequence[str] | None = None, late: bool = False) -> None:
         """The buyer or the marketplace cancels the order, or some of its lines."""
 
+    def ship(
+        self, order_id: str, *, carrier: str, tracking_number: str, tracking_url: str = "", late: bool = False
+    ) -> None:
+        """All that waits is shipped without Lengow: by the marketplace, or told to it in its back office."""
+
+    def refund(
+        self,
+        order_id: str,
+        *,
+        line_ids: Sequence[str] | None = None,
+        quantity: int | None = None,
+        late: bool = False,
+    ) -> None:
+        """The marketplace gives the order back, some of its lines, or a `quantity` of one line."""
+
     def amend(self, order_id: str, changes: dict[str, Any], *, late: bool = False) -> None:
-        """Changes address fields (delivery and billing), `shipping`, `processing_fee`, `comments`, or the
-        `quantity` of the first line."""
+        """Changes address fields (delivery and billing, or in an object `billing` or `delivery`), `shipping`,
+        `processing_fee`, `comments`, or the `quantity` of the first line."""
 
     def anonymize(self, order_id: str, *, late: bool = False) -> None:
         """Personal data is erased, as Lengow does after 6 months."""
@@ -116,7 +131,7 @@ class Controls(Protocol):
 
 
 VERBS = frozenset(
-    "add_account accounts sell sell_raw advance now accept cancel amend anonymize fault clear_faults revoke_tokens "
+    "add_account accounts sell sell_raw advance now accept cancel ship refund amend anonymize fault clear_faults revoke_tokens "
     "configure ledger".split()
 )
 
@@ -220,6 +235,29 @@ class SandboxControl:
 
     def cancel(self, order_id: str, *, line_ids: Sequence[str] | None = None, late: bool = False) -> None:
         self._call(None, "cancel", order_id=order_id, line_ids=line_ids, late=late)
+
+    def ship(
+        self, order_id: str, *, carrier: str, tracking_number: str, tracking_url: str = "", late: bool = False
+    ) -> None:
+        self._call(
+            None,
+            "ship",
+            order_id=order_id,
+            carrier=carrier,
+            tracking_number=tracking_number,
+            tracking_url=tracking_url,
+            late=late,
+        )
+
+    def refund(
+        self,
+        order_id: str,
+        *,
+        line_ids: Sequence[str] | None = None,
+        quantity: int | None = None,
+        late: bool = False,
+    ) -> None:
+        self._call(None, "refund", order_id=order_id, line_ids=line_ids, quantity=quantity, late=late)
 
     def amend(self, order_id: str, changes: dict[str, Any], *, late: bool = False) -> None:
         self._call(None, "amend", order_id=order_id, changes=changes, late=late)

@@ -78,13 +78,42 @@ class Marketplaces:
             late,
         )
 
+    def ship(self, order_id: str, arguments: Mapping[str, str], at: datetime, late: bool = False) -> None:
+        """In the marketplace's own back office; all that still waits."""
+        sale = self.find(order_id)
+        try:
+            self._put(_ship(sale, arguments, at, self.word_for(sale)), late)
+        except Refused as refused:
+            raise SandboxError(str(refused)) from refused
+
+    def refund(
+        self, order_id: str, line_ids: Collection[str] | None = None, quantity: int | None = None, late: bool = False
+    ) -> None:
+        """By the marketplace or in its back office, shipped or not. `quantity`: so many pieces of the one line."""
+        sale = self.find(order_id)
+        chosen = {line.id for line in sale.lines() if line.state not in DROPPED} & set(
+            line_ids if line_ids is not None else [line.id for line in sale.lines()]
+        )
+        if not chosen or (quantity is not None and len(chosen) != 1) or set(line_ids or chosen) - chosen:
+            raise SandboxError(f"order {order_id} has no such lines to refund")
+
+        def refunded(line: Line) -> Line:
+            if line.id not in chosen:
+                return line
+            pieces = line.quantity if quantity is None else line.refunded_quantity + quantity
+            if pieces > line.quantity:
+                raise SandboxError(f"line {line.id}: {pieces} refunded of {line.quantity}")
+            return replace(line, refunded_quantity=pieces, state="refunded" if pieces == line.quantity else line.state)
+
+        self._put(with_lines(sale, refunded), late)
+
     def anonymize(self, order_id: str, late: bool = False) -> None:
         self._put(anonymous(self.find(order_id)), late)
 
     def amend(self, order_id: str, changes: Mapping[str, Any], late: bool = False) -> None:
-        """`changes`: fields of the address (delivery and billing alike), `shipping`, `processing_fee`,
-        `quantity` of the first line (its amount follows), `comments`."""
-        allowed = ADDRESS_FIELDS | AMOUNTS | {"quantity", "comments"}
+        """`changes`: fields of the address (delivery and billing alike, or in an object `billing` or `delivery`),
+        `shipping`, `processing_fee`, `quantity` of the first line (its amount follows), `comments`."""
+        allowed = ADDRESS_FIELDS | AMOUNTS | {"billing", "delivery", "quantity", "comments"}
         if unknown := set(changes) - allowed:
             raise SandboxError(f"cannot amend {sorted(unknown)}; there are {sorted(allowed)}")
         sale = _amended(self.find(order_id), changes)
@@ -231,8 +260,11 @@ def _move(sale: Sale, line_ids: Collection[str] | None, source: str, target: str
 
 def _amended(sale: Sale, changes: Mapping[str, Any]) -> Sale:
     address = {name: value for name, value in changes.items() if name in ADDRESS_FIELDS}
-    packages = tuple(replace(one, delivery=replace(one.delivery, **address)) for one in sale.packages)
-    amended = replace(sale, packages=packages, billing=replace(sale.billing, **address))
+    to, billed = {**address, **changes.get("delivery", {})}, {**address, **changes.get("billing", {})}
+    if unknown := (set(to) | set(billed)) - ADDRESS_FIELDS:
+        raise SandboxError(f"an address has no {sorted(unknown)}")
+    packages = tuple(replace(one, delivery=replace(one.delivery, **to)) for one in sale.packages)
+    amended = replace(sale, packages=packages, billing=replace(sale.billing, **billed))
     try:
         amounts: dict[str, Any] = {name: Decimal(str(changes[name])) for name in AMOUNTS & set(changes)}
         quantity = int(changes.get("quantity", 1))

@@ -143,6 +143,26 @@ class Sandbox:
             self._caught_up()
             self._marketplaces.cancel(order_id, line_ids, late)
 
+    def ship(
+        self, order_id: str, *, carrier: str, tracking_number: str, tracking_url: str = "", late: bool = False
+    ) -> None:
+        arguments = {"carrier": carrier, "tracking_number": tracking_number, "tracking_url": tracking_url}
+        with self._lock:
+            now = self._caught_up()
+            self._marketplaces.ship(order_id, {name: value for name, value in arguments.items() if value}, now, late)
+
+    def refund(
+        self,
+        order_id: str,
+        *,
+        line_ids: Sequence[str] | None = None,
+        quantity: int | None = None,
+        late: bool = False,
+    ) -> None:
+        with self._lock:
+            self._caught_up()
+            self._marketplaces.refund(order_id, line_ids, quantity, late)
+
     def amend(self, order_id: str, changes: dict[str, Any], *, late: bool = False) -> None:
         with self._lock:
             self._caught_up()

@@ -39,6 +39,10 @@ def test_a_process_of_its_own_is_controlled_like_one_within():
             one.accept(one.ledger().sold[-1].order_id)
             one.cancel(one.ledger().sold[0].order_id, late=True)
             one.anonymize(one.ledger().sold[1].order_id)
+            [other] = one.sell(account.account_id, 1, {"standard": 1})
+            one.amend(other, {"billing": {"city": "Nice"}})
+            one.ship(other, carrier="COLISSIMO", tracking_number="6A1")
+            one.refund(other)
         assert control.accounts() == sandbox.accounts()
         ours, theirs = sandbox.ledger(), control.ledger()
         assert [sold.lines for sold in theirs.sold] == [sold.lines for sold in ours.sold]
