@@ -26,7 +26,6 @@ from lengow.connector.adapter import (
     UpdateOutcome,
 )
 
-
 SENT = ("shipped", "shipped_partially", "returned", "returned_partially")
 """States of a delivery that has left the shop."""
 

@@ -83,7 +83,9 @@ class Changer:
         amounts = [decimal(line.get("total")) + decimal(line.get("total_tax") or "0") for line in lines]
         if lines and view.get("status") not in CANCELLED:
             ids = tuple(str(meta_of(line, LINE_ID)) for line in lines)
-            refund = Refund(f"lines {' '.join(sorted(ids))}", sum(amounts, Decimal(0)), change.reason, ids, restock=True)
+            refund = Refund(
+                f"lines {' '.join(sorted(ids))}", sum(amounts, Decimal(0)), change.reason, ids, restock=True
+            )
             self._refund(path, refund, deadline)
 
     def _shipped(self, change: MarkShipped) -> dict[str, Any]:
