@@ -30,6 +30,7 @@ from lengow.connector.model import StepKind
 from lengow.connector.recorder import Previewed, Recorder
 from lengow.connector.retry import steady_pause
 from lengow.connector.store.rows import Step
+from lengow.connector.windows import slices
 
 if TYPE_CHECKING:
     from lengow.connector.client.api import LengowClient
@@ -74,11 +75,12 @@ def import_orders(
     A window given by hand does not move the cursor of the regular one.
     """
     client = context.client(step.account)
+    moves_cursor = step.kind is StepKind.IMPORT and since is None
     start = end = context.now()
     try:
         end = until or _lengow_time(client)
         start = since or _window_start(context, step.account, step.kind, end)
-        imported = _read(context, client, step, start, end, progress)
+        imported = _read_slices(context, client, step, start, end, progress, moves_cursor=moves_cursor)
     except ApiError as error:
         imported = Imported(step.account, start, end, error=error)
     except StoreError:
@@ -86,7 +88,7 @@ def import_orders(
     except Exception as error:  # a fault of ours must show where the operator looks
         log.exception("an import raised", extra={"account": step.account})
         imported = Imported(step.account, start, end, error=LengowError(repr(error), account=step.account))
-    _close(context, step, imported, moves_cursor=step.kind is StepKind.IMPORT and since is None)
+    _close(context, step, imported, moves_cursor=moves_cursor)
     return imported
 
 
@@ -142,7 +144,38 @@ def _window_start(context: Context, name: str, kind: StepKind, end: datetime) ->
     complete_until = context.store.get_value(name, COMPLETE_UNTIL)
     if complete_until is None:
         return end - timedelta(days=account.first_sync_days)
-    return datetime.fromisoformat(complete_until) - timedelta(minutes=account.overlap_minutes)
+    # A window that was closed by a clock that was ahead must not keep the next ones empty.
+    return min(datetime.fromisoformat(complete_until), end) - timedelta(minutes=account.overlap_minutes)
+
+
+def _read_slices(
+    context: Context,
+    client: "LengowClient",
+    step: Step,
+    since: datetime,
+    until: datetime,
+    progress: Progress | None,
+    *,
+    moves_cursor: bool,
+) -> Imported:
+    """A long window slice by slice, the oldest first; the cursor moves with each, so that none is read again."""
+    done = Imported(step.account, since, until)
+
+    def report(account: str, read: int, count: int) -> None:
+        if progress:
+            progress(account, done.read + read, done.read + count)
+
+    for start, end in slices(since, until):
+        one = _read(context, client, step, start, end, report)
+        done = msgspec.structs.replace(
+            done, read=done.read + one.read, new=done.new + one.new, amended=done.amended + one.amended, error=one.error
+        )
+        if one.error:
+            break
+        if moves_cursor and end < until:
+            with context.store.transaction() as tx:
+                tx.set_value(step.account, COMPLETE_UNTIL, end.isoformat())
+    return done
 
 
 def _read(

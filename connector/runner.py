@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from lengow.connector.clock import mind_clock
 from lengow.connector.context import Context
 from lengow.connector.errors import LengowError
 from lengow.connector.model import StepKind
@@ -80,6 +81,7 @@ class Runner:
             self._stopping.wait(IDLE_SECONDS)
 
     def _import_round(self, account: str) -> None:
+        mind_clock(self._context)
         run_import(self._context, account, StepKind.IMPORT)
         run_import(self._context, account, StepKind.IMPORT_DAILY)
         run_outcomes(self._context, account)

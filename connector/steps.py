@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from lengow.connector.client.answers import ACTIONS
+from lengow.connector.clock import mind_clock
 from lengow.connector.context import PARALLEL_CALLS, Context
 from lengow.connector.creation import create_due
 from lengow.connector.deadlines import tell_deadlines
@@ -41,6 +42,7 @@ RECURRING = (*SCHEDULED, StepKind.POLL, StepKind.OUTCOMES, StepKind.DIGEST, Step
 
 def schedule(context: Context, account: str) -> None:
     """See to it that what recurs for the account and its shops is on the schedule; what is there stays as it is."""
+    mind_clock(context)
     now = context.now()
     steps = [NewStep(kind, account, now, account=account) for kind in SCHEDULED]
     polled = [shop for shop in context.settings.shops_of(account) if context.capabilities(shop).polling]

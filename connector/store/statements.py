@@ -128,6 +128,11 @@ class Statements(Queries, ErasingStatements):
             map(values_of, steps),
         )
 
+    def make_due(self, now: datetime) -> None:
+        self._db.change(
+            "UPDATE steps SET due_at = ? WHERE due_at > ? AND held = 0 AND lease_until IS NULL", [text_of(now)] * 2
+        )
+
     def drop_step(self, kind: StepKind, subject: str) -> None:
         self._db.change("DELETE FROM steps WHERE kind = ? AND subject = ?", [kind, subject])
 

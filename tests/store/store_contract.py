@@ -588,6 +588,18 @@ class StoreContract:
         assert (found["9"].held, found["8"].held, found["8"].kind) == (True, False, StepKind.CREATE)
         assert store.steps_of(StepKind.SEND, ["1"]) == {}
 
+    def test_what_waits_can_be_made_due_at_once(self, store: Store) -> None:
+        with store.transaction() as tx:
+            tx.add_steps([NewStep(StepKind.CREATE, name, LATER, shop="b2c") for name in ("later", "held", "taken")])
+            tx.add_steps([NewStep(StepKind.CREATE, "before", NOW - timedelta(hours=1), shop="b2c")])
+            [held] = tx.claim(StepKind.CREATE, LATER, LATER, limit=1, subject="held")
+            tx.hold(held, "no luck")
+            tx.claim(StepKind.CREATE, LATER, MUCH_LATER, limit=1, subject="taken")
+            tx.make_due(NOW)
+        found = store.steps_of(StepKind.CREATE, ["later", "held", "taken", "before"])
+        due = {subject: step.due_at for subject, step in found.items()}
+        assert due == {"later": NOW, "held": LATER, "taken": MUCH_LATER, "before": NOW - timedelta(hours=1)}
+
     def test_product_matches_are_kept_one_a_shop_and_sku(self, store: Store) -> None:
         first = ProductMatch("b2c", "SKU-1", "P1", NOW, "anna")
         with store.transaction() as tx:
