@@ -260,7 +260,9 @@ class Adapter(Protocol):
         """
 
     def shipments_of(self, shop_order_id: str) -> Sequence[Event]:
-        """All shipments of one shop order as they stand; what an event of kind `changed` asks for."""
+        """All shipments of one shop order as they stand, its cancellation and refunds, where the platform tells them; what
+        an event of kind `changed` asks for.
+        """
 
     def greets(self, request: Request) -> bool:
         """Whether a request is the platform's unsigned hello to a new webhook: answered 200, and forgotten."""

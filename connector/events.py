@@ -269,7 +269,8 @@ def _handle(context: Context, shop: str, event: Event, *, dry_run: bool = False)
         return _Handled(EventState.IGNORED, "another_shop_order", event.shop_order_id, order_id)
     told = [event]
     if event.kind == "changed":
-        told = list(context.adapter(shop).shipments_of(package.shop_order_id))
+        every = context.adapter(shop).shipments_of(package.shop_order_id)
+        told = [one for one in every if one.kind in ACTIONS_OF_EVENTS]
     if not told:
         return _Handled(EventState.IGNORED, "no_shipment", event.raw_kind, order_id)
     asked = [_ask(context, shop, package, stored, one, dry_run=dry_run) for one in told]

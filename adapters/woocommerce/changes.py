@@ -26,6 +26,8 @@ from lengow.connector.adapter import (
 from lengow.connector.model import Address
 
 REFUND_ID = "_lengow_refund_id"
+CANCELLED_HERE = "_lengow_cancelled"
+"""`yes` where the connector cancelled the order: the shop's echo of it is no news."""
 CANCELLED = ("cancelled", "refunded", "failed", "trash")
 """Statuses of an order that is not delivered any more."""
 
@@ -69,7 +71,7 @@ class Changer:
             raise Problem("status", f"The order {number} is shipped in the shop ({status}).")
         elif isinstance(change, Cancel):
             if status not in CANCELLED:
-                self._shop.put(path, {"status": "cancelled"}, deadline)
+                self._shop.put(path, {"status": "cancelled", "meta_data": [meta(CANCELLED_HERE, "yes")]}, deadline)
         elif isinstance(change, CorrectAddress):
             self._correct_address(path, change, deadline)
         elif isinstance(change, CancelLines):

@@ -10,6 +10,7 @@ from typing import Any
 from lengow.adapters.calls import Deadline
 from lengow.adapters.woocommerce.api import Refusal, Shop, rows
 from lengow.adapters.woocommerce.body import CREATED_VIA
+from lengow.adapters.woocommerce.closings import closings_in, has_refunds
 from lengow.adapters.woocommerce.settings import WooCommerceSettings
 from lengow.adapters.woocommerce.shipments import has_fulfilments, reference_of, shipments_in
 from lengow.connector.adapter import Event, Polled
@@ -19,7 +20,7 @@ PAGE = 100
 OVERLAP = timedelta(minutes=10)
 """A change may become visible later than its time says (reference platforms.md §6.4)."""
 FIRST_LOOK_BACK = timedelta(days=3)
-FIELDS = "id,status,date_modified_gmt,meta_data,line_items"
+FIELDS = "id,status,date_modified_gmt,meta_data,line_items,refunds"
 SECOND = timedelta(seconds=1)
 NOT_FOUND = 404
 
@@ -73,14 +74,17 @@ class Poller:
     def _shipments(self, view: Mapping[str, Any], deadline: Deadline) -> list[Event]:
         if not reference_of(view):
             return []
-        fulfilments: list[dict[str, Any]] = []
-        if has_fulfilments(view):
-            try:
-                fulfilments = rows(self._shop.get(f"orders/{view['id']}/fulfillments", deadline).value)
-            except Refusal as refusal:
-                if refusal.status != NOT_FOUND:  # 404: the feature was switched off again
-                    raise _unreadable(refusal) from refusal
-        return shipments_in(view, self._settings, fulfilments)
+        fulfilments = self._rows_of(view, "fulfillments", deadline) if has_fulfilments(view) else []
+        refunds = self._rows_of(view, "refunds", deadline) if has_refunds(view) else []
+        return [*shipments_in(view, self._settings, fulfilments), *closings_in(view, refunds)]
+
+    def _rows_of(self, view: Mapping[str, Any], what: str, deadline: Deadline) -> list[dict[str, Any]]:
+        try:
+            return rows(self._shop.get(f"orders/{view['id']}/{what}", deadline).value)
+        except Refusal as refusal:
+            if refusal.status != NOT_FOUND:  # 404: fulfilments were switched off again, or the order is gone
+                raise _unreadable(refusal) from refusal
+            return []
 
 
 def _read(cursor: str, now: datetime) -> tuple[datetime, int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from lengow.adapters.woocommerce.closings import closings_in, has_refunds
 from lengow.adapters.woocommerce.settings import WooCommerceSettings
 from lengow.adapters.woocommerce.shipments import clean_text, has_fulfilments, reference_of, shipments_in
 from lengow.connector.adapter import Event, Request
@@ -56,10 +57,10 @@ def events(request: Request, settings: WooCommerceSettings) -> Sequence[Event]:
         return (Event(id=f"{order_id}-deleted", kind="other", shop_order_id=order_id, raw_kind=topic or "deleted"),)
     if not reference_of(view):
         return ()
-    if has_fulfilments(view):
+    if has_fulfilments(view) or has_refunds(view):
         state = f"{order_id}-{clean_text(view.get('date_modified_gmt'))}"
         return (Event(id=state, kind="changed", shop_order_id=order_id, reference=reference_of(view), raw_kind=topic),)
-    return shipments_in(view, settings)
+    return [*shipments_in(view, settings), *closings_in(view)]
 
 
 def _sign(body: bytes, secret: Secret) -> bytes:
