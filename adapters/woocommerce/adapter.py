@@ -1,6 +1,6 @@
 """The WooCommerce adapter: the port's methods, each handed to the part that knows how."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -9,6 +9,7 @@ import msgspec
 from lengow.adapters.calls import Deadline
 from lengow.adapters.woocommerce import webhook
 from lengow.adapters.woocommerce.api import Lane, PooledApi, Refusal, Shop
+from lengow.adapters.woocommerce.catalogue import Catalogue
 from lengow.adapters.woocommerce.changes import Changer
 from lengow.adapters.woocommerce.creation import Creator
 from lengow.adapters.woocommerce.finding import SETTLE_SECONDS, Finder
@@ -31,6 +32,7 @@ from lengow.connector.adapter import (
     ShopOrder,
     UpdateOutcome,
 )
+from lengow.connector.catalogue import CatalogueProduct
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.listing import ListedOrders
 from lengow.connector.model import NewOrder
@@ -51,6 +53,7 @@ class WooCommerceAdapter:
         updates=("cancel", "ship", "address", "refund", "lines"),
         polling=True,
         listing=True,
+        catalogue=True,
     )
     settings_type: ClassVar[type[msgspec.Struct]] = WooCommerceSettings
 
@@ -82,6 +85,7 @@ class WooCommerceAdapter:
         self._changer = Changer(shop, settings)
         self._poller = Poller(shop, settings)
         self._lister = Lister(shop, settings)
+        self._catalogue = Catalogue(shop, profiles, context.call_timeout)
         self._health = Health(shop, context.shop, settings, context.webhook_secrets, profiles, context.clock)
 
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product]:
@@ -118,6 +122,12 @@ class WooCommerceAdapter:
 
     def orders_since(self, since: datetime, cursor: str) -> ListedOrders:
         return self._lister.since(since, cursor, self._deadline())
+
+    def products(self) -> Iterator[CatalogueProduct]:
+        try:
+            yield from self._catalogue.products()
+        except Refusal as refusal:
+            raise self._unreadable(refusal) from refusal
 
     def greets(self, request: Request) -> bool:
         return webhook.greets(request)

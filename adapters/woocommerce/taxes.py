@@ -93,6 +93,12 @@ def location(settings: TaxSettings, billing: Mapping[str, str], shipping: Mappin
     return Location(address["country"], address.get("state", ""), address.get("postcode", ""), address.get("city", ""))
 
 
+def factor_at_base(settings: TaxSettings, one: Amount) -> Decimal:
+    """What a net price is multiplied with for a buyer at the shop's own place."""
+    country, _, state = settings.base_country.partition(":")
+    return _factor(_rates_at(settings, Location(country, state)), one)
+
+
 def _rates_at(settings: TaxSettings, where: Location) -> list[Rate]:
     """The rates that fit, as WooCommerce sorts them: by priority, then the narrowest, then as the merchant set them."""
     if not settings.enabled:

@@ -24,6 +24,8 @@ class Product:
     tax_class: str = ""
     tax_status: str = "taxable"
     modified: datetime | None = None
+    shown: dict[str, Any] = field(default_factory=dict)
+    """Further fields as the API shows them, such as `images`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,14 @@ class Rest:
         rows = [one for one in self._orders.products.values() if _product_fits(one, query)]
         return self._page(query, rows, self._product_view, lambda one: (one.id,))
 
+    def list_variations(self, request: Request, _killed_at: str, number: str) -> Answer:
+        parent, query = self._product(number), request.query
+        every = self._orders.products.values()
+        rows = [
+            one for one in every if one.parent_id == parent.id and one.status != "trash" and _has_status(one, query)
+        ]
+        return self._page(query, rows, lambda one: views.variation_view(one, site=self._site), lambda one: (one.id,))
+
     def get_product(self, request: Request, _killed_at: str, number: str) -> Answer:
         return _answer(_fields(request.query, self._product_view(self._product(number))))
 
@@ -260,7 +268,10 @@ class Rest:
         return hook
 
     def _product_view(self, product: Product) -> Row:
-        return views.product_view(product, site=self._site)
+        view = views.product_view(product, site=self._site)
+        if product.type == "variable":
+            view["variations"] = [one.id for one in self._orders.products.values() if one.parent_id == product.id]
+        return view
 
     def _webhook_view(self, hook: Webhook) -> Row:
         return views.webhook_view(hook, site=self._site)
@@ -298,6 +309,7 @@ class Rest:
                 "woocommerce_currency": self._orders.currency,
                 "woocommerce_price_num_decimals": str(taxes.decimals),
             },
+            "products": {"woocommerce_weight_unit": "kg", "woocommerce_dimension_unit": "cm"},
             "tax": {
                 "woocommerce_prices_include_tax": "yes" if taxes.prices_include_tax else "no",
                 "woocommerce_tax_based_on": taxes.based_on,
@@ -386,6 +398,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("POST", r"orders/(\d+)/fulfillments", Rest.create_fulfilment),
     ("GET", "products", Rest.list_products),
     ("GET", r"products/(\d+)", Rest.get_product),
+    ("GET", r"products/(\d+)/variations", Rest.list_variations),
     ("PUT", r"products/(\d+)", Rest.update_product),
     ("GET", "taxes", Rest.list_taxes),
     ("GET", r"settings/(\w+)", Rest.settings),
@@ -439,7 +452,7 @@ def _whole(query: Mapping[str, str], name: str, default: int, most: int | None) 
 
 def _product_fits(product: Product, query: Mapping[str, str]) -> bool:
     """With `sku`, variations are among the results; without, they are not. Of `sku` the whole text is tried too."""
-    if product.status == "trash":
+    if product.status == "trash" or not _has_status(product, query):
         return False
     if "sku" in query:
         wanted = {one.strip().casefold() for one in (*query["sku"].split(","), query["sku"])} - {""}
@@ -447,6 +460,10 @@ def _product_fits(product: Product, query: Mapping[str, str]) -> bool:
     if product.type == "variation":
         return False
     return not query.get("include") or str(product.id) in query["include"].split(",")
+
+
+def _has_status(product: Product, query: Mapping[str, str]) -> bool:
+    return query.get("status", "any") in ("any", product.status)
 
 
 def _dates_fit(query: Mapping[str, str], created: datetime, modified: datetime) -> bool:

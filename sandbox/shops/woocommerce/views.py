@@ -86,11 +86,33 @@ def product_view(product: Product, *, site: str) -> dict[str, Any]:
         "tax_class": product.tax_class,
         "manage_stock": product.stock is not None,
         "stock_quantity": product.stock,
+        "stock_status": "outofstock" if product.stock is not None and product.stock <= 0 else "instock",
+        "backorders_allowed": False,
         "parent_id": product.parent_id,
+        "permalink": f"{site}/product/{product.sku.lower()}/",
+        "on_sale": False,
+        "purchasable": True,
+        "description": "",
+        "short_description": "",
+        "weight": "",
+        "categories": [{"id": 15, "name": "Uncategorized", "slug": "uncategorized"}],
+        "brands": [],
+        "images": [],
+        "attributes": [],
         "variations": [],
         "meta_data": [],
+        "global_unique_id": "",
         "_links": _links(site, "products", product.id),
+        **product.shown,
     }
+
+
+def variation_view(product: Product, *, site: str) -> dict[str, Any]:
+    """As a row of `products/ID/variations`: one image or none, no images, categories or brands of its own."""
+    view = product_view(product, site=site)
+    for name in ("images", "categories", "brands", "short_description", "variations"):
+        view.pop(name, None)
+    return {"image": None, **view, "attributes": product.shown.get("attributes", [])}
 
 
 def refund_view(refund: Refund, order: Order, *, site: str, decimals: int) -> dict[str, Any]:

@@ -1,0 +1,73 @@
+"""Catalogues beyond the contract: pages, variants, taxes, and what each platform has of an offer's attributes."""
+
+from decimal import Decimal
+
+from tests.adapters.woocommerce_shop import RATES, ContractWooCommerce
+
+WOO_FACTS = {
+    "name": "Shirt",
+    "description": "<p>Soft</p>",
+    "weight": "0.25",
+    "brands": [{"id": 7, "name": "Acme", "slug": "acme"}],
+    "categories": [{"id": 9, "name": "Clothes", "slug": "clothes"}],
+    "images": [{"id": 1, "src": "https://shop.example.com/1.jpg"}, {"id": 2, "src": "https://shop.example.com/2.jpg"}],
+    "attributes": [{"id": 0, "name": "Material", "options": ["wool", "silk"]}],
+    "meta_data": [{"id": 3, "key": "icpe", "value": "4331"}, {"id": 4, "key": "list", "value": [1]}],
+}
+
+
+def test_woocommerce_pages_products_and_variations() -> None:
+    shop = ContractWooCommerce()
+    add = shop.standin.add_product
+    for number in range(205):
+        add(f"S{number}")
+    parent = add("P", stock=None, type="variable")
+    for number in range(101):
+        add(f"V{number}", parent=parent)
+    add("GROUP", type="grouped")
+    add("DRAFT", status="draft")
+    add("FREE-TO-ASK", shown={"price": "", "purchasable": False})
+    with_variants = [one.sku for one in shop.adapter().products()]
+    assert sorted(with_variants) == sorted(
+        [shop.simple, shop.another, shop.variant, shop.ambiguous, shop.ambiguous]
+        + [f"S{number}" for number in range(205)]
+        + [f"V{number}" for number in range(101)]
+    )
+    shop.close()
+
+
+def test_woocommerce_gives_a_variation_what_its_product_has() -> None:
+    shop = ContractWooCommerce()
+    shop.standin.set_taxes(*RATES, prices_include_tax=False)
+    parent = shop.standin.add_product("P", stock=7, type="variable", shown=WOO_FACTS)
+    own = {
+        "attributes": [{"id": 1, "name": "Size", "option": "M"}],
+        "image": {"id": 8, "src": "https://shop.example.com/m.jpg"},
+        "meta_data": [{"id": 5, "key": "_ean", "value": "4006381333931"}],
+        "on_sale": True,
+        "regular_price": "20.00",
+        "manage_stock": "parent",
+        "stock_quantity": None,
+    }
+    child = shop.standin.add_product("P-M", "10.00", parent=parent, shown=own)
+    [one] = [one for one in shop.adapter().products() if one.sku == "P-M"]
+    assert (one.id, one.parent_id) == (f"{parent.id}_{child.id}", str(parent.id))
+    assert (one.title, one.options, one.brand, one.category) == ("Shirt, M", {"Size": "M"}, "Acme", "Clothes")
+    assert (one.price, one.price_before, one.tax_rate) == (Decimal("12.00"), Decimal("24.00"), Decimal(20))
+    assert (one.stock, one.weight, one.ean, one.currency) == (7, Decimal("0.25"), "4006381333931", "EUR")
+    assert one.images == tuple(f"https://shop.example.com/{name}.jpg" for name in ("m", "1", "2"))
+    assert (one.attributes["Material"], one.attributes["icpe"]) == ("wool, silk", "4331")
+    assert "list" not in one.attributes
+    shop.close()
+
+
+def test_woocommerce_prices_that_include_tax_stay() -> None:
+    shop = ContractWooCommerce()
+    shop.standin.set_taxes(*RATES, prices_include_tax=True)
+    shop.standin.add_product("GONE", "8.00", 0)
+    shop.standin.add_product("ANY", "8.00", None)
+    found = {one.sku: one for one in shop.adapter().products()}
+    assert (found["GONE"].price, found["GONE"].stock) == (Decimal("8.00"), 0)
+    assert found["ANY"].stock is None
+    assert found[shop.another].tax_rate == Decimal("5.5")
+    shop.close()
