@@ -33,6 +33,7 @@ from lengow.connector.adapter import (
     Unknown,
     Updated,
 )
+from lengow.connector.catalogue import Catalogue
 from lengow.connector.errors import PayloadInvalid, ShopUnavailable, SignatureError
 from lengow.connector.listing import ListedOrder, Listing
 from lengow.connector.model import Address, Line, NewOrder, Order, Package, Tracking
@@ -243,6 +244,36 @@ class AdapterContract:
         if found is None:
             pytest.skip("the adapter keeps no products to compare with")
         assert set(found) == {shop.simple, shop.another}
+
+    def test_the_catalogue_has_each_thing_for_sale_once(self, adapter: Adapter, shop: ContractShop) -> None:
+        products = list(self._catalogue(adapter).products())
+        ids = [one.id for one in products]
+        assert len(set(ids)) == len(ids)
+        by_sku = {one.sku: one for one in products}
+        wanted = [sku for sku in (shop.simple, shop.another, shop.variant) if sku]
+        assert sorted(one.sku for one in products if one.sku in wanted) == sorted(wanted)
+        assert shop.unknown not in by_sku
+        for sku in wanted:
+            one = by_sku[sku]
+            assert (one.stock, bool(one.title), len(one.currency)) == (shop.stock(sku), True, 3), one
+            assert one.price > 0
+        assert by_sku[shop.simple].parent_id == ""
+        if shop.variant:
+            assert by_sku[shop.variant].parent_id not in ("", by_sku[shop.variant].id)
+            assert by_sku[shop.variant].parent_id not in ids, "a product with variants is listed as these"
+
+    def test_the_catalogue_of_a_shop_that_is_down(self, adapter: Adapter, shop: ContractShop) -> None:
+        self._needs(shop, "down")
+        catalogue = self._catalogue(adapter)
+        shop.fail("down")
+        with pytest.raises(ShopUnavailable):
+            list(catalogue.products())
+
+    def _catalogue(self, adapter: Adapter) -> Catalogue:
+        assert isinstance(adapter, Catalogue) == adapter.capabilities.catalogue
+        if not isinstance(adapter, Catalogue):
+            pytest.skip("the adapter lists no products")
+        return adapter
 
     def test_a_variant_is_sold_as_itself(self, adapter: Adapter, shop: ContractShop) -> None:
         if not shop.variant:
