@@ -24,6 +24,9 @@ LengowError
 │   └── PayloadInvalid          payload_invalid
 └── StoreError                  store_error
     ├── StoreBusy               store_busy
+    ├── StoreFull               store_full
+    ├── StoreReadOnly           store_read_only
+    ├── StoreNewer              store_newer
     └── LeaseLost               lease_lost
 """
 
@@ -222,6 +225,27 @@ class StoreBusy(StoreError):
 
     code = "store_busy"
     what_to_do = "Try again; end the process that holds the database."
+
+
+class StoreFull(StoreError):
+    """There is no room left to write the store."""
+
+    code = "store_full"
+    what_to_do = "Make room on the disk of the named file. Nothing is lost, and the connector goes on by itself."
+
+
+class StoreReadOnly(StoreError):
+    """The store cannot be written or opened by this user."""
+
+    code = "store_read_only"
+    what_to_do = "Let the user that runs the connector write the named file and its folder; SQLite writes beside it."
+
+
+class StoreNewer(StoreError):
+    """The store was written by a newer version of this package."""
+
+    code = "store_newer"
+    what_to_do = "Install the newest lengow-connector; or go back to the copy of the store from before the upgrade."
 
 
 class LeaseLost(StoreError):

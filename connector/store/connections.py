@@ -3,6 +3,7 @@
 WAL with synchronous=FULL: what is committed outlives a power cut, which exactly-once rests on.
 """
 
+import errno
 import os
 import sqlite3
 import threading
@@ -11,11 +12,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lengow.connector.errors import StoreBusy, StoreError
+from lengow.connector.errors import StoreBusy, StoreError, StoreFull, StoreReadOnly
 
 BUSY_SECONDS = 30.0
 CHECKPOINT_PAGES = 4000
 """16 MiB of journal before it is folded into the file; at SQLite's 4 MiB an import spends its time folding."""
+
+
+DATABASE_ERRORS: dict[int, type[StoreError]] = {
+    sqlite3.SQLITE_BUSY: StoreBusy,
+    sqlite3.SQLITE_LOCKED: StoreBusy,
+    sqlite3.SQLITE_FULL: StoreFull,
+    sqlite3.SQLITE_IOERR_WRITE: StoreFull,
+    sqlite3.SQLITE_IOERR_FSYNC: StoreFull,
+    sqlite3.SQLITE_IOERR_SHMSIZE: StoreFull,
+    sqlite3.SQLITE_READONLY: StoreReadOnly,
+    sqlite3.SQLITE_CANTOPEN: StoreReadOnly,
+    sqlite3.SQLITE_PERM: StoreReadOnly,
+}
+FILE_ERRORS: dict[int, type[StoreError]] = {
+    errno.ENOSPC: StoreFull,
+    errno.EDQUOT: StoreFull,
+    errno.EFBIG: StoreFull,
+    errno.EROFS: StoreReadOnly,
+    errno.EACCES: StoreReadOnly,
+    errno.EPERM: StoreReadOnly,
+}
 
 
 class Connections:
@@ -80,12 +102,20 @@ class Connections:
         """SQLite's own errors as ours."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
-                raise StoreBusy(f"The store {self._path} is locked by another process.") from error
-            raise StoreError(f"The store {self._path}: {error}.") from error
         except (sqlite3.DatabaseError, OSError) as error:
-            raise StoreError(f"The store {self._path}: {error}.") from error
+            raise _ours(error, self._path) from error
+
+
+def _ours(error: sqlite3.DatabaseError | OSError, path: Path) -> StoreError:
+    if isinstance(error, OSError):
+        kind = FILE_ERRORS.get(error.errno or 0, StoreError)
+    else:
+        # The low byte is the kind of error; a write beyond the room for files has a kind of its own above it.
+        code = getattr(error, "sqlite_errorcode", 0)
+        kind = DATABASE_ERRORS.get(code) or DATABASE_ERRORS.get(code & 0xFF) or StoreError
+    if kind is StoreBusy:
+        return StoreBusy(f"The store {path} is locked by another process.")
+    return kind(f"The store {path}: {error}.")
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

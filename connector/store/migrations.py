@@ -1,7 +1,11 @@
 """The SQLite schema, step by step. A step that has been released is never changed; a new one is added."""
 
+from collections.abc import Iterable
+
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
+
+from lengow.connector.errors import StoreNewer
 
 migrations = Migrations("lengow-connector")
 
@@ -227,6 +231,17 @@ FIRST = (
     "CREATE INDEX failed_logins_of_subject ON failed_logins (subject)",
     "CREATE INDEX failed_logins_by_time ON failed_logins (at)",
 )
+
+
+def refuse_newer(applied: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Raises StoreNewer where a step was applied that this version does not know."""
+    unknown = sorted(set(applied) - set(known))
+    if unknown:
+        raise StoreNewer(f"The store was written by a newer version: {what} has the step {', '.join(unknown)}.")
+
+
+NAMES = frozenset({"m001_first"})
+"""Of all steps."""
 
 
 @migrations()

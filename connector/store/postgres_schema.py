@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from lengow.connector.store.database import Database
-from lengow.connector.store.migrations import FIRST
+from lengow.connector.store.migrations import FIRST, refuse_newer
 
 MIGRATIONS: tuple[tuple[str, Sequence[str]], ...] = (("m001_first", FIRST),)
 """Named as SQLite's. A step that has been released is never changed; a new one is added."""
@@ -34,6 +34,7 @@ def migrate(db: Database, steps: Sequence[tuple[str, Sequence[str]]] = MIGRATION
     """Bring the schema of an exclusive transaction to the newest; returns the names of the steps that were pending."""
     db.change(APPLIED)
     applied = {name for (name,) in db.rows("SELECT name FROM migrations")}
+    refuse_newer(applied, [name for name, _ in steps], "the database")
     pending = [(name, statements) for name, statements in steps if name not in applied]
     for name, statements in pending:
         for statement in statements:

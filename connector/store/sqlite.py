@@ -36,10 +36,14 @@ class SqliteStore(Queries):
         """Bring the file to the newest schema; of several that open it at once, one does and the others wait."""
         from sqlite_utils import Database
 
-        from lengow.connector.store.migrations import migrations
+        from lengow.connector.store.migrations import NAMES, migrations, refuse_newer
 
-        if not migrations.pending(Database(self._connections.mine())):
-            return
+        with self._connections.errors():
+            database = Database(self._connections.mine())
+            applied = {one.name for one in migrations.applied(database)}
+            refuse_newer(applied, NAMES, "the file")
+            if not migrations.pending(database):
+                return
         with self._connections.transaction() as connection:
             migrations.apply(Database(connection))
 

@@ -65,10 +65,7 @@ def held(merchant: Any, words: set[str]) -> set[str]:
 
 
 def days_pass(merchant: Any, days: int) -> None:
-    for _ in range(days // 30):
-        merchant.sandbox.advance(days=30)
-        merchant.sync()
-    merchant.sandbox.advance(days=days % 30)
+    merchant.sandbox.advance(days=days)
     merchant.sync()
 
 
