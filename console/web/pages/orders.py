@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal, get_args
 
 import msgspec
-from flask import Response, request, stream_with_context
+from flask import Response, request
 
 from lengow.connector.model import OrderState
 from lengow.connector.store.rows import OrderRow, OrderSearch, StoredOrder
@@ -74,7 +74,7 @@ def export(visit: Visit) -> Response:
     """All orders that fit, as CSV for a spreadsheet; streamed, so that there may be many."""
     given = {name: request.args.get(name, "")[:LONGEST_TEXT] for name in FILTERS}
     rows = _rows(visit.site, search_of(given, visit.language))
-    answer = Response(stream_with_context(rows), mimetype="text/csv")
+    answer = Response(rows, mimetype="text/csv")
     answer.headers["Content-Disposition"] = f'attachment; filename="orders-{visit.site.now():%Y-%m-%d}.csv"'
     return answer
 
