@@ -37,10 +37,10 @@ from lengow.connector.adapter import (
     Updated,
     UpdateOutcome,
 )
-from lengow.connector.errors import ShopUnavailable, StoreError
+from lengow.connector.errors import SettingsError, ShopUnavailable, StoreError
 from lengow.connector.listing import ListedOrder, ListedOrders
 from lengow.connector.model import Address, NewOrder, Tracking
-from lengow.connector.secret import Secret
+from lengow.connector.secret import NoSecret, read_secret, without_password
 from lengow.connector.store import Handle, open_database
 from lengow.connector.store.database import Database, Kind, Row, RowRefused
 
@@ -153,8 +153,18 @@ SHIPPED = frozenset({"shipped", "closed"})
 """Lengow statuses of an order that is already on its way."""
 
 
+TABLE_NAMES = ("shop_orders", "shop_order_lines", "shop_shipments", "shop_refunds")
+"""An order in which what is referred to comes first."""
+
+
+def create_tables(database: Handle) -> None:
+    """The tables of the generic shop, where they are not there yet. Raises StoreError."""
+    tables = [table.replace("{written_by}", WRITTEN_BY[database.kind]) for table in TABLES]
+    database.create_tables([*tables, *INDEXES[database.kind]])
+
+
 class GenericSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    database: Secret = Secret("")
+    database: str = ""
     """`sqlite:///PATH` or `postgresql://…`, or `env:NAME` that holds it; empty: the connector's own store."""
     products_table: str = ""
     """The host's table of products; empty: lines carry the marketplace's references as they are."""
@@ -166,6 +176,12 @@ class GenericSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in (self.products_table, self.product_sku_column, self.product_stock_column):
             if name and not IDENTIFIER.fullmatch(name):
                 raise ValueError(f"{name!r} is not the plain name of a table or column")
+
+    def __repr__(self) -> str:
+        """Without the password of the URL."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        fields["database"] = without_password(self.database)
+        return f"GenericSettings({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
 
 class GenericAdapter:
@@ -186,11 +202,11 @@ class GenericAdapter:
         self._settings = context.settings
         for secret in context.webhook_secrets:
             standard_webhooks.key_of(secret)
-        url = self._settings.database.reveal() or context.store_url
-        self._db: Handle = open_database(url, setting=f"shops.{context.shop}.database")
-        self._db.create_tables(
-            [*(table.replace("{written_by}", WRITTEN_BY[self._db.kind]) for table in TABLES), *INDEXES[self._db.kind]]
+        self._db: Handle = open_database(
+            _secret(self._settings.database, context.shop) or context.store_url,
+            setting=f"shops.{context.shop}.database",
         )
+        create_tables(self._db)
 
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product] | None:
         if not self._settings.products_table:
@@ -520,6 +536,14 @@ class _Contradiction(Exception):
 
 class _Ambiguous(Exception):
     """Several products have the line's reference."""
+
+
+def _secret(value: str, shop: str) -> str:
+    try:
+        return read_secret(value).reveal() if value else ""
+    except NoSecret as error:
+        field = f"shops.{shop}.database"
+        raise SettingsError(f"{field}: {error}.", what_to_do=error.what_to_do, field=field) from None
 
 
 def _polled_by_id(db: Handle, shop: str, cursor: str) -> Polled:

@@ -21,6 +21,7 @@ from lengow.console.commands.privacy import privacy
 from lengow.console.commands.rounds import run, serve, sync
 from lengow.console.commands.shop import doctor, shop
 from lengow.console.commands.steps import steps
+from lengow.console.commands.store import store
 from lengow.console.commands.trying import demo, init, sandbox
 from lengow.console.commands.users import users
 
@@ -74,6 +75,7 @@ for command in (
     steps,
     shop,
     users,
+    store,
     digest,
     feed,
     doctor,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from lengow.connector.errors import StoreError
 
@@ -50,3 +50,16 @@ class Handle(Source, Protocol):
         """Run `CREATE … IF NOT EXISTS` in the words of `store/migrations.py`; of several that do so at once, one does."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Copying(Database, Protocol):
+    """What a copy of a whole store needs beside."""
+
+    def read_as_of_now(self) -> None:
+        """From here on, read as if nobody wrote any more. Before anything else."""
+
+    def insert_all(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None: ...
+
+    def go_on_counting(self, tables: Sequence[str]) -> None:
+        """Have new ids follow those that were inserted."""

@@ -21,6 +21,7 @@ from lengow.connector.store.statements import Statements
 
 TABLE_OF = {
     StepKind.CREATE: "packages",
+    StepKind.FOLLOW: "packages",
     StepKind.SEND: "actions",
 }
 """Where the subjects of steps are rows that hang on an order."""

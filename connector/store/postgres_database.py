@@ -22,6 +22,7 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
+from psycopg.sql import SQL, Identifier
 from psycopg.types.string import StrDumperUnknown
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
@@ -224,7 +225,7 @@ class PostgresDatabase:
                 if session.execute("SELECT to_regnamespace(%s)", [self.schema]).fetchone() == (None,):
                     with session.transaction():
                         session.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [self.schema])
-                        session.execute(psycopg.sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(self._identifier))
+                        session.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(self._identifier))
         except psycopg.OperationalError as error:
             raise StoreBusy(f"The store {self.label} cannot be opened: {error}.", what_to_do=TRY_AGAIN) from None
         except psycopg.Error as error:
@@ -234,8 +235,8 @@ class PostgresDatabase:
             ) from None
 
     @property
-    def _identifier(self) -> "psycopg.sql.Identifier":
-        return psycopg.sql.Identifier(self.schema)
+    def _identifier(self) -> Identifier:
+        return Identifier(self.schema)
 
     @contextmanager
     def _lent(self, ends: float) -> Iterator[Session]:
@@ -343,13 +344,30 @@ class _Inside:
         except (psycopg.IntegrityError, psycopg.DataError) as error:
             raise RowRefused(f"The database refuses it: {_sentence(error)}.") from error
 
-    def copy_in(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Many rows at once."""
-        names = psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, columns))
-        statement = psycopg.sql.SQL("COPY {} ({}) FROM STDIN").format(psycopg.sql.Identifier(table), names)
+    def read_as_of_now(self) -> None:
+        self._session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+    def insert_all(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        names = SQL(", ").join(map(Identifier, columns))
+        statement = SQL("COPY {} ({}) FROM STDIN").format(Identifier(table), names)
         with self._session.cursor() as cursor, cursor.copy(statement) as copy:
             for row in rows:
                 copy.write_row(row)
+
+    def go_on_counting(self, tables: Sequence[str]) -> None:
+        for table in tables:
+            [(sequence,)] = self.rows(
+                "SELECT pg_get_serial_sequence(?, 'id') WHERE EXISTS (SELECT 1 FROM pg_attribute"
+                " WHERE attrelid = to_regclass(?) AND attname = 'id') UNION ALL SELECT NULL LIMIT 1",
+                [table, table],
+            )
+            if sequence is not None:
+                self._session.execute(
+                    SQL("SELECT setval(%s, (SELECT coalesce(max(id), 0) + 1 FROM {}), false)").format(
+                        Identifier(table)
+                    ),
+                    [sequence],
+                )
 
 
 class _Text(StrDumperUnknown):
