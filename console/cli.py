@@ -10,6 +10,7 @@ import click
 
 from lengow.console.commands.actions import actions
 from lengow.console.commands.carriers import carriers
+from lengow.console.commands.changes import changes
 from lengow.console.commands.common import FAILURES_LEFT, USAGE
 from lengow.console.commands.digest import digest
 from lengow.console.commands.events import events
@@ -71,6 +72,7 @@ for command in (
     products,
     actions,
     carriers,
+    changes,
     events,
     steps,
     shop,

@@ -12,13 +12,14 @@ from rich.text import Text
 
 from lengow.connector import AccountRound, Connector, Shop
 from lengow.connector.adapter import Finding
+from lengow.connector.changes import in_words
 from lengow.connector.connector import DryRun
 from lengow.connector.doctor import Examined
 from lengow.connector.importer import Progress as Report
-from lengow.connector.model import FOR_A_PERSON, EventState, OrderState
+from lengow.connector.model import FOR_A_PERSON, ChangeState, EventState, OrderState
 from lengow.connector.reasons import REASONS
 from lengow.connector.rules import Suggestion
-from lengow.connector.store.rows import ActionRow, EventRow, JournalEntry, Step, StoredOrder
+from lengow.connector.store.rows import ActionRow, ChangeRow, EventRow, JournalEntry, Step, StoredOrder
 from lengow.console.logs import printable
 from lengow.console.tables import minute, plain, plain_lines, print_json, print_rich, second, show_table
 
@@ -29,6 +30,7 @@ STYLES = {
     "skipped": "dim",
     "created": "green",
     "confirmed": "green",
+    "applied": "green",
 }
 
 STEP_FACTS = ("id", "kind", "subject", "account", "shop", "due_at", "attempts", "held", "error")
@@ -61,6 +63,7 @@ class Waiting(msgspec.Struct, frozen=True):
     failed_actions: int
     """Refused, failed or stuck, and nobody has dealt with them."""
     failed_events: int
+    waiting_changes: int
 
     def __bool__(self) -> bool:
         return any(msgspec.structs.astuple(self))
@@ -71,6 +74,7 @@ LOOK_AT = {
     "held_steps": "steps list --held",
     "failed_actions": "actions list --waiting",
     "failed_events": "events list --state failed",
+    "waiting_changes": "changes list",
 }
 
 
@@ -85,6 +89,7 @@ def waiting_for_a_person(connector: Connector, account: str) -> Waiting:
         failed_events=sum(
             len(connector.store.list_events(shop=shop, state=EventState.FAILED, limit=MANY)) for shop in shops
         ),
+        waiting_changes=connector.store.count_changes(account).get(ChangeState.WAITING, 0),
     )
 
 
@@ -94,7 +99,7 @@ def show_rounds(rounds: Sequence[AccountRound], waiting: Sequence[Waiting], *, a
     if as_json:
         print_json(rows)
         return
-    columns = ("account", "read", "new", "amended", "worked_on", "events", "sent", "reported", "settled")
+    columns = ("account", "read", "new", "amended", "worked_on", "followed", "events", "sent", "reported", "settled")
     cells = [["" if row[name] is None else str(row[name]) for name in columns] for row in rows]
     show_table([name.replace("_", " ") for name in columns], cells)
     for row in rows:
@@ -132,6 +137,25 @@ def show_dry_runs(runs: Sequence[DryRun], *, as_json: bool) -> None:
         folded=["would be"],
         spare=["reference", "account", "marketplace", "total"],
         title="Orders",
+    )
+    changed = [
+        (
+            one.order.account,
+            one.order.marketplace,
+            one.order.marketplace_order_id,
+            one.change.shop,
+            in_words(one.change.kind, one.change.body),
+            _state("applied" if one.change.state == ChangeState.PENDING else one.change.state, one.change.reason),
+        )
+        for run in runs
+        for one in run.changes
+    ]
+    show_table(
+        ("account", "marketplace", "order", "shop", "change", "would be"),
+        changed,
+        folded=["change", "would be"],
+        spare=["account", "marketplace"],
+        title="Changes",
     )
     show_actions([row for run in runs for row in run.actions], as_json=False)
     for run in runs:
@@ -183,6 +207,41 @@ def show_order(
     show_table(("at", "what", "detail", "who"), rows, folded=["detail"], title="Journal")
     if actions:
         show_actions(actions, as_json=False)
+
+
+def show_changes(found: Sequence[ChangeRow], orders: Mapping[int, StoredOrder], *, as_json: bool) -> None:
+    """`orders`: those that the changes are of, by id."""
+    if as_json:
+        print_json([change_facts(row, orders[row.order_id]) for row in found])
+        return
+    rows = [
+        (
+            str(row.id),
+            str(orders[row.order_id].order.key),
+            row.shop,
+            in_words(row.kind, row.body),
+            _state(row.state, row.reason),
+            row.about,
+            second(row.changed_at),
+            row.who,
+        )
+        for row in found
+    ]
+    show_table(
+        ("id", "order", "shop", "change", "state", "about", "changed", "by"),
+        rows,
+        folded=["change", "state", "about"],
+        spare=["by", "changed", "shop", "about"],
+    )
+
+
+def change_facts(row: ChangeRow, stored: StoredOrder) -> dict[str, Any]:
+    """With the buyer's new address, where that is the change."""
+    facts: dict[str, Any] = msgspec.to_builtins(row)
+    key = stored.order.key
+    facts |= {"marketplace": key.marketplace, "marketplace_order_id": key.marketplace_order_id}
+    facts["change"] = in_words(row.kind, row.body)
+    return {name: value for name, value in facts.items() if name not in ("order_id", "package_id")}
 
 
 def show_actions(found: Sequence[ActionRow], *, as_json: bool) -> None:
@@ -360,6 +419,7 @@ def _round(one: AccountRound) -> dict[str, Any]:
         "new": imported.new if imported else None,
         "amended": imported.amended if imported else None,
         "worked_on": one.worked_on,
+        "followed": one.followed,
         "events": one.events,
         "sent": one.sent,
         "reported": one.reported,
