@@ -1,6 +1,8 @@
 """The public door: one Connector serves all configured accounts and shops."""
 
 import logging
+import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -28,8 +30,8 @@ from lengow.connector.marketplaces import refresh_marketplaces
 from lengow.connector.mending import dismiss_order, match_product, reimport_order, resync_ids, unmatch_product
 from lengow.connector.model import ActionState, ChangeState, OrderState, StepKind
 from lengow.connector.one_order import sync_order
-from lengow.connector.reconciling import reconcile_account
 from lengow.connector.privacy import Erasure, erase_buyer, export_buyer
+from lengow.connector.reconciling import reconcile_account
 from lengow.connector.recorder import Preview, PreviewedChange, Recorder
 from lengow.connector.rules import Suggestion, suggest_carriers
 from lengow.connector.settings import TOGGLES, Settings, refuse_unsupported_toggle
@@ -127,11 +129,44 @@ class Connector:
         """`store` replaces the one that the settings name, `clock` the store's. Raises SettingsError and StoreError."""
         self.settings = settings
         self.signals = Signals()
-        self.store = store or open_store(settings.store.url)
-        self._context = Context(settings, self.store, self.signals, self, clock or self.store.now)
-        self._rounds = ThreadPoolExecutor(max(len(settings.accounts), 1), "lengow-sync")
-        self._runner: Runner | None = None
-        self._health = Health(self._context)
+        self._clock = clock
+        self._given = store
+        self._lock = threading.Lock()
+        self._inherited: list[_Opened] = []
+        self._open = self._opened()
+
+    @property
+    def store(self) -> Store:
+        return self._here().store
+
+    @property
+    def _context(self) -> Context:
+        return self._here().context
+
+    @property
+    def _health(self) -> Health:
+        return self._here().health
+
+    @property
+    def _rounds(self) -> ThreadPoolExecutor:
+        return self._here().rounds
+
+    def _here(self) -> "_Opened":
+        """What this process has open. After a fork, such as by gunicorn's `preload_app`, all of it is opened anew: threads
+        and locks did not come along, and connections must not be shared.
+        """
+        if self._open.process != os.getpid():
+            with self._lock:
+                if self._open.process != os.getpid():
+                    self._inherited.append(self._open)  # kept, as closing it would end what the parent is at
+                    self._open = self._opened()
+        return self._open
+
+    def _opened(self) -> "_Opened":
+        store = self._given or open_store(self.settings.store.url)
+        context = Context(self.settings, store, self.signals, self, self._clock or store.now)
+        rounds = ThreadPoolExecutor(max(len(self.settings.accounts), 1), "lengow-sync")
+        return _Opened(os.getpid(), store, context, rounds, Health(context))
 
     def sync(
         self,
@@ -177,13 +212,16 @@ class Connector:
         """Run the schedule and all steps in threads of this process, until `stop`."""
         from lengow.connector.runner import Runner
 
-        if self._runner is None:
-            self._runner = Runner(self._context)
-            self._runner.start()
+        here = self._here()
+        if here.runner is None:
+            runner = Runner(here.context)
+            runner.start()
+            here.runner = runner
 
     def stop(self, timeout: float | None = 60) -> bool:
         """End the threads after what they are at; False if they were still at it after `timeout` seconds."""
-        runner, self._runner = self._runner, None
+        here = self._here()
+        runner, here.runner = here.runner, None
         return runner.stop(timeout) if runner else True
 
     @property
@@ -732,6 +770,20 @@ class Connector:
 
     def _shop(self, name: str) -> str:
         return _known(name, self.settings.shops, "shop")
+
+
+class _Opened:
+    """What a connector has open in one process."""
+
+    def __init__(
+        self, process: int, store: Store, context: Context, rounds: ThreadPoolExecutor, health: Health
+    ) -> None:
+        self.process = process
+        self.store = store
+        self.context = context
+        self.rounds = rounds
+        self.health = health
+        self.runner: Runner | None = None
 
 
 class _Errors:

@@ -31,6 +31,10 @@ IDLE_SECONDS = 1.0
 """How soon a step that became due is seen."""
 
 
+LONGEST_PAUSE = 60.0
+"""Seconds between two looks while each fails, such as while the disk is full: the log must not fill it further."""
+
+
 class Runner:
     """Works off due steps until stopped. Several processes may run one each: leases keep them apart."""
 
@@ -44,6 +48,7 @@ class Runner:
         context.stopping.clear()
         for account in context.settings.accounts:
             schedule(context, account)
+        for account in context.settings.accounts:
             self._spawn(f"lengow-import-{account}", partial(self._import_round, account))
             self._spawn(f"lengow-send-{account}", partial(run_sends, context, account))
             self._spawn(f"lengow-report-{account}", partial(run_reports, context, account))
@@ -71,14 +76,18 @@ class Runner:
         thread.start()
 
     def _loop(self, name: str, work: Callable[[], object]) -> None:
+        pause = IDLE_SECONDS
         while not self._stopping.is_set():
             try:
                 work()
+                pause = IDLE_SECONDS
             except LengowError as error:
                 log.warning("round failed", extra={"worker": name, "code": error.code, "error": str(error)})
+                pause = min(2 * pause, LONGEST_PAUSE)
             except Exception:
                 log.exception("round raised", extra={"worker": name})
-            self._stopping.wait(IDLE_SECONDS)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            self._stopping.wait(pause)
 
     def _import_round(self, account: str) -> None:
         mind_clock(self._context)
