@@ -66,6 +66,14 @@ class Browsing:
             counts[shop, state, reason] = counts.get((shop, state, reason), 0) + count
         return counts
 
+    def marketplaces_with_orders(self, account: str) -> list[str]:
+        """One step of the index a marketplace, instead of a walk over all orders."""
+        found: list[str] = []
+        query = "SELECT min(marketplace) FROM orders WHERE account = ? AND marketplace > ?"
+        while (name := self._db.rows(query, [account, found[-1] if found else ""])[0][0]) is not None:
+            found.append(name)
+        return found
+
     def orders_per_hour(self, since: datetime) -> dict[datetime, int]:
         rows = self._db.rows(
             "SELECT substr(listed_at, 1, 13), count(*) FROM orders WHERE listed_at >= ? GROUP BY substr(listed_at, 1, 13)",
