@@ -1,6 +1,6 @@
 """The Shopware adapter: the port's methods, each handed to the part that knows how."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -9,6 +9,7 @@ import msgspec
 from lengow.adapters.calls import Deadline
 from lengow.adapters.shopware import webhook
 from lengow.adapters.shopware.api import Api, Refusal
+from lengow.adapters.shopware.catalogue import Catalogue
 from lengow.adapters.shopware.changes import Changer
 from lengow.adapters.shopware.creation import Creator
 from lengow.adapters.shopware.health import Health
@@ -31,6 +32,7 @@ from lengow.connector.adapter import (
     ShopOrder,
     UpdateOutcome,
 )
+from lengow.connector.catalogue import CatalogueProduct
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.listing import ListedOrders
 from lengow.connector.model import NewOrder
@@ -45,6 +47,7 @@ class ShopwareAdapter:
         updates=("cancel", "ship", "address", "refund"),
         polling=True,
         listing=True,
+        catalogue=True,
     )
     settings_type: ClassVar[type[msgspec.Struct]] = ShopwareSettings
 
@@ -67,6 +70,7 @@ class ShopwareAdapter:
         self._changer = Changer(api, settings, profiles, orders)
         self._poller = Poller(api, settings, orders)
         self._lister = Lister(api)
+        self._catalogue = Catalogue(api, context.call_timeout)
         self._health = Health(api, context.shop, settings, context.webhook_secrets, profiles, context.clock)
 
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product]:
@@ -101,6 +105,12 @@ class ShopwareAdapter:
 
     def orders_since(self, since: datetime, cursor: str) -> ListedOrders:
         return self._lister.since(since, cursor, self._deadline())
+
+    def products(self) -> Iterator[CatalogueProduct]:
+        try:
+            yield from self._catalogue.products()
+        except Refusal as refusal:
+            raise self._unreadable(refusal) from refusal
 
     def greets(self, request: Request) -> bool:  # noqa: ARG002
         """Shopware says no hello to a webhook."""

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from tests.adapters.shopware_shop import ContractShopware
 from tests.adapters.woocommerce_shop import RATES, ContractWooCommerce
 
 WOO_FACTS = {
@@ -70,4 +71,44 @@ def test_woocommerce_prices_that_include_tax_stay() -> None:
     assert (found["GONE"].price, found["GONE"].stock) == (Decimal("8.00"), 0)
     assert found["ANY"].stock is None
     assert found[shop.another].tax_rate == Decimal("5.5")
+    shop.close()
+
+
+def test_shopware_pages_products() -> None:
+    shop = ContractShopware()
+    for number in range(1003):
+        shop.standin.add_product(f"S{number}")
+    shop.standin.add_product("OFF", active=False)
+    found = [one.sku for one in shop.adapter().products()]
+    assert sorted(found) == sorted(
+        [shop.simple, shop.another, shop.variant, "CUP-1", "CUP-2", *(f"S{number}" for number in range(1003))]
+    )
+    shop.close()
+
+
+def test_shopware_gives_a_variant_what_its_product_has() -> None:
+    shop = ContractShopware()
+    parent = shop.standin.add_product("P", 0, ean="4006381333931")
+    images = ["https://shop.example.com/1.jpg", "https://shop.example.com/2.jpg", "https://shop.example.com/3.jpg"]
+    shop.standin.describe(
+        parent,
+        manufacturer="Acme",
+        images=images,
+        properties={"Material": "wool"},
+        price="12.5",
+        before="20",
+        name="Shirt",
+        description="<p>Soft</p>",
+        weight=0.25,
+        customFields={"icpe": "4331", "is_fragile": True, "list": [1]},
+    )
+    child = shop.standin.add_product("P-M", 7, parent=parent)
+    shop.standin.describe(child, options={"Size": "M"})
+    [one] = [one for one in shop.adapter().products() if one.sku == "P-M"]
+    assert (one.id, one.parent_id) == (f"{parent}_{child}", parent)
+    assert (one.title, one.options, one.brand, one.description) == ("Shirt, M", {"Size": "M"}, "Acme", "<p>Soft</p>")
+    assert (one.price, one.price_before, one.tax_rate) == (Decimal("12.50"), Decimal("20.00"), Decimal(20))
+    assert (one.stock, one.weight, one.ean, one.currency) == (7, Decimal("0.25"), "4006381333931", "EUR")
+    assert one.images == (images[0], images[2], images[1]), "the cover, then by position"
+    assert one.attributes == {"Material": "wool", "icpe": "4331", "is_fragile": "true"}
     shop.close()

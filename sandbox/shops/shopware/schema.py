@@ -196,9 +196,35 @@ ENTITIES: Mapping[str, Entity] = {
             "parentId": _to("product"),
             "availableStock": Field("int", protected=True),
             "childCount": Field("int", protected=True),
+            "description": Field("text"),
+            "price": Field("json"),
+            "weight": Field("float"),
+            "manufacturerId": _to("product_manufacturer"),
+            "coverId": _to("product_media"),
+            "customFields": CUSTOM,
         },
-        {"tax": _ref("tax", "taxId")},
-        inherits=("taxId", "name", "ean", "manufacturerNumber"),
+        {
+            "tax": _ref("tax", "taxId"),
+            "manufacturer": _ref("product_manufacturer", "manufacturerId"),
+            "cover": _ref("product_media", "coverId"),
+            "media": Association("product_media", many=True, their="productId"),
+            "options": Association("property_group_option", many=True, their="_optionOf"),
+            "properties": Association("property_group_option", many=True, their="_propertyOf"),
+        },
+        inherits=(
+            *("taxId", "name", "ean", "manufacturerNumber", "description", "price", "weight", "manufacturerId"),
+            *("coverId", "customFields", "media", "properties"),
+        ),
+    ),
+    "product_manufacturer": Entity({"name": NEEDED}),
+    "product_media": Entity(
+        {"productId": _to("product", required=True), "mediaId": _to("media"), "position": Field("int")},
+        {"media": _ref("media", "mediaId")},
+    ),
+    "media": Entity({"url": OPTIONAL}),
+    "property_group": Entity({"name": NEEDED}),
+    "property_group_option": Entity(
+        {"name": NEEDED, "groupId": _to("property_group", required=True)}, {"group": _ref("property_group", "groupId")}
     ),
     "tax": Entity(
         {"taxRate": Field("float", required=True), "name": NEEDED, "position": Field("int")},

@@ -67,10 +67,19 @@ class Searcher:
                 detail = f"Can not find association by name {name}"
                 raise refused(400, "FRAMEWORK__ASSOCIATION_NOT_FOUND", detail)
             deeper = (below or {}).get("associations", {}) if isinstance(below, dict) else {}
-            found = self._data.rows(association.entity, **{association.their: row[association.own]})
+            found = self._associated(kind, entity, row, name, inherit)
             views = [self.view(association.entity, one, deeper, inherit=inherit) for one in found]
             shown[name] = views if association.many else next(iter(views), None)
         return shown
+
+    def _associated(self, kind: Entity, entity: str, row: Row, name: str, inherit: bool) -> list[Row]:
+        """A variant's own rows; where it has none, its parent's, if they are inherited."""
+        association = kind.associations[name]
+        own = self._own(kind, entity, row, association.own, inherit) if association.own != "id" else row["id"]
+        found = list(self._data.rows(association.entity, **{association.their: own})) if own is not None else []
+        if not found and inherit and name in kind.inherits and row.get("parentId"):
+            found = list(self._data.rows(association.entity, **{association.their: row["parentId"]}))
+        return found
 
     def _named(self, entity: str, ids: Any) -> list[Row]:
         table = self._data.tables[entity]

@@ -1,7 +1,7 @@
 """A Shopware shop on 127.0.0.1: the handle by which tests and the demo set it up, act as its merchant, and look in."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,10 +92,46 @@ class ShopwareShop:
                 "taxId": None if parent else rate,
                 "parentId": parent,
                 "childCount": 0,
+                "price": None if parent else self._price("10.00"),
             }
             if parent:
                 self.data.tables["product"][parent]["childCount"] += 1
             return self.data.insert("product", {**row, **more})
+
+    def describe(
+        self,
+        product_id: str,
+        *,
+        manufacturer: str = "",
+        images: Sequence[str] = (),
+        options: Mapping[str, str] | None = None,
+        properties: Mapping[str, str] | None = None,
+        price: str = "",
+        before: str = "",
+        **fields: Any,
+    ) -> None:
+        """What a feed needs of a product; the first image is its cover. `fields` are the product's own."""
+        with self._lock:
+            row = self.data.tables["product"][product_id]
+            row.update(fields)
+            if price:
+                row["price"] = self._price(price, before)
+            if manufacturer:
+                row["manufacturerId"] = self.data.insert("product_manufacturer", {"name": manufacturer})
+            for position, url in enumerate(images):
+                media = self.data.insert("media", {"url": url})
+                given = {"productId": product_id, "mediaId": media, "position": len(images) - position}
+                shown = self.data.insert("product_media", given)
+                row["coverId"] = row["coverId"] or shown
+            for their, values in (("_optionOf", options or {}), ("_propertyOf", properties or {})):
+                for group, value in values.items():
+                    given = {"groupId": self.data.insert("property_group", {"name": group}), "name": value}
+                    self.data.insert("property_group_option", {**given, their: product_id})
+
+    def _price(self, gross: str, before: str = "") -> list[dict[str, Any]]:
+        currency = self.data.one("currency", isoCode="EUR")["id"]
+        price: dict[str, Any] = {"currencyId": currency, "gross": float(gross), "net": float(gross), "linked": True}
+        return [{**price, "listPrice": {"gross": float(before), "net": float(before)} if before else None}]
 
     def add_tax_rule(self, tax: str, country: str, rate: str, kind: str = "entire_country", **data: Any) -> None:
         with self._lock:
