@@ -160,10 +160,12 @@ class _Comparison:
         self, identity: Identity, raw: bytes, order: Order, stored: StoredOrder | None
     ) -> tuple[list[Discrepancy], StoredOrder | None]:
         """What the store lacks of an order; and the order as the store has it then."""
-        if stored is not None and not self._has_changed(identity, raw, stored):
+        if stored is not None and identity.fingerprint == stored.order.fingerprint:
             return [], stored
         if self._synced_until is not None and order.updated_at > self._synced_until:
             return [], stored  # the next sync brings it
+        if stored is not None and not self._has_changed(raw, stored):
+            return [], stored
         shop, name = self._shop_for(order), (order.marketplace, order.marketplace_order_id)
         if stored is None:
             found = missing_at_store(self._account, shop, *name, order.status)
@@ -179,13 +181,10 @@ class _Comparison:
             tx.note([self._context.entry(recorded.order.id, "mended", found.kind, who=self._mends_as)])
         return [msgspec.structs.replace(found, mended=f"Fetched: {recorded.order.state}.")], recorded
 
-    def _has_changed(self, identity: Identity, raw: bytes, stored: StoredOrder) -> bool:
-        if identity.fingerprint == stored.order.fingerprint:
-            return False
+    def _has_changed(self, raw: bytes, stored: StoredOrder) -> bool:
+        """In more than the ids that were reported to Lengow."""
         record = self._context.store.records([stored.order.id]).get(stored.order.id)
-        return (
-            record is None or [field for field in amended_fields(record.raw, raw) if field != "merchant_order_id"] != []
-        )
+        return record is None or bool({*amended_fields(record.raw, raw)} - {"merchant_order_id"})
 
     def _judged(
         self, orders: Sequence[tuple[Order, StoredOrder]], held: Mapping[str, Sequence[ListedOrder]]
