@@ -68,28 +68,33 @@ def compose(order: Order, package: PackageRow, settings: InvoiceSettings, *, num
 
 
 def credit(
-    invoice: Document, *, number: str, issued_on: date, line_ids: tuple[str, ...] = (), amount: Decimal | None = None
+    invoice: Document,
+    *,
+    number: str,
+    issued_on: date,
+    pieces: Mapping[str, int] | None = None,
+    amount: Decimal | None = None,
 ) -> Document:
-    """The credit note over the whole invoice, over `line_ids` of it, or over an `amount` (VAT included) of its total.
+    """The credit note over the whole invoice, over `pieces` of its lines (by line id), or over an `amount` (VAT
+    included) of its total.
 
     An amount is spread over the rates as the invoice is. Raises InvoiceHeld (`credit_too_high`, `line_unknown`).
     """
     if amount is not None:
-        parts = _shares(invoice, amount)
+        lines = _shares(invoice, amount)
+    elif pieces is not None:
+        lines = _pieces(invoice, pieces)
     else:
-        unknown = set(line_ids) - {line.id for line in invoice.lines}
-        if unknown:
-            raise InvoiceHeld("line_unknown", f"Invoice {invoice.number} has no line {min(unknown)!r}.")
-        parts = [line for line in invoice.lines if not line_ids or line.id in line_ids]
-    taxes = [_credited(tax, [line for line in parts if _of(tax, line)]) for tax in invoice.taxes]
+        lines = list(invoice.lines)
+    taxes = [_credited(tax, [line for line in lines if _of(tax, line)]) for tax in invoice.taxes]
     return msgspec.structs.replace(
         invoice,
         kind="credit_note",
         number=number,
         issued_on=issued_on,
-        lines=tuple(parts),
+        lines=tuple(lines),
         taxes=tuple(tax for tax in taxes if tax is not None),
-        total=sum((line.gross for line in parts), Decimal(0)),
+        total=sum((line.gross for line in lines), Decimal(0)),
         corrects=Reference(invoice.number, invoice.issued_on),
     )
 
@@ -263,6 +268,24 @@ def _credited(tax: Tax, lines: list[Line]) -> Tax | None:
     base = sum((line.net for line in lines), Decimal(0))
     gross = sum((line.gross for line in lines), Decimal(0))
     return Tax(tax.category, tax.rate, base, gross - base, tax.exemption) if lines else None
+
+
+def _pieces(invoice: Document, pieces: Mapping[str, int]) -> list[Line]:
+    """The lines with as many pieces as are given back, and their part of the money."""
+    known = {line.id: line for line in invoice.lines}
+    unknown = set(pieces) - known.keys()
+    if unknown:
+        raise InvoiceHeld("line_unknown", f"Invoice {invoice.number} has no line {min(unknown)!r}.")
+    lines = []
+    for line_id, count in pieces.items():
+        line = known[line_id]
+        if not 0 < count <= line.quantity:
+            raise InvoiceHeld(
+                "credit_too_high", f"Invoice {invoice.number} has {line.quantity} of the line {line_id}, not {count}."
+            )
+        gross, net = (rounded(amount * count / line.quantity) for amount in (line.gross, line.net))
+        lines.append(msgspec.structs.replace(line, quantity=count, gross=gross, net=net))
+    return lines
 
 
 def _shares(invoice: Document, amount: Decimal) -> list[Line]:

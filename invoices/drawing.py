@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lengow.invoices.document import Document, Party
 from lengow.invoices.facturx import unit_net
-from lengow.invoices.texts import WORDS, Words
+from lengow.invoices.texts import WORDS, Words, kind_of
 
 if TYPE_CHECKING:
     from reportlab.platypus import Flowable
@@ -45,7 +45,7 @@ def pdf_of(document: Document) -> bytes:
         rightMargin=MARGIN,
         topMargin=MARGIN,
         bottomMargin=MARGIN + 22,
-        title=f"{_kind(document, words)} {document.number}",
+        title=f"{kind_of(document)} {document.number}",
         author=document.seller.name,
         lang=document.language,
         invariant=1,
@@ -88,7 +88,7 @@ def _head(document: Document, words: Words) -> "Flowable":
         (words.order, f"{document.order_number} ({document.marketplace})"),
     ]
     right = [[_paragraph(name, size=8), _paragraph(value, size=8, bold=True)] for name, value in facts]
-    title = [_paragraph(_kind(document, words), size=20, bold=True)]
+    title = [_paragraph(kind_of(document), size=20, bold=True)]
     if document.corrects is not None:
         issued = document.corrects.issued_on.strftime("%d/%m/%Y")
         title.append(_paragraph(words.corrects.format(number=document.corrects.number, date=issued), size=8))
@@ -217,7 +217,7 @@ def _numbered_canvas(document: Document, words: Words) -> Any:
             for number, page in enumerate(self._pages, start=1):
                 self.__dict__.update(page)
                 self.setFont(PLAIN, 7)
-                left = f"{document.seller.name} · {_kind(document, words)} {document.number}"
+                left = f"{document.seller.name} · {kind_of(document)} {document.number}"
                 self.drawString(MARGIN + PADDING, MARGIN - 12, left)
                 right = words.page.format(page=number, pages=len(self._pages))
                 self.drawRightString(595 - MARGIN - PADDING, MARGIN - 12, right)
@@ -225,10 +225,6 @@ def _numbered_canvas(document: Document, words: Words) -> Any:
             super().save()
 
     return Numbered
-
-
-def _kind(document: Document, words: Words) -> str:
-    return words.invoice if document.kind == "invoice" else words.credit_note
 
 
 def _date(document: Document) -> str:

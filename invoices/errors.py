@@ -12,3 +12,10 @@ class InvoiceHeld(LengowError):
     def __init__(self, code: str, sentence: str, *, what_to_do: str | None = None, **about: object) -> None:
         super().__init__(sentence, what_to_do=what_to_do, **about)
         self.code = code
+
+
+class InvoiceUnknown(LengowError):
+    """There is no such invoice."""
+
+    code = "invoice_unknown"
+    what_to_do = "`lengow-connector invoices list` shows them."

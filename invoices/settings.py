@@ -6,6 +6,7 @@ Legal mentions: reference platforms.md §7.3. Everything is off by default (§7.
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from importlib.util import find_spec
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -89,6 +90,7 @@ def invoice_settings(settings: Settings) -> InvoiceSettings | None:
     table = settings.sections.get("invoices")
     if table is None:
         return None
+    _expect_libraries()
     read = convert_table(table, InvoiceSettings, "invoices")
     _check_seller(read.seller)
     _check_zone(read.timezone)
@@ -106,6 +108,12 @@ def invoice_settings(settings: Settings) -> InvoiceSettings | None:
                 what_to_do="Give credit_note_number another beginning.",
                 field=f"invoices.shops.{name}.credit_note_number",
             )
+        if shop.mail and (shop.send, shop.marketplace_shipped) != ("off", "off") and settings.mail is None:
+            raise SettingsError(
+                f"invoices.shops.{name} mails its invoices, and the settings have no [mail].",
+                what_to_do="Write [mail] with host and sender, or mail = false for the shop.",
+                field=f"invoices.shops.{name}.mail",
+            )
     return read
 
 
@@ -116,6 +124,15 @@ def series_of(pattern: str, year: int) -> str:
 
 def number_of(pattern: str, year: int, n: int) -> str:
     return pattern.format(year=year, n=n)
+
+
+def _expect_libraries() -> None:
+    if not all(find_spec(name) for name in ("facturx", "reportlab")):
+        raise SettingsError(
+            "[invoices] needs libraries that are not installed.",
+            what_to_do="pip install 'lengow-connector[invoices]'",
+            field="invoices",
+        )
 
 
 def _check_seller(seller: Seller) -> None:

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from lengow.invoices.document import Document
+
 
 class Words(msgspec.Struct, frozen=True):
     invoice: str
@@ -36,6 +38,8 @@ class Words(msgspec.Struct, frozen=True):
     """With {kind}, {number}, {order} and {seller}."""
     body: str
     """With {name}, {kind}, {number}, {order} and {seller}."""
+    credit_body: str
+    """The same, for a credit note."""
 
 
 WORDS = {
@@ -71,6 +75,8 @@ WORDS = {
         subject="{kind} {number} – commande {order}",
         body="Bonjour {name},\n\nVotre commande {order} a été expédiée. Vous trouverez ci-joint le document : {kind} "
         "{number}.\n\nCordialement,\n{seller}\n",
+        credit_body="Bonjour {name},\n\nVous trouverez ci-joint le document : {kind} {number}, pour votre commande {order}.\n\n"
+        "Cordialement,\n{seller}\n",
     ),
     "en": Words(
         invoice="Invoice",
@@ -103,6 +109,8 @@ WORDS = {
         goods="Nature of the operation: supply of goods",
         subject="{kind} {number} – order {order}",
         body="Dear {name},\n\nYour order {order} has been shipped. Please find attached: {kind} {number}.\n\n"
+        "Kind regards,\n{seller}\n",
+        credit_body="Dear {name},\n\nPlease find attached: {kind} {number}, for your order {order}.\n\n"
         "Kind regards,\n{seller}\n",
     ),
     "de": Words(
@@ -137,6 +145,8 @@ WORDS = {
         subject="{kind} {number} – Bestellung {order}",
         body="Guten Tag {name},\n\nIhre Bestellung {order} wurde versandt. Im Anhang finden Sie: {kind} {number}.\n\n"
         "Freundliche Grüße\n{seller}\n",
+        credit_body="Guten Tag {name},\n\nim Anhang finden Sie: {kind} {number} zu Ihrer Bestellung {order}.\n\n"
+        "Freundliche Grüße\n{seller}\n",
     ),
     "es": Words(
         invoice="Factura",
@@ -169,6 +179,7 @@ WORDS = {
         goods="Naturaleza de la operación: entrega de bienes",
         subject="{kind} {number} – pedido {order}",
         body="Hola {name}:\n\nSu pedido {order} ha sido enviado. Adjuntamos: {kind} {number}.\n\nUn saludo,\n{seller}\n",
+        credit_body="Hola {name}:\n\nAdjuntamos: {kind} {number}, de su pedido {order}.\n\nUn saludo,\n{seller}\n",
     ),
     "it": Words(
         invoice="Fattura",
@@ -202,6 +213,8 @@ WORDS = {
         subject="{kind} {number} – ordine {order}",
         body="Buongiorno {name},\n\nil suo ordine {order} è stato spedito. In allegato: {kind} {number}.\n\n"
         "Cordiali saluti,\n{seller}\n",
+        credit_body="Buongiorno {name},\n\nin allegato: {kind} {number}, per il suo ordine {order}.\n\n"
+        "Cordiali saluti,\n{seller}\n",
     ),
 }
 
@@ -217,3 +230,9 @@ OF_COUNTRY = {
     "IT": "it",
 }
 """The language of a country's buyers where the settings name none; English elsewhere."""
+
+
+def kind_of(document: Document) -> str:
+    """Invoice or credit note, in the document's language."""
+    words = WORDS[document.language]
+    return words.invoice if document.kind == "invoice" else words.credit_note

@@ -1,0 +1,317 @@
+"""Issues what is due: an invoice for each package that has gone out, a credit note for what was given back.
+
+The journal is the guide: whatever happened to an order is in it, so each order that something happened to since the last
+look is looked at, once more than needed rather than once less. What was issued for a cause is never issued again.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from lengow.connector.context import CONNECTOR, Context
+from lengow.connector.model import Order, OrderState
+from lengow.connector.store.rows import ActionRow, PackageRow, StoredOrder
+from lengow.invoices.composing import Dates, compose, credit, is_french_business
+from lengow.invoices.document import Document
+from lengow.invoices.errors import InvoiceHeld
+from lengow.invoices.ledger import InvoiceRow, InvoiceState, Ledger, Writing
+from lengow.invoices.notes import note
+from lengow.invoices.rendering import render
+from lengow.invoices.settings import InvoiceSettings, ShopInvoices, number_of, series_of
+from lengow.invoices.shipped import GivenBack, given_back, is_shipped
+
+log = logging.getLogger("lengow.invoices.issuing")
+
+PAGE = 500
+LATE_ENTRIES = timedelta(minutes=5)
+"""An entry of the journal may come in this long after younger ones: for so long they are looked at again."""
+
+PREVIEW_NUMBER = "PREVIEW"
+
+Compose = Callable[[str], Document]
+"""The document under a number."""
+
+
+class Issuer:
+    """Issues for one account, in the shops that the settings switch on."""
+
+    def __init__(self, context: Context, ledger: Ledger, settings: InvoiceSettings, account: str) -> None:
+        self._context = context
+        self._ledger = ledger
+        self._settings = settings
+        self._account = account
+        self._shops = {
+            name: settings.shops[name] for name in context.settings.shops_of(account) if name in settings.shops
+        }
+
+    def issue_due(self) -> int:
+        """Look at every order that something happened to; returns how many documents were issued."""
+        start = self._ledger.cursor(self._account)
+        if start is None:  # what was shipped before invoicing was switched on is not invoiced
+            start = self._context.store.newest_entry()
+            self._move_cursor(start)
+        issued, kept, after = 0, start, start
+        settled = self._context.now() - LATE_ENTRIES
+        while entries := self._context.store.journal_after(self._account, after, PAGE):
+            issued += sum(self.issue(order_id) for order_id in dict.fromkeys(entry[2] for entry in entries))
+            after = entries[-1][0]
+            kept = max([kept, *(entry_id for entry_id, at, _ in entries if at < settled)])
+            self._move_cursor(kept)
+        return issued
+
+    def issue(self, order_id: int) -> int:
+        """Issue what is due of one order; returns how many documents were."""
+        store = self._context.store
+        stored, order = store.order(order_id), store.models([order_id]).get(order_id)
+        if stored is None or order is None:
+            return 0
+        actions = store.actions_of(order_id)
+        issued = 0
+        for package in stored.packages:
+            shop = self._shops.get(package.shop)
+            if shop is None or package.state is not OrderState.CREATED or not wanted(order, shop):
+                continue
+            issued += self._issue_invoice(stored, order, package, shop, actions)
+            for back in given_back(order, actions):
+                issued += self._issue_credit(stored, package, shop, back)
+        return issued
+
+    def preview(self, stored: StoredOrder, order: Order, package: PackageRow) -> tuple[Document, bytes]:
+        """What the invoice of a package would be, under no number. Raises InvoiceHeld."""
+        document = self._compose(order, package, self._context.store.actions_of(stored.order.id))(PREVIEW_NUMBER)
+        return document, render(document, self._settings.seller)
+
+    def credit_by_hand(self, invoice: InvoiceRow, cause: str, amount: Decimal, who: str) -> InvoiceRow:
+        """A credit note over an amount. Raises InvoiceHeld."""
+        found = self._ledger.document(invoice.id)
+        stored = self._context.store.order(invoice.order_id)
+        shop = self._shops.get(invoice.shop)
+        if found is None or stored is None or shop is None:
+            raise InvoiceHeld("not_invoiced", f"{invoice.order_key} has no invoice that could be credited.")
+        left = found[0].total - self._credited_total(invoice)
+        if amount > left:
+            raise InvoiceHeld(
+                "credit_too_high", f"Of invoice {invoice.number}, {left} {invoice.currency} is left to credit."
+            )
+        package = next(one for one in stored.packages if one.id == invoice.package_id)
+        row = _row(stored, package, "credit_note", cause, self._context.now())
+        row = msgspec.structs.replace(row, recipient=invoice.recipient)
+        document = found[0]
+        issued = self._write(
+            row, shop, lambda number: credit(document, number=number, issued_on=self._today(), amount=amount), who
+        )
+        if issued is None:
+            raise InvoiceHeld("already_credited", f"{cause!r} was credited before.", what_to_do="Nothing.")
+        return issued
+
+    def _issue_invoice(
+        self,
+        stored: StoredOrder,
+        order: Order,
+        package: PackageRow,
+        shop: ShopInvoices,
+        actions: Iterable[ActionRow],
+    ) -> int:
+        actions = list(actions)
+        cause = f"package {package.id}"
+        before = self._ledger.of_cause(cause)
+        if before is not None and before.state is not InvoiceState.HELD:
+            return 0
+        if not is_shipped(order, package, actions):
+            return 0
+        row = before or _row(stored, package, "invoice", cause, self._context.now())
+        row = msgspec.structs.replace(row, recipient=_recipient(order, package))
+        return self._try(row, shop, self._compose(order, package, actions))
+
+    def _issue_credit(self, stored: StoredOrder, package: PackageRow, shop: ShopInvoices, back: GivenBack) -> int:
+        invoice = self._ledger.of_cause(f"package {package.id}")
+        if invoice is None or not invoice.position:
+            return 0
+        if back.line_id and back.line_id not in package.line_ids:
+            return 0
+        cause = f"{back.cause} of package {package.id}"
+        before = self._ledger.of_cause(cause)
+        if before is not None and before.state is not InvoiceState.HELD:
+            return 0
+        found = self._ledger.document(invoice.id)
+        assert found is not None, "a numbered invoice has its document"
+        pieces = self._left(invoice, found[0], back)
+        if not pieces:
+            return 0
+        row = before or _row(stored, package, "credit_note", cause, self._context.now())
+        row = msgspec.structs.replace(row, recipient=invoice.recipient)
+        document = found[0]
+        return self._try(
+            row, shop, lambda number: credit(document, number=number, issued_on=self._today(), pieces=pieces)
+        )
+
+    def _left(self, invoice: InvoiceRow, document: Document, back: GivenBack) -> dict[str, int]:
+        """The pieces of each line that are to be credited: those asked for that were not credited before."""
+        gone = self._credited_pieces(invoice)
+        if gone is None:
+            return {}
+        pieces = {}
+        for line in document.lines:
+            if back.line_id not in ("", line.id) or (not back.shipping and line.id not in _goods(document)):
+                continue
+            wanted_pieces = back.pieces if back.line_id and back.pieces else line.quantity
+            left = min(wanted_pieces, line.quantity - gone.get(line.id, 0))
+            if left > 0:
+                pieces[line.id] = left
+        return pieces
+
+    def _credited_pieces(self, invoice: InvoiceRow) -> dict[str, int] | None:
+        """By line; None where an amount was credited by hand, so that a person must go on by hand."""
+        gone: dict[str, int] = {}
+        lines = {line.id for found in [self._ledger.document(invoice.id)] if found for line in found[0].lines}
+        for credited in self._credit_notes(invoice):
+            for line in credited.lines:
+                if line.id not in lines:
+                    return None
+                gone[line.id] = gone.get(line.id, 0) + line.quantity
+        return gone
+
+    def _credited_total(self, invoice: InvoiceRow) -> Decimal:
+        return sum((one.total for one in self._credit_notes(invoice)), Decimal(0))
+
+    def _credit_notes(self, invoice: InvoiceRow) -> list[Document]:
+        rows = [
+            row
+            for row in self._ledger.of_order(invoice.order_id)
+            if row.kind == "credit_note" and row.package_id == invoice.package_id and row.position
+        ]
+        return [found[0] for row in rows if (found := self._ledger.document(row.id))]
+
+    def _compose(self, order: Order, package: PackageRow, actions: Iterable[ActionRow]) -> Compose:
+        zone = self._settings.zone
+        shipped_at = max((row.changed_at for row in actions if row.action_type == "ship"), default=order.updated_at)
+        dates = Dates(self._today(), shipped_at.astimezone(zone).date(), order.date.astimezone(zone).date())
+        shop = self._shops.get(package.shop)
+
+        def under(number: str) -> Document:
+            document = compose(order, package, self._settings, number=number, dates=dates)
+            if shop is not None and shop.french_b2b == "hold" and is_french_business(document.buyer, document.seller):
+                raise InvoiceHeld(
+                    "french_b2b",
+                    "Between businesses in France the invoice goes through an approved platform, not by mail.",
+                    what_to_do="Issue it there; then `invoices dismiss ID`.",
+                )
+            return document
+
+        return under
+
+    def _try(self, row: InvoiceRow, shop: ShopInvoices, compose_under: Compose) -> int:
+        try:
+            return int(self._write(row, shop, compose_under, CONNECTOR) is not None)
+        except InvoiceHeld as held:
+            self._hold(row, held)
+            return 0
+
+    def _write(self, row: InvoiceRow, shop: ShopInvoices, compose_under: Compose, who: str) -> InvoiceRow | None:
+        """Give the document its number and keep both; None when another worker was first.
+
+        It is drawn before that, under the number that most likely comes.
+        """
+        year = self._today().year
+        pattern = shop.number if row.kind == "invoice" else shop.credit_note_number
+        series = series_of(pattern, year)
+        likely = self._ledger.last(series) + 1
+        drawn = {likely: self._draw(compose_under, number_of(pattern, year, likely))}
+        with self._ledger.transaction() as tx:
+            if _taken(tx, row):
+                return None
+            position = tx.next_position(series)
+            number = number_of(pattern, year, position)
+            document, pdf = drawn.get(position) or self._draw(compose_under, number)
+            saved = tx.save(self._issued(row, shop, document, series, position))
+            tx.save_document(saved.id, document, pdf)
+        note(self._context, saved, "invoiced", f"{saved.kind} {number}: {saved.total} {saved.currency}", who=who)
+        return saved
+
+    def _draw(self, compose_under: Compose, number: str) -> tuple[Document, bytes]:
+        document = compose_under(number)
+        return document, render(document, self._settings.seller)
+
+    def _issued(
+        self, row: InvoiceRow, shop: ShopInvoices, document: Document, series: str, position: int
+    ) -> InvoiceRow:
+        now = self._context.now()
+        state, reason = InvoiceState.ISSUED, ""
+        if shop.mail:
+            state, reason = (InvoiceState.TO_MAIL, "") if row.recipient else (InvoiceState.MAIL_FAILED, "no_email")
+        return msgspec.structs.replace(
+            row,
+            number=document.number,
+            series=series,
+            position=position,
+            total=f"{document.total:.2f}",
+            currency=document.currency,
+            state=state,
+            reason=reason,
+            about="",
+            due_at=now if state is InvoiceState.TO_MAIL else None,
+            issued_at=now,
+            changed_at=now,
+        )
+
+    def _hold(self, row: InvoiceRow, held: InvoiceHeld) -> None:
+        about = f"{held} {held.what_to_do}"
+        if row.id and (row.reason, row.about) == (held.code, about):
+            return
+        now = self._context.now()
+        changed = msgspec.structs.replace(row, state=InvoiceState.HELD, reason=held.code, about=about, changed_at=now)
+        with self._ledger.transaction() as tx:
+            if _taken(tx, row):
+                return
+            saved = tx.save(changed)
+        log.warning("invoice held", extra={"order": row.order_key, "code": held.code})
+        note(self._context, saved, "invoice_held", f"{held.code}: {held}")
+
+    def _move_cursor(self, entry: int) -> None:
+        with self._ledger.transaction() as tx:
+            tx.move_cursor(self._account, entry)
+
+    def _today(self) -> date:
+        return self._context.now().astimezone(self._settings.zone).date()
+
+
+def wanted(order: Order, shop: ShopInvoices) -> bool:
+    """Whether the settings ask for an invoice of this order at all."""
+    if order.marketplace in shop.billed_by_marketplace:
+        return False
+    switch = shop.marketplace_shipped if order.delivered_by_marketplace else shop.send
+    return switch == "on_shipment"
+
+
+def _taken(tx: Writing, row: InvoiceRow) -> bool:
+    """Whether another worker was first."""
+    there = tx.of_cause(row.cause)
+    return there is not None and (there.id != row.id or there.state is not InvoiceState.HELD)
+
+
+def _row(stored: StoredOrder, package: PackageRow, kind: str, cause: str, now: datetime) -> InvoiceRow:
+    return InvoiceRow(
+        account=stored.order.account,
+        shop=package.shop,
+        order_id=stored.order.id,
+        package_id=package.id,
+        order_key=str(stored.order.key),
+        kind="invoice" if kind == "invoice" else "credit_note",
+        cause=cause,
+        state=InvoiceState.HELD,
+        changed_at=now,
+    )
+
+
+def _recipient(order: Order, package: PackageRow) -> str:
+    """The buyer's address, which may be the marketplace's relay; it is used as given."""
+    sent = next((one.delivery for one in order.packages if set(one.line_ids) & set(package.line_ids)), None)
+    return next((one.email for one in (order.billing, sent) if one is not None and one.email), "")
+
+
+def _goods(document: Document) -> set[str]:
+    """The ids of the lines that are goods, not shipping or fee."""
+    return {line.id for line in document.lines if line.sku}

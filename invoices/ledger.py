@@ -1,0 +1,237 @@
+"""What was invoiced: tables of the invoices' own in the connector's database.
+
+A number is given in the transaction that keeps its document, so that a series has no gap and no double, however many
+workers issue at once.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from lengow.connector.store import Handle, open_database
+from lengow.connector.store.columns import text_of, values_of
+from lengow.connector.store.database import Database, Source
+from lengow.connector.store.queries import marks, where_of
+from lengow.invoices.document import Document, Kind
+
+
+class InvoiceState(StrEnum):
+    HELD = "held"
+    """It has no number yet: something is wrong with the order, and a person must look."""
+    ISSUED = "issued"
+    """It has its number and document, and is not to be mailed."""
+    TO_MAIL = "to_mail"
+    MAILING = "mailing"
+    """The intent to mail it is kept; what became of that is not known yet."""
+    MAILED = "mailed"
+    MAIL_UNKNOWN = "mail_unknown"
+    """It may have been sent. It is not sent again by itself."""
+    MAIL_FAILED = "mail_failed"
+    BOUNCED = "bounced"
+    """The buyer's mail system sent it back."""
+    DISMISSED = "dismissed"
+    """A person said that nothing is to become of it."""
+
+
+FOR_A_PERSON = (InvoiceState.HELD, InvoiceState.MAIL_UNKNOWN, InvoiceState.MAIL_FAILED, InvoiceState.BOUNCED)
+
+
+class InvoiceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """`id` is 0 before it is kept."""
+
+    id: int = 0
+    account: str
+    shop: str
+    order_id: int
+    package_id: int
+    order_key: str
+    """account/marketplace/number, for people."""
+    kind: Kind
+    cause: str
+    """What it answers to, such as `package 12` or `action 7`: one document a cause."""
+    number: str = ""
+    series: str = ""
+    position: int = 0
+    """Its place in the series, from 1; 0 while it has none."""
+    total: str = ""
+    currency: str = ""
+    recipient: str = ""
+    state: InvoiceState
+    reason: str = ""
+    about: str = ""
+    attempts: int = 0
+    message_id: str = ""
+    due_at: datetime | None = None
+    """When its mail is tried, while it is to be."""
+    issued_at: datetime | None = None
+    changed_at: datetime
+
+
+COLUMNS = ", ".join(InvoiceRow.__struct_fields__)
+
+TABLES = (
+    """
+    CREATE TABLE IF NOT EXISTS invoices (
+        id INTEGER PRIMARY KEY,
+        account TEXT NOT NULL,
+        shop TEXT NOT NULL,
+        order_id INTEGER NOT NULL,
+        package_id INTEGER NOT NULL,
+        order_key TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        cause TEXT NOT NULL UNIQUE,
+        number TEXT NOT NULL,
+        series TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        total TEXT NOT NULL,
+        currency TEXT NOT NULL,
+        recipient TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        about TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        message_id TEXT NOT NULL,
+        due_at TEXT,
+        issued_at TEXT,
+        changed_at TEXT NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX IF NOT EXISTS invoices_by_number ON invoices (series, position) WHERE position > 0",
+    "CREATE INDEX IF NOT EXISTS invoices_by_order ON invoices (order_id)",
+    "CREATE INDEX IF NOT EXISTS invoices_by_state ON invoices (account, state)",
+    "CREATE INDEX IF NOT EXISTS invoices_by_message ON invoices (message_id) WHERE message_id <> ''",
+    """
+    CREATE TABLE IF NOT EXISTS invoice_documents (
+        invoice_id INTEGER PRIMARY KEY,
+        document BLOB NOT NULL,
+        pdf BLOB NOT NULL
+    )
+    """,
+    "CREATE TABLE IF NOT EXISTS invoice_series (series TEXT PRIMARY KEY, last INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS invoice_cursors (account TEXT PRIMARY KEY, entry INTEGER NOT NULL)",
+)
+
+INSERT = f"INSERT INTO invoices ({', '.join(InvoiceRow.__struct_fields__[1:])}) VALUES ({marks(21)})"
+UPDATE = f"UPDATE invoices SET {', '.join(f'{name} = ?' for name in InvoiceRow.__struct_fields__[1:])} WHERE id = ?"
+
+
+class Reading:
+    """What can be read, inside a transaction or outside."""
+
+    def __init__(self, db: Source) -> None:
+        self._db = db
+
+    def invoice(self, invoice_id: int) -> InvoiceRow | None:
+        return next(iter(self._some("WHERE id = ?", [invoice_id])), None)
+
+    def numbered(self, number: str) -> InvoiceRow | None:
+        return next(iter(self._some("WHERE number = ? AND position > 0", [number])), None)
+
+    def of_cause(self, cause: str) -> InvoiceRow | None:
+        return next(iter(self._some("WHERE cause = ?", [cause])), None)
+
+    def of_order(self, order_id: int) -> list[InvoiceRow]:
+        return self._some("WHERE order_id = ? ORDER BY id", [order_id])
+
+    def of_message(self, message_id: str) -> InvoiceRow | None:
+        return next(iter(self._some("WHERE message_id = ? AND message_id <> ''", [message_id])), None)
+
+    def listed(
+        self, *, account: str | None = None, shop: str | None = None, states: Sequence[str] = (), limit: int = 50
+    ) -> list[InvoiceRow]:
+        """Newest first."""
+        where, values = where_of({"account = ?": account, "shop = ?": shop})
+        if states:
+            where += f" {'AND' if where else 'WHERE'} state IN ({marks(len(states))})"
+        return self._some(f"{where} ORDER BY id DESC LIMIT ?", [*values, *states, limit])
+
+    def to_mail(self, account: str, now: datetime) -> list[InvoiceRow]:
+        """Those whose mail is due, the oldest first."""
+        return self._some(
+            "WHERE account = ? AND state = ? AND due_at <= ? ORDER BY id LIMIT 500",
+            [account, InvoiceState.TO_MAIL, text_of(now)],
+        )
+
+    def being_mailed(self, account: str) -> list[InvoiceRow]:
+        return self._some("WHERE account = ? AND state = ? ORDER BY id", [account, InvoiceState.MAILING])
+
+    def counts(self) -> dict[tuple[str, InvoiceState], int]:
+        rows = self._db.rows("SELECT account, state, count(*) FROM invoices GROUP BY account, state")
+        return {(account, InvoiceState(state)): count for account, state, count in rows}
+
+    def document(self, invoice_id: int) -> tuple[Document, bytes] | None:
+        """As it was issued: what is in it, and the PDF."""
+        rows = self._db.rows("SELECT document, pdf FROM invoice_documents WHERE invoice_id = ?", [invoice_id])
+        return next(((msgspec.json.decode(bytes(one), type=Document), bytes(pdf)) for one, pdf in rows), None)
+
+    def last(self, series: str) -> int:
+        rows = self._db.rows("SELECT last FROM invoice_series WHERE series = ?", [series])
+        return int(rows[0][0]) if rows else 0
+
+    def cursor(self, account: str) -> int | None:
+        """Up to which entry of the journal everything was looked at."""
+        rows = self._db.rows("SELECT entry FROM invoice_cursors WHERE account = ?", [account])
+        return int(rows[0][0]) if rows else None
+
+    def _some(self, rest: str, values: Sequence[Any]) -> list[InvoiceRow]:
+        return [_row(found) for found in self._db.rows(f"SELECT {COLUMNS} FROM invoices {rest}", values)]
+
+
+class Writing(Reading):
+    """A transaction."""
+
+    _db: Database
+
+    def next_position(self, series: str) -> int:
+        """The next of the series. Others wait for this transaction, and see the same again if it is undone."""
+        self._db.change("INSERT INTO invoice_series VALUES (?, 0) ON CONFLICT (series) DO NOTHING", [series])
+        self._db.change("UPDATE invoice_series SET last = last + 1 WHERE series = ?", [series])
+        return self.last(series)
+
+    def save(self, row: InvoiceRow) -> InvoiceRow:
+        values = values_of(row)[1:]
+        if row.id:
+            self._db.change(UPDATE, [*values, row.id])
+            return row
+        return msgspec.structs.replace(row, id=self._db.insert(INSERT, values))
+
+    def save_document(self, invoice_id: int, document: Document, pdf: bytes) -> None:
+        self._db.change(
+            "INSERT INTO invoice_documents VALUES (?, ?, ?)", [invoice_id, msgspec.json.encode(document), pdf]
+        )
+
+    def move_cursor(self, account: str, entry: int) -> None:
+        self._db.change(
+            "INSERT INTO invoice_cursors VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET entry = excluded.entry",
+            [account, entry],
+        )
+
+
+class Ledger(Reading):
+    """Opened on a database, and closed by who opened it."""
+
+    def __init__(self, url: str) -> None:
+        """Raises SettingsError and StoreError."""
+        self._handle: Handle = open_database(url)
+        super().__init__(self._handle)
+        self._handle.create_tables(TABLES)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Writing]:
+        with self._handle.transaction() as db:
+            yield Writing(db)
+
+    def close(self) -> None:
+        self._handle.close()
+
+
+def _row(found: Sequence[Any]) -> InvoiceRow:
+    fields = dict(zip(InvoiceRow.__struct_fields__, found, strict=True))
+    fields["state"] = InvoiceState(fields["state"])
+    for name in ("due_at", "issued_at", "changed_at"):
+        fields[name] = datetime.fromisoformat(fields[name]) if fields[name] else None
+    return InvoiceRow(**fields)

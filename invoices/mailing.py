@@ -1,0 +1,157 @@
+"""Mails what is issued, each document once: the intent is kept before, what became of it after.
+
+A mail server cannot be asked whether it has taken a mail. Where the answer was lost, the mail is not sent again by
+itself; a person may, and its Message-ID is the same then.
+"""
+
+import logging
+from datetime import timedelta
+from email import message_from_bytes, message_from_string, policy
+from email.message import EmailMessage
+from email.message import Message as LegacyMessage
+
+import msgspec
+
+from lengow.connector.context import Context
+from lengow.connector.mail import (
+    Attachment,
+    Mail,
+    MailOutcome,
+    Message,
+    Refused,
+    Sent,
+    TryAgain,
+    Unknown,
+    message_id,
+    send_mail,
+)
+from lengow.connector.retry import steady_pause
+from lengow.connector.store.rows import Step
+from lengow.invoices.document import Document
+from lengow.invoices.ledger import InvoiceRow, InvoiceState, Ledger
+from lengow.invoices.notes import note
+from lengow.invoices.texts import WORDS, kind_of
+
+log = logging.getLogger("lengow.invoices.mailing")
+
+TRIES = 20
+"""How often a server that says "later" is asked: about a day."""
+
+
+class Mailer:
+    """Mails for one account. One at a time holds the account's step; what it finds begun was left by a crash."""
+
+    def __init__(self, context: Context, ledger: Ledger, mail: Mail) -> None:
+        self._context = context
+        self._ledger = ledger
+        self._mail = mail
+
+    def mail_due(self, step: Step) -> int:
+        """Settle what was left, then mail what is due; returns how many were sent. Raises LeaseLost."""
+        for row in self._ledger.being_mailed(step.account):
+            self._save(row, InvoiceState.MAIL_UNKNOWN, "outcome_unknown", "The process ended while it was being sent.")
+        sent = 0
+        for row in self._ledger.to_mail(step.account, self._context.now()):
+            if self._context.stopping.is_set():
+                break
+            with self._context.store.transaction() as tx:
+                step = tx.renew(step, self._context.lease_end())
+            sent += self._mail_one(row)
+        return sent
+
+    def _mail_one(self, row: InvoiceRow) -> bool:
+        found = self._ledger.document(row.id)
+        assert found is not None, "a numbered invoice has its document"
+        message = self._message(row, *found)
+        row = msgspec.structs.replace(
+            row,
+            state=InvoiceState.MAILING,
+            attempts=row.attempts + 1,
+            message_id=message_id(self._mail, message),
+            changed_at=self._context.now(),
+        )
+        with self._ledger.transaction() as tx:
+            current = tx.invoice(row.id)
+            if current is None or current.state is not InvoiceState.TO_MAIL:
+                return False
+            tx.save(row)
+        outcome = send_mail(self._mail, message)
+        self._settle(row, outcome)
+        return isinstance(outcome, Sent)
+
+    def _message(self, row: InvoiceRow, document: Document, pdf: bytes) -> Message:
+        words, kind = WORDS[document.language], kind_of(document)
+        facts = {
+            "kind": kind,
+            "number": document.number,
+            "order": document.order_number,
+            "seller": document.seller.name,
+            "name": document.buyer.name,
+        }
+        body = words.body if document.kind == "invoice" else words.credit_body
+        return Message(
+            id=f"invoice {row.account} {document.number}",
+            to=(row.recipient,),
+            subject=words.subject.format(**facts),
+            text=body.format(**facts),
+            date=self._context.now(),
+            attachments=(Attachment(f"{document.number.replace('/', '-')}.pdf", pdf, "application/pdf"),),
+            reply_to=document.seller.email,
+            language=document.language,
+        )
+
+    def _settle(self, row: InvoiceRow, outcome: MailOutcome) -> None:
+        if isinstance(outcome, Sent):
+            self._save(row, InvoiceState.MAILED)
+        elif isinstance(outcome, Refused):
+            self._save(row, InvoiceState.MAIL_FAILED, "mail_refused", outcome.reason)
+        elif isinstance(outcome, Unknown):
+            self._save(row, InvoiceState.MAIL_UNKNOWN, "outcome_unknown", outcome.reason)
+        else:
+            self._later(row, outcome)
+
+    def _later(self, row: InvoiceRow, outcome: TryAgain) -> None:
+        if row.attempts >= TRIES:
+            self._save(row, InvoiceState.MAIL_FAILED, "gave_up", outcome.reason)
+            return
+        pause = timedelta(seconds=steady_pause(row.attempts, jitter=self._context.jitter()))
+        row = msgspec.structs.replace(row, due_at=self._context.now() + pause)
+        self._save(row, InvoiceState.TO_MAIL, "mail_unavailable", outcome.reason)
+
+    def _save(self, row: InvoiceRow, state: InvoiceState, reason: str = "", about: str = "") -> None:
+        changed = msgspec.structs.replace(
+            row,
+            state=state,
+            reason=reason,
+            about=about,
+            due_at=row.due_at if state is InvoiceState.TO_MAIL else None,
+            changed_at=self._context.now(),
+        )
+        with self._ledger.transaction() as tx:
+            tx.save(changed)
+        if state is not InvoiceState.TO_MAIL:
+            note(self._context, changed, f"invoice_{state}", f"{row.number}: {reason}" if reason else row.number)
+
+
+def bounced_message_id(raw: bytes) -> str:
+    """The Message-ID of the mail that a delivery status notification (RFC 3464) sends back; empty when it is none."""
+    report = message_from_bytes(raw, policy=policy.default)
+    if report.get_content_type() != "multipart/report":
+        return ""
+    parts = list(report.walk())
+    failed = any(
+        part.get_content_type() == "message/delivery-status" and "failed" in part.as_string().lower() for part in parts
+    )
+    if not failed:
+        return ""
+    for part in parts:
+        if part.get_content_type() in ("message/rfc822", "text/rfc822-headers") and (found := _inner_id(part)):
+            return found
+    return ""
+
+
+def _inner_id(part: EmailMessage) -> str:
+    """Of the mail, or of its headers alone, that the report has in it."""
+    payload = part.get_payload()
+    inner = payload[0] if isinstance(payload, list) and payload else message_from_string(str(payload))
+    return str(inner.get("Message-ID", "")).strip() if isinstance(inner, LegacyMessage) else ""
