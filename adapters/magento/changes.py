@@ -6,6 +6,7 @@ from lengow.adapters.calls import Busy, Deadline, Lost
 from lengow.adapters.magento.addresses import address_of
 from lengow.adapters.magento.api import Api, Refusal, Row
 from lengow.adapters.magento.body import note
+from lengow.adapters.magento.closings import OURS
 from lengow.adapters.magento.creation import Creator
 from lengow.adapters.magento.facts import CANCELED, COMPLETE, PROCESSING
 from lengow.adapters.magento.profile import Problem, Profiles, decimal
@@ -142,7 +143,7 @@ class Changer:
 
     def _refund(self, view: Row, refund: Refund, deadline: Deadline) -> None:
         """A credit memo, known by its comment. Magento makes one only for what is invoiced, so that comes first (§3.5)."""
-        order_id, mark = view["entity_id"], f"Lengow refund {refund.id}:"
+        order_id, mark = view["entity_id"], f"{OURS}{refund.id}:"
         groups = ((("order_id", "eq", str(order_id)),),)
         for memo in self._api.search_all("creditmemos", groups, deadline):
             if any(text(one.get("comment")).startswith(mark) for one in rows(memo.get("comments"))):

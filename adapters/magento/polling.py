@@ -4,6 +4,7 @@ Orders are looked at by their time of change, which shipping moves. A track that
 with a shipment without one are looked at again with each call; the cursor names them.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,8 @@ import msgspec
 from lengow.adapters.calls import Deadline
 from lengow.adapters.magento.api import Api, Refusal, Row
 from lengow.adapters.magento.body import ANCHOR
+from lengow.adapters.magento.closings import FIELDS as MEMO_FIELDS
+from lengow.adapters.magento.closings import closings_in, has_memos
 from lengow.adapters.magento.facts import PAGE
 from lengow.adapters.magento.reading import Orders, rows
 from lengow.adapters.magento.settings import MagentoSettings
@@ -20,7 +23,10 @@ from lengow.adapters.magento.shipments import shipments_in, tracked
 from lengow.connector.adapter import Event, Polled
 from lengow.connector.errors import ShopUnavailable
 
-FIELDS = "entity_id,ext_order_id,state,updated_at,payment[additional_information],items[item_id,ext_order_item_id,qty_ordered]"
+FIELDS = (
+    "entity_id,ext_order_id,state,updated_at,total_refunded,payment[additional_information],"
+    "items[item_id,ext_order_item_id,qty_ordered]"
+)
 OVERLAP = timedelta(minutes=10)
 """A change may become visible later than its time says (reference platforms.md §6.4)."""
 FIRST_LOOK_BACK = timedelta(days=3)
@@ -28,6 +34,9 @@ WAIT = timedelta(days=14)
 """How long a track may come after its shipment."""
 MOST_WAITING = 100
 """The oldest are let go first."""
+FORBIDDEN = (401, 403)
+
+log = logging.getLogger("lengow.adapters.magento")
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -55,6 +64,7 @@ class Poller:
             again = [one for one in at.waiting if one not in seen] if at.page == 1 else []
             views = [*changed, *self._named(again, deadline)]
             shipments = self._shipments([int(view["entity_id"]) for view in views], deadline)
+            memos = self._memos(views, deadline)
         except Refusal as refusal:
             raise _unreadable(refusal) from refusal
         events: list[Event] = []
@@ -62,6 +72,7 @@ class Poller:
         for view in views:
             own = [row for row in shipments if row["order_id"] == view["entity_id"]]
             events += shipments_in(view, own, self._settings)
+            events += closings_in(view, [row for row in memos if row["order_id"] == view["entity_id"]])
             if any(not tracked(row) and str(row["created_at"]) > _written(now - WAIT) for row in own):
                 waiting.add(int(view["entity_id"]))
         kept = tuple(sorted(waiting))[-MOST_WAITING:]
@@ -74,7 +85,8 @@ class Poller:
             view = self._orders.one(shop_order_id, deadline)
             if view is None:
                 return []
-            return shipments_in(view, self._shipments([int(view["entity_id"])], deadline), self._settings)
+            shipments = shipments_in(view, self._shipments([int(view["entity_id"])], deadline), self._settings)
+            return [*shipments, *closings_in(view, self._memos([view], deadline))]
         except Refusal as refusal:
             raise _unreadable(refusal) from refusal
 
@@ -89,6 +101,20 @@ class Poller:
         for start in range(0, len(order_ids), PAGE):
             groups = ((("order_id", "in", ",".join(map(str, order_ids[start : start + PAGE]))),),)
             found += rows(list(self._api.search_all("shipments", groups, deadline, fields=SHIPMENT_FIELDS)))
+        return found
+
+    def _memos(self, views: Sequence[Row], deadline: Deadline) -> list[Row]:
+        """The credit memos of these orders; none where the integration may not read them, which stops no shipment."""
+        ids = [str(view["entity_id"]) for view in views if has_memos(view)]
+        found: list[Row] = []
+        try:
+            for start in range(0, len(ids), PAGE):
+                groups = ((("order_id", "in", ",".join(ids[start : start + PAGE])),),)
+                found += rows(list(self._api.search_all("creditmemos", groups, deadline, fields=MEMO_FIELDS)))
+        except Refusal as refusal:
+            if refusal.status not in FORBIDDEN:
+                raise
+            log.warning("credit memos may not be read, and are not told", extra={"error": str(refusal)})
         return found
 
 

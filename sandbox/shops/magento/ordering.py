@@ -171,6 +171,11 @@ class Ordering:
             "entity_id": id_,
             "order_id": order_id,
             "grand_total": total,
+            "items": [
+                {"order_item_id": item["item_id"], "qty": quantities[item["item_id"]], "sku": item["sku"]}
+                for item in order["items"]
+                if item["item_id"] in quantities
+            ],
             "comments": comments,
         }
         self._settle(order)
