@@ -25,7 +25,8 @@ MOVES: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = {
 CANCELLED, SHIPPED = "cancelled", "shipped"
 SHIPPED_EVENT = "state_enter.order_delivery.state.shipped"
 CANCELLED_EVENT = "state_enter.order.state.cancelled"
-EVENTS = (SHIPPED_EVENT, CANCELLED_EVENT)
+REFUNDED_EVENT = "state_enter.order_transaction.state.refunded"
+EVENTS = (SHIPPED_EVENT, CANCELLED_EVENT, REFUNDED_EVENT)
 
 SIGNATURE = "shopware-shop-signature"
 WEBHOOK_AGE_SECONDS = 300

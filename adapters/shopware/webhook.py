@@ -8,8 +8,15 @@ from typing import Any
 
 import msgspec
 
-from lengow.adapters.shopware.body import CANCELLED
-from lengow.adapters.shopware.facts import CANCELLED_EVENT, SHIPPED_EVENT, SIGNATURE, WEBHOOK_AGE_SECONDS
+from lengow.adapters.shopware.body import CANCELLED, REFUNDS
+from lengow.adapters.shopware.facts import (
+    CANCELLED_EVENT,
+    EVENTS,
+    REFUNDED_EVENT,
+    SHIPPED_EVENT,
+    SIGNATURE,
+    WEBHOOK_AGE_SECONDS,
+)
 from lengow.adapters.shopware.reading import custom, reference_of, rows, text
 from lengow.adapters.shopware.settings import ShopwareSettings
 from lengow.adapters.shopware.shipments import is_news, shipments_of_delivery
@@ -43,7 +50,7 @@ def events(request: Request, settings: ShopwareSettings) -> Sequence[Event]:
     if body is None or not name:
         raise PayloadInvalid("The body is no event of Shopware: it has no data.event.", field="data.event")
     event_id = text(_inner(body, "source", "eventId")) or hashlib.sha256(request.body).hexdigest()
-    if name not in (SHIPPED_EVENT, CANCELLED_EVENT):
+    if name not in EVENTS:
         return (Event(id=event_id, kind="other", raw_kind=name),)
     view = _inner(body, "data", "payload", "order")
     if not isinstance(view, dict) or not text(view.get("id")):
@@ -52,6 +59,8 @@ def events(request: Request, settings: ShopwareSettings) -> Sequence[Event]:
         )
     if name == CANCELLED_EVENT:
         return _cancelled(view)
+    if name == REFUNDED_EVENT:
+        return _refunded(view)
     return _shipped(view, event_id, settings)
 
 
@@ -66,6 +75,22 @@ def _cancelled(view: Mapping[str, Any]) -> Sequence[Event]:
             shop_order_id=id_,
             reference=reference_of(view),
             raw_kind=CANCELLED_EVENT,
+        ),
+    )
+
+
+def _refunded(view: Mapping[str, Any]) -> Sequence[Event]:
+    """The whole payment was given back; of no lines. Ours is booked in the order, or goes with its cancelling."""
+    if not reference_of(view) or custom(view).get(CANCELLED) or rows(custom(view).get(REFUNDS)):
+        return ()
+    id_ = text(view["id"])
+    return (
+        Event(
+            id=f"{id_}-refunded",
+            kind="refunded",
+            shop_order_id=id_,
+            reference=reference_of(view),
+            raw_kind=REFUNDED_EVENT,
         ),
     )
 

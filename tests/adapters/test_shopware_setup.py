@@ -157,7 +157,7 @@ def test_webhooks_that_were_ended_are_told_and_switched_on_again(shop: ContractS
     adapter = shop.adapter()
     [connected] = adapter.connect(HOOK)
     assert connected.ok
-    assert "2 of them had been switched off" in connected.sentence
+    assert "3 of them had been switched off" in connected.sentence
     assert all(hook["active"] for hook in shop.standin.data.rows("webhook"))
     adapter.close()
 

@@ -29,6 +29,7 @@ from lengow.connector.errors import PayloadInvalid, ShopUnavailable, SignatureEr
 from lengow.connector.model import Address, Tracking
 
 CANCELLED = "state_enter.order.state.cancelled"
+REFUNDED = "state_enter.order_transaction.state.refunded"
 
 
 @pytest.fixture
@@ -197,6 +198,16 @@ def test_the_signature_is_that_of_openssl() -> None:
 def test_whatever_is_sent_is_refused_as_unsigned(adapter: ShopwareAdapter, signature: str, body: bytes) -> None:
     with pytest.raises(SignatureError):
         adapter.verify(Request({"shopware-shop-signature": signature}, body))
+
+
+def test_a_merchants_refund_is_told_and_our_own_is_not(shop: ContractShopware, adapter: ShopwareAdapter) -> None:
+    order_id, other, cancelled = sold(adapter), sold(adapter, "A-2"), sold(adapter, "A-3")
+    [event] = adapter.events(delivery(body_of(shop.standin.order_view(order_id), shop.standin, REFUNDED)))
+    assert (event.kind, event.shop_order_id, event.reference, event.line_ids) == ("refunded", order_id, "A-1", ())
+    updated(adapter, other, Refund("r1", Decimal("5.00")))
+    updated(adapter, cancelled, Cancel())
+    for ours in (other, cancelled):
+        assert list(adapter.events(delivery(body_of(shop.standin.order_view(ours), shop.standin, REFUNDED)))) == []
 
 
 def test_a_merchants_cancellation_is_told_and_our_own_is_not(shop: ContractShopware, adapter: ShopwareAdapter) -> None:

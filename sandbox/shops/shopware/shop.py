@@ -17,7 +17,11 @@ from lengow.sandbox.shops.standin import Fault, StandIn
 
 SITE = "https://shop.example.com"
 INTEGRATION = Integration("SWIA" + "A" * 22, "s" * 54)
-EVENTS = ("state_enter.order_delivery.state.shipped", "state_enter.order.state.cancelled")
+EVENTS = (
+    "state_enter.order_delivery.state.shipped",
+    "state_enter.order.state.cancelled",
+    "state_enter.order_transaction.state.refunded",
+)
 IN_EVENTS: Mapping[str, Any] = {
     "orderCustomer": {},
     "stateMachineState": {},
