@@ -54,7 +54,7 @@ class Held:
                     f"DELETE FROM held WHERE shop = ? AND reference = ? RETURNING {COLUMNS}", [shop, reference]
                 ).fetchall()
                 if rows:
-                    found[reference] = sorted(map(_listed, rows), key=lambda one: (one.created_at, one.id))
+                    found[reference] = sorted(map(_listed, rows), key=lambda one: (one.created_at, len(one.id), one.id))
         return found
 
     def rest(self) -> Iterator[tuple[str, ListedOrder]]:
