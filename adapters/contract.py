@@ -6,6 +6,7 @@ real throw-away shop), and `adapter`, connected to it. docs/adapters/write-an-ad
 What a platform cannot do is skipped with the reason, by its `Capabilities` and by the faults that the shop can play.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -39,9 +40,11 @@ from lengow.connector.listing import ListedOrder, Listing
 from lengow.connector.model import Address, Line, NewOrder, Order, Package, Tracking
 from lengow.connector.secret import Secret
 
-Fault = Literal["lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down"]
+Fault = Literal[
+    "lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down", "interrupted"
+]
 """What the next creation meets: `killed` ends the shop's process in the middle of it; `slow` outlasts the adapter's
-time-out; `down` refuses connections until `mend`."""
+time-out; `down` refuses connections until `mend`; `interrupted` is played by `ContractShop.interrupt`."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -80,6 +83,12 @@ class ContractShop(Protocol):
 
     def fail(self, fault: Fault) -> None:
         """Let the next creation (`down`: everything) meet a fault."""
+
+    def interrupt(self, after: int, *, effect: bool) -> Callable[[], bool]:
+        """Lose the connection at whatever request comes after so many more, with or without its effect.
+
+        The answer tells whether it came to that. Asked for only where `interrupted` is among `faults`.
+        """
 
     def mend(self) -> None:
         """End all faults."""
@@ -209,6 +218,38 @@ class AdapterContract:
             if not isinstance(outcome, Created) and adapter.find_order(order.reference) is None:
                 created(adapter, order)
             assert len(shop.orders(order.reference)) == 1
+
+    @pytest.mark.parametrize("effect", [False, True], ids=["without its effect", "with its effect"])
+    def test_interrupted_at_any_of_its_requests(self, adapter: Adapter, shop: ContractShop, *, effect: bool) -> None:
+        """As if the connector were killed there: whoever comes after finds the order whole, or makes it, once."""
+        self._needs(shop, "interrupted")
+        created(adapter, new_order("B-8", [(shop.simple, 1, "5.00")]))
+        for after in range(MOST_REQUESTS):
+            stock = shop.stock(shop.simple)
+            order = new_order(f"B-8-{after}", [(shop.simple, 2, "24.90")], shipping="4.90")
+            happened = shop.interrupt(after, effect=effect)
+            with contextlib.suppress(ShopUnavailable):
+                adapter.create_orders([order])
+            shop.mend()
+            shop.pass_time(adapter.capabilities.settle_seconds)
+            if adapter.find_order(order.reference) is None:
+                created(adapter, order)
+            [held] = shop.orders(order.reference)
+            assert (held.status, held.total) == ("to_ship", order.total), f"after {after} requests"
+            assert shop.stock(shop.simple) == stock - 2, f"after {after} requests"
+            if not happened():
+                break
+        else:
+            pytest.fail(f"an order takes more than {MOST_REQUESTS} requests")
+
+    def test_what_the_merchant_did_meanwhile_is_not_undone(self, adapter: Adapter, shop: ContractShop) -> None:
+        order = new_order("A-4", [(shop.simple, 1, "24.90")])
+        made = created(adapter, order)
+        shop.ship(made.id, SHIPPED)
+        shipped, stock = shop.orders("A-4"), shop.stock(shop.simple)
+        assert created(adapter, order).id == made.id
+        assert adapter.find_order("A-4") == ShopOrder(made.id, "A-4")
+        assert (shop.orders("A-4"), shop.stock(shop.simple)) == (shipped, stock)
 
     # Finding
 
@@ -372,6 +413,21 @@ class AdapterContract:
         [held] = shop.orders("F-3")
         assert (held.status, held.total) == ("shipped", Decimal("15.00"))
         assert shop.stock(shop.simple) == stock - (2 if decrease_stock else 0)
+
+    @pytest.mark.parametrize("address", ["without lines", "none"])
+    def test_an_order_whose_address_the_marketplace_keeps_to_itself(
+        self, adapter: Adapter, shop: ContractShop, address: str
+    ) -> None:
+        if not adapter.capabilities.imports_delivered_by_marketplace:
+            pytest.skip(adapter.capabilities.delivered_by_marketplace_reason)
+        order = new_order("F-4", [(shop.simple, 1, "15.00")], delivered_by_marketplace=True)
+        billing = Address(first_name="Zoé", last_name="Martin", country="FR")
+        delivery = billing if address == "without lines" else None
+        package = msgspec.structs.replace(order.package, delivery=delivery)
+        known = msgspec.structs.replace(order.order, packages=(package,), billing=billing)
+        created(adapter, msgspec.structs.replace(order, order=known, package=package))
+        [held] = shop.orders("F-4")
+        assert (held.status, held.total) == ("shipped", order.total)
 
     # Changes at the marketplace
 
@@ -693,6 +749,9 @@ class AdapterContract:
 
 
 SHIPPED = Tracking(carrier_name="Colissimo", number="6A00000000001", url="https://track.example.com/6A00000000001")
+
+MOST_REQUESTS = 40
+"""That one order may take."""
 
 STRANGER = Secret("whsec_" + "c3RyYW5nZXI" * 4)
 

@@ -68,7 +68,7 @@ class MagentoAdapter:
             self._stock,
             free_lines=context.unknown_products == "import",
         )
-        self._changer = Changer(api, profiles, orders, self._creator)
+        self._changer = Changer(api, profiles, orders)
         self._poller = Poller(api, settings, orders)
         self._lister = Lister(api)
         self._health = Health(api, settings, profiles, context.clock, has_secret=bool(context.webhook_secrets))

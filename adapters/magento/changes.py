@@ -7,7 +7,6 @@ from lengow.adapters.magento.addresses import address_of
 from lengow.adapters.magento.api import Api, Refusal, Row
 from lengow.adapters.magento.body import note
 from lengow.adapters.magento.closings import OURS
-from lengow.adapters.magento.creation import Creator
 from lengow.adapters.magento.facts import CANCELED, COMPLETE, PROCESSING
 from lengow.adapters.magento.profile import Problem, Profiles, decimal
 from lengow.adapters.magento.reading import (
@@ -38,8 +37,8 @@ ENDED = frozenset({"complete", "closed"})
 
 
 class Changer:
-    def __init__(self, api: Api, profiles: Profiles, orders: Orders, creator: Creator) -> None:
-        self._api, self._profiles, self._orders, self._creator = api, profiles, orders, creator
+    def __init__(self, api: Api, profiles: Profiles, orders: Orders) -> None:
+        self._api, self._profiles, self._orders = api, profiles, orders
 
     def update(self, shop_order: ShopOrder, change: Change, deadline: Deadline) -> UpdateOutcome:
         """Raises ShopUnavailable."""
@@ -87,7 +86,7 @@ class Changer:
             raise Problem("state", f"The order {number} is {view['state']} in the shop: refund it there by hand.")
         if not takes_stock(view):
             reason = f"Cancelled at the marketplace. {change.reason}".strip()
-            self._creator.save(view, deadline, state=state, status=status, status_histories=[note(reason, status)])
+            self._orders.save(view, deadline, state=state, status=status, status_histories=[note(reason, status)])
         elif self._api.send("POST", f"orders/{view['entity_id']}/cancel", {}, deadline) is not True:
             raise Problem(
                 "state",
@@ -106,7 +105,7 @@ class Changer:
         state, status = COMPLETE
         told = " ".join(filter(None, (tracking.carrier_name or tracking.carrier_code, tracking.number, tracking.url)))
         history = note(f"Shipped without the shop, as the marketplace tells. {told}".strip(), status)
-        self._creator.save(view, deadline, state=state, status=status, status_histories=[history])
+        self._orders.save(view, deadline, state=state, status=status, status_histories=[history])
 
     def _correct_address(self, view: Row, change: CorrectAddress, deadline: Deadline) -> None:
         """Written over as they stand; nothing is calculated anew, so that the amounts stay."""

@@ -6,25 +6,24 @@ tells what an interrupted creation left to do.
 
 import logging
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
 from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, not_begun
 from lengow.adapters.magento.api import Api, Refusal, Row
-from lengow.adapters.magento.body import Composed, anchor_of, compose, final_of, note
+from lengow.adapters.magento.body import Composed, anchor_of, compose, note
 from lengow.adapters.magento.facts import CANCELED, DUPLICATE
+from lengow.adapters.magento.finishing import FAILURES, Finisher
 from lengow.adapters.magento.products import Products
 from lengow.adapters.magento.profile import Problem, Profiles
-from lengow.adapters.magento.reading import Orders, difference, pending, rows
+from lengow.adapters.magento.reading import Orders, difference, pending
 from lengow.adapters.magento.refusals import rejected
 from lengow.adapters.magento.settings import MagentoSettings
-from lengow.adapters.magento.stock import Stock, pieces_of
+from lengow.adapters.magento.stock import Stock
 from lengow.connector.adapter import Created, Outcome, Rejected, ShopOrder, Unknown
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.model import NewOrder
 
 log = logging.getLogger("lengow.adapters.magento")
 
-FAILURES = (Refusal, Busy, Lost, ShopUnavailable)
 SENT = None
 """Of an order that the shop took, and that is still to be compared."""
 
@@ -45,7 +44,8 @@ class Creator:
         free_lines: bool,
     ) -> None:
         self._api, self._settings, self._profiles = api, settings, profiles
-        self._products, self._orders, self._stock = products, orders, stock
+        self._products, self._orders = products, orders
+        self._finisher = Finisher(orders, stock)
         self._free_lines = free_lines
 
     def create(self, orders: Sequence[NewOrder], deadline: Deadline) -> list[Outcome]:
@@ -64,7 +64,7 @@ class Creator:
         views, compared = self._compared(new, deadline)
         found |= compared
         unfinished = {one.reference: held[one.anchor] for one in composed if pending(held.get(one.anchor, {}))}
-        found |= self._finish({**views, **unfinished}, found, deadline)
+        found |= self._finished(views, unfinished, found, deadline)
         return _outcomes(orders, found)
 
     def find(self, reference: str, deadline: Deadline) -> ShopOrder | None:
@@ -76,11 +76,10 @@ class Creator:
         if view is None:
             return None
         if pending(view):
-            found = ShopOrder(str(view["entity_id"]), reference)
-            outcome = self._finish({reference: view}, {reference: Created(reference, found)}, deadline)[reference]
-            if not isinstance(outcome, Created):
+            problem = self._finisher.resume([view], deadline).get(anchor)
+            if problem:
                 raise ShopUnavailable(
-                    f"The order {view['increment_id']} is there, and could not be completed: {outcome}"
+                    f"The order {view['increment_id']} is there, and could not be completed: {problem}"
                 )
         return ShopOrder(str(view["entity_id"]), reference)
 
@@ -135,37 +134,20 @@ class Creator:
                 good[one.reference], found[one.reference] = view, _created(one, view)
         return good, found
 
-    def _finish(self, views: Mapping[str, Row], found: Found, deadline: Deadline) -> Found:
-        """Takes the stock of those that are pending, all at once, and moves each on."""
-        waiting = {reference: view for reference, view in views.items() if pending(view)}
-        if not waiting:
-            return {}
-        pieces = pieces_of(chain.from_iterable(rows(view.get("items")) for view in waiting.values()))
-        try:
-            self._stock.take(pieces, deadline)
-        except FAILURES as error:
-            reason = f"it is in the shop, and its stock could not be taken: {error}"
-            return {reference: Unknown(reference, reason) for reference in waiting}
+    def _finished(
+        self, views: Mapping[str, Row], left_over: Mapping[str, Row], found: Found, deadline: Deadline
+    ) -> Found:
+        """With the stock taken of those that are pending. `left_over`: were there before, pending."""
+        new = {reference: view for reference, view in views.items() if pending(view)}
+        problems = self._finisher.finish(list(new.values()), deadline) if new else {}
+        problems |= self._finisher.resume(list(left_over.values()), deadline) if left_over else {}
         outcomes: Found = {}
-        for reference, view in waiting.items():
-            state, status = final_of(view)
-            try:
-                self.save(view, deadline, state=state, status=status)
-            except FAILURES as error:
-                log.error(
-                    "an order whose stock is taken stays pending, and takes it again",
-                    extra={"shop_order": view["entity_id"]},
-                )
-                reason = f"it is in the shop, its stock is taken, and it could not be set to {state}: {error}"
-                outcomes[reference] = Unknown(reference, reason)
-            else:
-                outcomes[reference] = found[reference]
+        for reference, view in (new | dict(left_over)).items():
+            problem = problems.get(str(view["ext_order_id"]))
+            outcomes[reference] = (
+                Unknown(reference, f"it is in the shop, and {problem}") if problem else found[reference]
+            )
         return outcomes
-
-    def save(self, view: Row, deadline: Deadline, **changed: object) -> None:
-        """A plain save. `increment_id` must go with it: older versions made a new one (§3.4)."""
-        entity = {"entity_id": view["entity_id"], "increment_id": view["increment_id"], **changed}
-        self._api.send("POST", "orders", {"entity": entity}, deadline)
 
     def _set_aside(self, order: Composed, view: Row, field: str, sentence: str, deadline: Deadline) -> Outcome:
         """The API deletes no order: it is cancelled under another number, so that the right one can be made."""
@@ -178,7 +160,7 @@ class Creator:
             "status_histories": [note(f"Not as it was sold: {sentence}", status)],
         }
         try:
-            self.save(view, deadline, **aside)
+            self._orders.save(view, deadline, **aside)
         except FAILURES as error:
             log.error("a wrong order stays in the shop", extra={"shop_order": view["entity_id"], "error": str(error)})
             reason = f"{sentence}; it could not be set aside ({error}): correct it by hand"

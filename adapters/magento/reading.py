@@ -35,6 +35,19 @@ class Orders:
         groups = ((("ext_order_id", "in", ",".join(anchors)),),)
         return {str(row["ext_order_id"]): row for row in self._api.search_all("orders", groups, deadline)}
 
+    def pending(self, deadline: Deadline) -> list[Row]:
+        """Those of ours whose stock is still to be taken. Raises ShopUnavailable and Refusal."""
+        groups = ((("ext_order_id", "like", f"{ANCHOR}%"),), (("state", "eq", PENDING[0]),))
+        return list(self._api.search_all("orders", groups, deadline))
+
+    def save(self, view: View, deadline: Deadline, **changed: object) -> None:
+        """A plain save. `increment_id` must go with it: older versions made a new one (§3.4).
+
+        Raises ShopUnavailable, Refusal, Busy and Lost.
+        """
+        entity = {"entity_id": view["entity_id"], "increment_id": view["increment_id"], **changed}
+        self._api.send("POST", "orders", {"entity": entity}, deadline)
+
     def one(self, order_id: str, deadline: Deadline) -> Row | None:
         """None where there is none. Raises ShopUnavailable and Refusal."""
         if not (order_id.isascii() and order_id.isdigit()):

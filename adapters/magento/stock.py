@@ -21,30 +21,34 @@ class Stock:
         self._api, self._source = api, source
 
     def held(self, skus: Iterable[str], deadline: Deadline) -> dict[str, Decimal]:
-        """Raises ShopUnavailable and Refusal."""
-        return {str(row["sku"]): decimal(row["quantity"]) for row in self._rows(list(dict.fromkeys(skus)), deadline)}
+        """Products without a source item keep no stock, and are left out. Raises ShopUnavailable and Refusal."""
+        return quantities(self.rows(list(dict.fromkeys(skus)), deadline))
 
-    def take(self, pieces: Mapping[str, Decimal], deadline: Deadline) -> None:
-        """Products without a source item keep no stock. Raises ShopUnavailable, Refusal, Busy and Lost."""
-        taken = [
-            {
-                "sku": row["sku"],
-                "source_code": self._source,
-                "quantity": decimal(row["quantity"]) - pieces[str(row["sku"])],
-                "status": row["status"],
-            }
-            for row in self._rows(list(pieces), deadline)
-            if str(row["sku"]) in pieces
-        ]
-        if taken:
-            self._api.send("POST", PATH, {"sourceItems": taken}, deadline)
-
-    def _rows(self, skus: Sequence[str], deadline: Deadline) -> list[Row]:
+    def rows(self, skus: Sequence[str], deadline: Deadline) -> list[Row]:
+        """The source's items. Raises ShopUnavailable and Refusal."""
         found: list[Row] = []
         for start in range(0, len(skus), SKUS_AT_ONCE):
             groups = (any_of("sku", skus[start : start + SKUS_AT_ONCE]), (("source_code", "eq", self._source),))
             found += self._api.search_all(PATH, groups, deadline, sort=("sku",))
-        return found
+        wanted = set(skus)
+        return [row for row in found if str(row["sku"]) in wanted]
+
+    def write(self, rows: Iterable[Row], changed: Mapping[str, tuple[Decimal, Decimal]], deadline: Deadline) -> None:
+        """From each first quantity to the second, all at once. Raises ShopUnavailable, Refusal, Busy and Lost."""
+        items = [
+            {
+                "sku": row["sku"],
+                "source_code": self._source,
+                "quantity": changed[str(row["sku"])][1],
+                "status": row["status"],
+            }
+            for row in rows
+        ]
+        self._api.send("POST", PATH, {"sourceItems": items}, deadline)
+
+
+def quantities(rows: Iterable[Row]) -> dict[str, Decimal]:
+    return {str(row["sku"]): decimal(row["quantity"]) for row in rows}
 
 
 def pieces_of(rows: Iterable[Row]) -> Mapping[str, Decimal]:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -22,7 +23,8 @@ BAD_GATEWAY = Answer(
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One rule. It hits requests of `method` whose path ends with `path`: not the first `after`, then `times` (None: all).
+    """One rule. It hits requests of `method` (empty: any) whose path ends with `path`: not the first `after`, then `times`
+    (None: all).
 
     | `kind` | what happens |
     | --- | --- |
@@ -79,6 +81,14 @@ class StandIn:
     def fail(self, fault: Fault) -> None:
         with self._lock:
             self._faults.append((fault, [0]))
+
+    def interrupt(self, after: int, *, effect: bool) -> Callable[[], bool]:
+        """Lose the connection once, at whatever request comes after so many; tells whether it came to that."""
+        fault = Fault("lost_after" if effect else "lost_before", method="", path="", after=after)
+        seen = [0]
+        with self._lock:
+            self._faults.append((fault, seen))
+        return lambda: seen[0] > after
 
     def down(self) -> None:
         """Connections are refused until `mend`."""
@@ -146,7 +156,7 @@ class StandIn:
         with self._lock:
             self.requests[f"{request.method} {request.path}"] += 1
             for fault, seen in self._faults:
-                if request.method == fault.method and request.path.endswith(fault.path):
+                if fault.method in ("", request.method) and request.path.endswith(fault.path):
                     seen[0] += 1
                     if seen[0] > fault.after and (fault.times is None or seen[0] <= fault.after + fault.times):
                         hits.append(fault)

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -35,7 +35,7 @@ RATES: Mapping[str, Sequence[float]] = {
 class ContractMagento:
     simple, another, variant, ambiguous, unknown = "PLATE", "BOWL", "SHIRT-M", "4006381333931", "NOPE"
     faults: frozenset[Fault] = frozenset(
-        {"lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down"}
+        {"lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down", "interrupted"}
     )
     tax_settings: Sequence[str] = ()
     """An adapter reads the rates once a day; test_magento_creation.py has one for each of `RATES`."""
@@ -85,6 +85,9 @@ class ContractMagento:
             self.standin.fail("error_500", effect=True)
         else:
             self.standin.fail(fault)
+
+    def interrupt(self, after: int, *, effect: bool) -> Callable[[], bool]:
+        return self.standin.server.interrupt(after, effect=effect)
 
     def mend(self) -> None:
         self.standin.server.mend()

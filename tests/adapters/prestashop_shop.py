@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -35,7 +35,7 @@ STATES = {"11": "to_ship", "2": "to_ship", "3": "to_ship", "4": "shipped", "5": 
 class ContractPrestaShop:
     simple, another, variant, ambiguous, unknown = "PLATE", "BOWL", "SHIRT-M", "TWICE", "NOPE"
     faults: frozenset[Fault] = frozenset(
-        {"lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down"}
+        {"lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down", "interrupted"}
     )
     tax_settings: Sequence[str] = tuple(TAXES)
 
@@ -90,6 +90,9 @@ class ContractPrestaShop:
             self.standin.fail("error_500", effect=True)
         else:
             self.standin.fail(fault)
+
+    def interrupt(self, after: int, *, effect: bool) -> Callable[[], bool]:
+        return self.standin.server.interrupt(after, effect=effect)
 
     def mend(self) -> None:
         self.standin.server.mend()

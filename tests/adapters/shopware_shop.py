@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -36,7 +36,7 @@ RULES: Mapping[str, Sequence[tuple[str, str, str, str, dict[str, Any]]]] = {
 class ContractShopware:
     simple, another, variant, ambiguous, unknown = "PLATE", "BOWL", "SHIRT-M", "4006381333931", "NOPE"
     faults: frozenset[Fault] = frozenset(
-        {"lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down"}
+        {"lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down", "interrupted"}
     )
     tax_settings: Sequence[str] = tuple(RULES)
 
@@ -87,6 +87,9 @@ class ContractShopware:
             self.standin.fail("error_500", effect=True)
         else:
             self.standin.fail(fault)
+
+    def interrupt(self, after: int, *, effect: bool) -> Callable[[], bool]:
+        return self.standin.server.interrupt(after, effect=effect)
 
     def mend(self) -> None:
         self.standin.server.mend()

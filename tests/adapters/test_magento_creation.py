@@ -11,6 +11,7 @@ from magento_shop import RATES, ContractMagento
 from lengow.adapters.contract import AMOUNTS, created, new_order, outcomes_of
 from lengow.adapters.magento import MagentoAdapter
 from lengow.adapters.magento.api import Refusal, words_of
+from lengow.adapters.magento.finishing import Taking
 from lengow.adapters.magento.refusals import REMEDIES, rejected
 from lengow.adapters.magento.settings import MagentoSettings
 from lengow.connector.adapter import Cancel, Created, Refund, Rejected, Unknown, Updated
@@ -129,7 +130,7 @@ def test_a_batch_costs_at_most_three_requests_an_order(shop: ContractMagento, ad
     outcomes = outcomes_of(adapter, [order(f"A-{number}") for number in range(10)])
     assert {type(one) for one in outcomes.values()} == {Created}
     requests = shop.standin.server.requests.total() - before
-    assert requests == 24, "two saves each; a look, a reading back, the stock read and written for all"
+    assert requests == 25, "two saves each; a look, a reading back, the stock read, told and written for all"
     assert requests / 10 <= 3
 
 
@@ -254,6 +255,54 @@ def test_an_order_whose_stock_could_not_be_taken_is_completed(shop: ContractMage
     assert (held(shop)["state"], shop.stock("PLATE")) == ("new", stock)
     assert adapter.find_order("A-1") is not None
     assert (held(shop)["state"], shop.stock("PLATE")) == ("processing", stock - 2)
+
+
+SKUS = ("PLATE", "BOWL", "A b,c;%")
+
+
+@pytest.mark.parametrize("finished", [0, 1, 2])
+def test_orders_whose_stock_was_taken_when_the_connector_died_take_it_once(
+    shop: ContractMagento, adapter: MagentoAdapter, finished: int
+) -> None:
+    """However many of them were moved on, and whichever is looked for first."""
+    shop.standin.add_product(SKUS[2], 500)
+    stock = {sku: shop.stock(sku) for sku in SKUS}
+    orders = [new_order(f"A-{number}", [(sku, 2, "5.00") for sku in SKUS]) for number in range(3)]
+    shop.standin.fail("lost_before", after=3 + 1 + finished, times=None)
+    outcomes = outcomes_of(adapter, orders)
+    assert sum(isinstance(one, Unknown) for one in outcomes.values()) == 3 - finished
+    shop.mend()
+    for one in reversed(orders):
+        assert adapter.find_order(one.reference) is not None
+    assert {row["state"] for row in shop.standin.ledger().orders} == {"processing"}
+    assert {sku: shop.stock(sku) for sku in SKUS} == {sku: before - 6 for sku, before in stock.items()}
+
+
+def test_orders_whose_stock_was_told_and_not_taken_take_it(shop: ContractMagento, adapter: MagentoAdapter) -> None:
+    stock = shop.stock("PLATE")
+    shop.standin.fail("lost_before", path="/inventory/source-items")
+    outcomes_of(adapter, [order("A-1"), order("A-2")])
+    shop.standin.data.sources["default", "PLATE"]["quantity"] -= 1
+    assert created(adapter, order("A-2"))
+    assert created(adapter, order("A-1"))
+    assert {row["state"] for row in shop.standin.ledger().orders} == {"processing"}
+    assert shop.stock("PLATE") == stock - 1 - 4
+
+
+@pytest.mark.parametrize(
+    ("now", "written"),
+    [
+        ({"A": 8, "B": 4}, True),
+        ({"A": 10, "B": 5}, False),
+        ({"A": 7, "B": 4}, True),
+        ({"A": 9, "B": 4}, False),
+        ({"A": 8, "B": 5}, False),
+        ({}, True),
+    ],
+)
+def test_quantities_tell_whether_they_were_written(now: dict[str, int], written: bool) -> None:
+    quantities = {"A": (Decimal(10), Decimal(8)), "B": (Decimal(5), Decimal(4))}
+    assert Taking(("lgw1",), quantities).written({sku: Decimal(held) for sku, held in now.items()}) == written
 
 
 def test_the_number_is_unique_where_the_search_does_not_see_it(shop: ContractMagento, adapter: MagentoAdapter) -> None:

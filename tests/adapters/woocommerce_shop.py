@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -63,7 +63,7 @@ STATUSES = {
 class ContractWooCommerce:
     simple, another, variant, ambiguous, unknown = "PLATE", "BOWL", "SHIRT-M", "TWICE", "NOPE"
     faults: frozenset[Fault] = frozenset(
-        {"lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down"}
+        {"lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down", "interrupted"}
     )
     tax_settings: Sequence[str] = tuple(TAXES)
 
@@ -110,6 +110,9 @@ class ContractWooCommerce:
             self.standin.fail("error_500", effect=True)
         else:
             self.standin.fail(fault)
+
+    def interrupt(self, after: int, *, effect: bool) -> Callable[[], bool]:
+        return self.standin.server.interrupt(after, effect=effect)
 
     def mend(self) -> None:
         self.standin.server.mend()

@@ -224,7 +224,9 @@ class Ordering:
     def _comment(self, order: Row, history: Any) -> None:
         if not isinstance(history, dict) or not {"comment", "is_customer_notified", "parent_id"} <= set(history):
             raise Refused(400, REQUIRED, {"fieldName": "comment"})
-        order["status_histories"].append({**history, "created_at": written(self._data.now())})
+        order["status_histories"].append(
+            {**history, "entity_id": self._data.next_id(), "created_at": written(self._data.now())}
+        )
 
     def _begin(self, order: Row) -> None:
         if order["state"] == "new":

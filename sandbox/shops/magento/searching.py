@@ -72,6 +72,13 @@ def _equal(held: Any, value: str) -> bool:
     return held is not None and str(held).casefold() == value.casefold()
 
 
+def _ordered(held: Any, value: str) -> int:
+    """As MySQL orders: numbers as such, dates and texts letter by letter."""
+    one: Any = Decimal(str(held)) if isinstance(held, int | float | Decimal) else str(held)
+    other: Any = Decimal(value) if isinstance(one, Decimal) else value
+    return int(one > other) - int(one < other)
+
+
 def _like(held: Any, value: str) -> bool:
     pattern = re.escape(value).replace("%", ".*").replace("_", ".")
     return held is not None and re.fullmatch(pattern, str(held), re.IGNORECASE | re.DOTALL) is not None
@@ -83,8 +90,8 @@ CONDITIONS: Mapping[str, Callable[[Any, str], bool]] = {
     "in": lambda held, value: any(_equal(held, one) for one in value.split(",")),
     "nin": lambda held, value: not any(_equal(held, one) for one in value.split(",")),
     "like": _like,
-    "gteq": lambda held, value: held is not None and str(held) >= value,
-    "lteq": lambda held, value: held is not None and str(held) <= value,
+    "gteq": lambda held, value: held is not None and _ordered(held, value) >= 0,
+    "lteq": lambda held, value: held is not None and _ordered(held, value) <= 0,
     "null": lambda held, _: held is None,
     "notnull": lambda held, _: held is not None,
 }
