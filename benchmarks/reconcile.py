@@ -45,7 +45,7 @@ def _reconciled(orders: int) -> dict[str, float]:
         if changed != orders // EDITED:
             raise SystemExit(f"{changed} orders edited where {orders // EDITED} were to be")
         command = [sys.executable, __file__, sandbox.url, account.access_token, account.secret, folder]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         facts: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
         return facts
 

@@ -19,6 +19,7 @@ import feed
 import imports
 import platforms
 import reconcile
+import reconcile
 import startup
 
 Figures = dict[str, tuple[float, str]]
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[], Figures]] = {
     "requests": platforms.measure_requests,
     "cpu": platforms.measure_cpu,
     "feed": feed.measure_feed,
+    "reconcile": reconcile.measure_reconcile,
     "reconcile": reconcile.measure_reconcile,
     "startup": startup.measure_startup,
 }
