@@ -279,7 +279,7 @@ def _states_differ(sides: Sides, row: PackageRow, held: ListedOrder) -> list[Dis
 def _not_confirmed(sides: Sides, row: PackageRow, held: ListedOrder) -> list[Discrepancy]:
     if _told(sides, row, ("ship",)):
         return []
-    failed = [one for one in _actions(sides, row, ("ship",)) if one.state in NOT_TOLD]
+    failed = [one for one in _actions(sides, row, ("ship",)) if not _tells(one)]
     if failed:
         last = failed[-1]
         sentence = f"In the shop, {held.id} is shipped; its confirmation is {last.state}: {last.error}"
@@ -303,7 +303,12 @@ def _merchant_id_missing(sides: Sides) -> Discrepancy | None:
 
 def _told(sides: Sides, row: PackageRow, kinds: Sequence[str]) -> bool:
     """Whether the marketplace was, or is about to be, told such a thing of the package, or of a line of it."""
-    return any(one.state not in NOT_TOLD for one in _actions(sides, row, kinds))
+    return any(_tells(one) for one in _actions(sides, row, kinds))
+
+
+def _tells(action: ActionRow) -> bool:
+    """Whether it is, or will be, known to the marketplace; what a person dismissed, he has told in another way."""
+    return action.state not in NOT_TOLD or action.handled.startswith("dismissed")
 
 
 def _actions(sides: Sides, row: PackageRow, kinds: Sequence[str]) -> list[ActionRow]:

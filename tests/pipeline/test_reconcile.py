@@ -207,6 +207,8 @@ class TestShipments:
         [action] = merchant.connector.store.list_actions()
         assert (found.kind, found.remedy) == ("shipped_not_confirmed", None)
         assert f"actions retry {action.id}" in found.what_to_do
+        merchant.connector.dismiss_action(action.id, reason="told on the marketplace's own pages", who="anna")
+        assert found_in(merchant) == []
 
     def test_what_the_marketplace_has_as_shipped_and_the_shop_has_not(self, merchant: Any) -> None:
         [order_id] = merchant.sells()
