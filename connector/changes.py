@@ -107,7 +107,7 @@ def changes_between(before: Order | None, after: Order, package: PackageRow, own
         return _whole_cancelled(sold, now, own) + reopened
     found = _lines_cancelled(before, after, was, now, sold, own)
     refunds = _refunds(before, after, package, own, booked)
-    if refunds and _taken_back_unshipped(before, after, was, now, left, own):
+    if refunds and left and _taken_back_unshipped(before, after, was, now, left, own):
         return [*reopened, Found(ChangeKind.CANCELLED, Cancel("refunded before it was shipped"))]
     found += _addresses(before, after, was, now, left, own)
     found += _amounts(before, after, was, now, left, carries_shipping=package.carries_shipping)
@@ -257,11 +257,11 @@ def _addresses(before: Order, after: Order, was: _Lines, now: _Lines, left: Sequ
     if after.anonymized:
         return []
     old, new = _package_of(before, left), _package_of(after, left)
+    relay = new.relay_id if new.relay_id != old.relay_id else ""
+    if (before.billing, old.delivery) == (after.billing, new.delivery) and not relay:
+        return []
     billing = after.billing if after.billing != before.billing else None
     delivery = new.delivery if new.delivery != old.delivery else None
-    relay = new.relay_id if new.relay_id != old.relay_id else ""
-    if billing is None and delivery is None and not relay:
-        return []
     kept = CorrectAddress(_whole(billing), _whole(delivery))
     change = kept if kept.billing or kept.delivery else None
     if any(
