@@ -168,12 +168,12 @@ class PostgresDatabase:
         while True:
             with self._errors(), self._lent(ends) as session:
                 try:
+                    self._read_clock(session)
                     session.execute("BEGIN")
                 except psycopg.OperationalError:
                     if not session.closed or time.monotonic() > ends:
                         raise
                     continue
-                self._read_clock(session)
                 inside = self._local.transaction = _Inside(session)
                 try:
                     yield inside
@@ -331,6 +331,11 @@ class _Inside:
     def insert(self, statement: str, values: Sequence[Any]) -> int:
         [(new,)] = self.rows(f"{statement} RETURNING id", values)
         return int(new)
+
+    @property
+    def session(self) -> Session:
+        """For what runs statements of its own within the transaction."""
+        return self._session
 
     def lock(self, name: str) -> None:
         """Be alone under this name until the transaction ends."""
