@@ -205,8 +205,9 @@ class _Comparison:
                 creating=frozenset(creating),
                 reporting=report is not None and not report.held,
             )
-            for found in judge(sides):
-                if (found.shop in self._shops or not found.shop) and self._is_so(found):
+            for judged in judge(sides):
+                found = self._sure(judged) if judged.shop in self._shops else None
+                if found is not None:
                     yield self._mended(found, one)
 
     def _creating(self, rows: Sequence[PackageRow]) -> set[int]:
@@ -215,14 +216,18 @@ class _Comparison:
         steps = self._context.store.steps_of(StepKind.CREATE, subjects)
         return {int(subject) for subject, step in steps.items() if not step.held}
 
-    def _is_so(self, found: Discrepancy) -> bool:
-        """A shop's list may lag, and was read earlier: that an order is gone, the shop is asked once more."""
-        if found.kind is not Kind.MISSING_IN_SHOP or found.shop not in self._listed or found.remedy is not None:
-            return True
+    def _sure(self, found: Discrepancy) -> Discrepancy | None:
+        """A shop's list may lag, and was read earlier: whether an order is really gone, the shop is asked once more."""
+        if found.kind is not Kind.MISSING_IN_SHOP or found.remedy is not None:
+            return found
         row = self._context.store.package_in_shop(found.shop, reference=found.reference)
         if row is None or row.state is not OrderState.CREATED:
-            return True
-        return self._context.adapter(found.shop).find_order(found.reference) is None
+            return found
+        try:
+            return found if self._context.adapter(found.shop).find_order(found.reference) is None else None
+        except ShopUnavailable as error:
+            sentence = f"The shop {found.shop} does not list {found.reference}, and cannot be asked for it: {error}"
+            return not_compared(self._account, sentence, shop=found.shop)
 
     def _mended(self, found: Discrepancy, stored: StoredOrder) -> Discrepancy:
         """The discrepancy, with what was done about it."""

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from lengow.connector.discrepancies import Discrepancy
+from lengow.connector.errors import ShopUnavailable
+from lengow.connector.listing import ListedOrders
 from lengow.connector.model import OrderState, StepKind
 from lengow.connector.steps import run_import, schedule
 from lengow.sandbox import Fault
@@ -291,6 +293,20 @@ class TestWhatDoesNotAnswer:
         merchant.connector._context.client("main").set_merchant_order_ids("manomano_fr", first, [])
         merchant.run("ALTER TABLE shop_orders RENAME TO gone")
         assert kinds(found_in(merchant)) == ["not_compared", "merchant_id_missing"]
+
+
+def test_what_a_list_left_out_is_asked_for_once_more(merchant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    merchant.sells(2)
+    merchant.sync()
+    adapter = merchant.connector._context.adapter("b2c")
+    monkeypatch.setattr(type(adapter), "orders_since", lambda *_: ListedOrders((), "", more=False))
+    assert found_in(merchant) == []
+    monkeypatch.setattr(type(adapter), "find_order", _no_answer)
+    assert kinds(found_in(merchant)) == ["not_compared"] * 2
+
+
+def _no_answer(*_: object) -> None:
+    raise ShopUnavailable("no answer")
 
 
 def test_pages_that_move_while_they_are_read_give_no_order_twice_and_miss_none(merchant: Any) -> None:
