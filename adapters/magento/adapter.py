@@ -1,6 +1,6 @@
 """The Magento adapter: the port's methods, each handed to the part that knows how."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -10,13 +10,14 @@ from lengow.adapters import standard_webhooks
 from lengow.adapters.calls import Deadline
 from lengow.adapters.magento import webhook
 from lengow.adapters.magento.api import Api, Refusal
+from lengow.adapters.magento.catalogue import Catalogue
 from lengow.adapters.magento.changes import Changer
 from lengow.adapters.magento.creation import Creator
 from lengow.adapters.magento.health import Health
 from lengow.adapters.magento.listing import Lister
 from lengow.adapters.magento.polling import Poller
 from lengow.adapters.magento.products import Products
-from lengow.adapters.magento.profile import Profiles
+from lengow.adapters.magento.profile import Problem, Profiles
 from lengow.adapters.magento.reading import Orders
 from lengow.adapters.magento.settings import MagentoSettings
 from lengow.adapters.magento.stock import Stock
@@ -33,6 +34,7 @@ from lengow.connector.adapter import (
     ShopOrder,
     UpdateOutcome,
 )
+from lengow.connector.catalogue import CatalogueProduct
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.listing import ListedOrders
 from lengow.connector.model import NewOrder
@@ -48,6 +50,7 @@ class MagentoAdapter:
         updates=("cancel", "ship", "address", "refund", "lines"),
         polling=True,
         listing=True,
+        catalogue=True,
     )
     settings_type: ClassVar[type[msgspec.Struct]] = MagentoSettings
 
@@ -55,7 +58,7 @@ class MagentoAdapter:
         assert isinstance(context.settings, MagentoSettings)
         self._context = context
         settings = context.settings
-        self._api = api = Api(settings.url, settings.store, settings.access_token, context.shop)
+        self._api = api = Api(settings, context.shop)
         profiles, orders = Profiles(api, settings), Orders(api)
         self._products = Products(api, settings.product_attribute)
         self._stock = Stock(api, settings.source)
@@ -71,6 +74,7 @@ class MagentoAdapter:
         self._changer = Changer(api, profiles, orders)
         self._poller = Poller(api, settings, orders)
         self._lister = Lister(api)
+        self._catalogue = Catalogue(api, settings, profiles, self._stock, context.clock, context.call_timeout)
         self._health = Health(api, settings, profiles, context.clock, has_secret=bool(context.webhook_secrets))
 
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product]:
@@ -110,6 +114,13 @@ class MagentoAdapter:
 
     def orders_since(self, since: datetime, cursor: str) -> ListedOrders:
         return self._lister.since(since, cursor, self._deadline())
+
+    def products(self) -> Iterator[CatalogueProduct]:
+        try:
+            yield from self._catalogue.products()
+        except (Refusal, Problem) as refusal:
+            words = f"The shop {self._context.shop} does not let its products be read: {refusal}"
+            raise ShopUnavailable(f"{words.rstrip('.')}.") from refusal
 
     def greets(self, request: Request) -> bool:  # noqa: ARG002
         """The module says no unsigned hello."""

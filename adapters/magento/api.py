@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
 from lengow.adapters.calls import Busy, Caller, Deadline, Lost, Reply
 from lengow.adapters.magento.facts import PAGE
-from lengow.connector.secret import Secret
+from lengow.adapters.magento.settings import MagentoSettings
+from lengow.adapters.magento.signing import signer_of
 
 LONGEST_WORDS = 500
 """Of the shop's own words in a reason."""
@@ -43,12 +45,12 @@ class Api:
     too, and reads Refusal.
     """
 
-    def __init__(self, url: str, store: str, token: Secret, name: str) -> None:
-        self._token = token
-        self._site = url.rstrip("/")
-        self._base = f"{self._site}/rest/{store}/V1/"
+    def __init__(self, settings: MagentoSettings, name: str) -> None:
+        self._signer = signer_of(settings)
+        self._site = settings.url.rstrip("/")
+        self._base = f"{self._site}/rest/{settings.store}/V1/"
         headers = {"User-Agent": "lengow-connector", "Accept": "application/json"}
-        self._caller = Caller(url, name, connections=6, headers=headers)
+        self._caller = Caller(settings.url, name, connections=6, headers=headers)
 
     def version(self, deadline: Deadline) -> Answer:
         """Such as `Magento/2.4 (Community)`; anybody may ask."""
@@ -111,12 +113,13 @@ class Api:
     def _call(
         self, method: str, url: str, query: Mapping[str, str], body: Mapping[str, Any] | None, deadline: Deadline
     ) -> Answer:
-        headers = {"Authorization": f"Bearer {self._token.reveal()}"}
+        path = url.removeprefix(self._site)
+        url = f"{url}?{urlencode(query)}" if query else url
+        headers = self._signer.headers(method, url)
         if body is not None:
             headers["Content-Type"] = "application/json"
-        path = url.removeprefix(self._site)
         sent = None if body is None else ENCODER.encode(body)
-        reply = self._caller.call(method, url, deadline, about=path, query=query, body=sent, headers=headers)
+        reply = self._caller.call(method, url, deadline, about=path, body=sent, headers=headers)
         return _answer(method, path, reply)
 
 

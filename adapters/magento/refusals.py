@@ -3,7 +3,16 @@
 import msgspec
 
 from lengow.adapters.magento.api import Refusal
-from lengow.adapters.magento.facts import DUPLICATE, NO_ENTITY, NO_ROUTE, NO_STORE, UNAUTHORIZED
+from lengow.adapters.magento.facts import (
+    BAD_SIGNATURE,
+    BAD_TIMESTAMP,
+    DUPLICATE,
+    NO_ENTITY,
+    NO_ROUTE,
+    NO_STORE,
+    NONCE_USED,
+    UNAUTHORIZED,
+)
 from lengow.connector.adapter import Rejected
 
 
@@ -16,11 +25,19 @@ class Remedy(msgspec.Struct, frozen=True):
 
 REMEDIES = {
     UNAUTHORIZED: Remedy(
-        "Tick the named resource of the integration, or, where the token itself is refused, allow tokens as bearer; "
-        "docs/adapters/magento.md tells both.",
+        "Tick the named resource of the integration, or, where the token itself is refused, sign requests or allow "
+        "tokens as bearer; docs/adapters/magento.md tells how.",
         "access_token",
         True,
     ),
+    BAD_SIGNATURE: Remedy(
+        "Correct `consumer_key`, `consumer_secret`, `access_token` and `access_token_secret`; a proxy that changes the "
+        "address breaks signatures too.",
+        "consumer_secret",
+        True,
+    ),
+    BAD_TIMESTAMP: Remedy("Set the clocks of both machines by NTP.", "oauth_timestamp", True),
+    NONCE_USED: Remedy("Something repeats the connector's requests: look at the proxy.", "oauth_nonce", True),
     NO_STORE: Remedy("Set `store` to the code of a store view.", "store", True),
     NO_ROUTE: Remedy("Check `url`; a module of the shop (such as inventory) may be switched off.", "url", True),
     DUPLICATE: Remedy("Another order of the shop has this number: look for it there.", "increment_id"),

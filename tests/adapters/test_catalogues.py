@@ -2,6 +2,10 @@
 
 from decimal import Decimal
 
+import pytest
+
+from lengow.connector.errors import ShopUnavailable
+from tests.adapters.magento_shop import ContractMagento
 from tests.adapters.shopware_shop import ContractShopware
 from tests.adapters.woocommerce_shop import RATES, ContractWooCommerce
 
@@ -112,3 +116,68 @@ def test_shopware_gives_a_variant_what_its_product_has() -> None:
     assert one.images == (images[0], images[2], images[1]), "the cover, then by position"
     assert one.attributes == {"Material": "wool", "icpe": "4331", "is_fragile": "true"}
     shop.close()
+
+
+def test_magento_pages_products_and_children() -> None:
+    shop = ContractMagento()
+    for number in range(205):
+        shop.standin.add_product(f"S{number}")
+    shop.standin.add_product("P", kind="configurable")
+    for number in range(120):
+        shop.standin.add_product(f"V{number}", parent="P")
+    shop.standin.add_product("OFF", status=2)
+    shop.standin.add_product("BUNDLE", kind="bundle")
+    shop.standin.add_product("CHILD-OF-NONE", visibility=1)
+    shop.standin.add_product("CHILD-SEEN-ALONE", parent="P", visibility=4)
+    found = [one.sku for one in shop.adapter().products()]
+    assert sorted(found) == sorted(
+        [shop.simple, shop.another, shop.variant, "CUP-1", "CUP-2", "CHILD-SEEN-ALONE"]
+        + [f"S{number}" for number in range(205)]
+        + [f"V{number}" for number in range(120)]
+    )
+    shop.standin.close()
+
+
+def test_magento_gives_a_child_what_its_product_has() -> None:
+    shop = ContractMagento()
+    now = shop.standin.clock.now()
+    parent = {
+        "name": "Shirt",
+        "custom": {"manufacturer": "5", "description": "<p>Soft</p>", "icpe": "4331", "list": ["1"]},
+        "media_gallery_entries": [
+            {"file": "/s/h/back.jpg", "types": [], "disabled": False},
+            {"file": "/s/h/front.jpg", "types": ["image"], "disabled": False},
+            {"file": "/s/h/old.jpg", "types": [], "disabled": True},
+        ],
+    }
+    shop.standin.add_product("P", kind="configurable", **parent)
+    special = {"size": "167", "special_price": "10.00", "special_from_date": f"{now:%Y-%m-%d} 00:00:00"}
+    shop.standin.add_product("P-M", 7, parent="P", ean="4006381333931", price=12.5, weight=0.25, custom=special)
+    over = {"size": "166", "special_price": "10.00", "special_to_date": "2020-01-01 00:00:00"}
+    shop.standin.add_product("P-S", 7, parent="P", price=12.5, custom=over)
+    products = {one.sku: one for one in shop.adapter(catalogue_prices="without_tax").products()}
+    ids = shop.standin.data.products
+    one = products["P-M"]
+    assert (one.id, one.parent_id) == (
+        f"{ids['P']['entity_id']}_{ids['P-M']['entity_id']}",
+        str(ids["P"]["entity_id"]),
+    )
+    assert (one.title, one.options, one.brand, one.description) == ("Shirt, M", {"Size": "M"}, "Acme", "<p>Soft</p>")
+    assert (one.price, one.price_before, one.tax_rate) == (Decimal("12.00"), Decimal("15.00"), Decimal(20))
+    assert (one.stock, one.weight, one.ean, one.currency) == (7, Decimal("0.25"), "4006381333931", "EUR")
+    media = "https://shop.example.com/media/catalog/product/s/h"
+    assert one.images == (f"{media}/front.jpg", f"{media}/back.jpg")
+    assert one.attributes["icpe"] == "4331"
+    assert "list" not in one.attributes
+    assert (products["P-S"].price, products["P-S"].price_before) == (Decimal("15.00"), None)
+    with_tax = {one.sku: one for one in shop.adapter().products()}
+    assert with_tax["P-M"].price == Decimal("10.00")
+    shop.standin.close()
+
+
+def test_magento_names_the_right_that_is_missing() -> None:
+    shop = ContractMagento()
+    shop.standin.rights = frozenset({"Magento_Catalog::products", "Magento_Backend::store", "Magento_Tax::manage_tax"})
+    with pytest.raises(ShopUnavailable, match="attributes_attributes"):
+        list(shop.adapter().products())
+    shop.standin.close()

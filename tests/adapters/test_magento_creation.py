@@ -216,7 +216,7 @@ def test_a_firewalls_page_is_the_hosts(shop: ContractMagento, adapter: MagentoAd
 
 
 def test_a_wrong_token_fails_all_that_can_be_tried_again(shop: ContractMagento, adapter: MagentoAdapter) -> None:
-    shop.standin.bearer_enabled = False
+    shop.standin.access.bearer_enabled = False
     outcome = refused(adapter, order())
     assert outcome.retry
     assert "bearer" in outcome.reason

@@ -31,6 +31,25 @@ class Data:
         self.now = now
         self._ids = itertools.count(1)
         self.products: dict[str, Row] = {}
+        self.attributes: list[Row] = [
+            {"attribute_id": 73, "attribute_code": "name", "frontend_input": "text", "options": []},
+            {
+                "attribute_id": 83,
+                "attribute_code": "manufacturer",
+                "frontend_input": "select",
+                "options": [{"label": " ", "value": ""}, {"label": "Acme", "value": "5"}],
+            },
+            {
+                "attribute_id": 144,
+                "attribute_code": "size",
+                "frontend_input": "select",
+                "options": [
+                    {"label": " ", "value": ""},
+                    {"label": "S", "value": "166"},
+                    {"label": "M", "value": "167"},
+                ],
+            },
+        ]
         self.orders: dict[int, Row] = {}
         self.shipments: dict[int, Row] = {}
         self.invoices: dict[int, Row] = {}

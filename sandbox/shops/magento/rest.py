@@ -14,7 +14,8 @@ from lengow.sandbox.shops.magento.ordering import ORDER, Ordering
 from lengow.sandbox.shops.magento.searching import only, search
 
 STORES = {"default": 1}
-PRODUCT = frozenset(("sku", "entity_id", "type_id", "status", "ean", "name"))
+PRODUCT = frozenset(("sku", "entity_id", "type_id", "status", "ean", "name", "visibility"))
+ATTRIBUTE = frozenset(("attribute_id", "attribute_code", "frontend_input"))
 ORDERS = frozenset(ORDER - {"items", "payment", "billing_address", "extension_attributes", "status_histories"})
 SOURCE = frozenset(("sku", "source_code", "status"))
 OF_ORDER = frozenset(("entity_id", "order_id", "created_at", "updated_at"))
@@ -81,11 +82,11 @@ class Rest:
 
     def products(self, _: re.Match[str], request: Request, __: str) -> Row:
         found = search(self._data.products.values(), PRODUCT, request.query)
-        return {**found, "items": [_product(row) for row in found["items"]]}
+        return {**found, "items": [self._product(row) for row in found["items"]]}
 
     def children(self, match: re.Match[str], _: Request, __: str) -> list[Row]:
         parent = unquote(match[1])
-        return [_product(row) for row in self._data.products.values() if row["parent"] == parent]
+        return [self._product(row) for row in self._data.products.values() if row["parent"] == parent]
 
     def source_items(self, _: re.Match[str], request: Request, __: str) -> Row:
         return search(self._data.sources.values(), SOURCE, request.query)
@@ -107,7 +108,9 @@ class Rest:
         return self._data.salable(unquote(match[1]))
 
     def store_configs(self, _: re.Match[str], __: Request, ___: str) -> list[Row]:
-        return [{"id": id_, "code": code, "base_currency_code": CURRENCY} for code, id_ in STORES.items()]
+        media = "https://shop.example.com/media/"
+        more = {"base_currency_code": CURRENCY, "weight_unit": "kgs", "secure_base_media_url": media}
+        return [{"id": id_, "code": code, **more} for code, id_ in STORES.items()]
 
     def countries(self, _: re.Match[str], __: Request, ___: str) -> list[Row]:
         return [
@@ -119,20 +122,30 @@ class Rest:
             for iso, regions in COUNTRIES.items()
         ]
 
+    def attributes(self, _: re.Match[str], request: Request, __: str) -> Row:
+        return search(self._data.attributes, ATTRIBUTE, request.query)
+
+    def _product(self, row: Mapping[str, Any]) -> Row:
+        """Of a configurable product with the ids of its children, and what they differ in."""
+        given = {**{key: str(row[key]) for key in ("ean", "tax_class_id") if row[key]}, **row["custom"]}
+        extension: Row = {"website_ids": [1]}
+        if row["type_id"] == "configurable":
+            children = [one["entity_id"] for one in self._data.products.values() if one["parent"] == row["sku"]]
+            option = {"id": 1, "attribute_id": "144", "label": "Size", "position": 0, "values": []}
+            extension |= {"configurable_product_links": children, "configurable_product_options": [option]}
+        plain = ("sku", "name", "type_id", "status", "weight", "price", "visibility", "media_gallery_entries")
+        return {
+            "id": row["entity_id"],
+            **{key: row[key] for key in plain if row[key] is not None},
+            "extension_attributes": extension,
+            "custom_attributes": [{"attribute_code": key, "value": value} for key, value in given.items()],
+        }
+
     def rates(self, _: re.Match[str], request: Request, __: str) -> Row:
         return search(self._data.rates, ANY, request.query)
 
     def rules(self, _: re.Match[str], request: Request, __: str) -> Row:
         return search(self._data.rules, ANY, request.query)
-
-
-def _product(row: Mapping[str, Any]) -> Row:
-    custom = [{"attribute_code": key, "value": str(row[key])} for key in ("ean", "tax_class_id") if row[key]]
-    return {
-        "id": row["entity_id"],
-        **{key: row[key] for key in ("sku", "name", "type_id", "status", "weight")},
-        "custom_attributes": custom,
-    }
 
 
 def _json(request: Request) -> Row:
@@ -157,6 +170,7 @@ ROUTES: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", "shipments", f"{SALES}::shipment", Rest.shipments),
     ("GET", "creditmemos", f"{SALES}::sales_creditmemo", Rest.creditmemos),
     ("GET", "products", "Magento_Catalog::products", Rest.products),
+    ("GET", "products/attributes", "Magento_Catalog::attributes_attributes", Rest.attributes),
     ("GET", "configurable-products/([^/]+)/children", "Magento_Catalog::products", Rest.children),
     ("GET", "inventory/source-items", "Magento_InventoryApi::source", Rest.source_items),
     ("POST", "inventory/source-items", "Magento_InventoryApi::source", Rest.save_source_items),

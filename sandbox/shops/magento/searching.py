@@ -26,7 +26,9 @@ def search(rows: Iterable[Row], columns: frozenset[str], query: Mapping[str, str
 
 def only(fields: str, found: Row) -> Row:
     """What `fields=items[a,b[c]],total_count` leaves: the fields that are named, as deep as the rows themselves."""
-    inner = NESTED.sub("", fields.partition("items[")[2].rpartition("]")[0])
+    inner = fields.partition("items[")[2].rpartition("]")[0]
+    while NESTED.search(inner):
+        inner = NESTED.sub("", inner)
     wanted = [name.strip() for name in inner.split(",") if name.strip()]
     if not wanted:
         return found

@@ -1,7 +1,6 @@
 """A Magento shop on 127.0.0.1: the handle by which tests and the demo set it up, act as its merchant, and look in."""
 
 import copy
-import hmac
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +8,15 @@ from typing import Any
 
 from lengow.sandbox.answers import Answer, Request
 from lengow.sandbox.clock import Clock
+from lengow.sandbox.shops.magento.access import Access, Integration
 from lengow.sandbox.shops.magento.data import STANDARD, Data, Row
 from lengow.sandbox.shops.magento.errors import Refused, fatal, unauthorized
 from lengow.sandbox.shops.magento.ordering import Ordering
 from lengow.sandbox.shops.magento.rest import Rest
 from lengow.sandbox.shops.standin import Fault, StandIn
 
-TOKEN = "t" * 32
+INTEGRATION = Integration("k" * 32, "c" * 32, "t" * 32, "s" * 32)
+TOKEN = INTEGRATION.token
 VERSION = "Magento/2.4 (Community)"
 
 
@@ -36,7 +37,7 @@ class Ledger:
 
 
 class MagentoShop:
-    """Serves until `close`. An integration with all rights, used as a bearer token, is there."""
+    """Serves until `close`. An integration with all rights is there; its token is taken as bearer too."""
 
     def __init__(self, port: int = 0, *, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
@@ -44,8 +45,7 @@ class MagentoShop:
         self.ordering = Ordering(self.data)
         self.rights: frozenset[str] | None = None
         """ACL resources of the integration; None: all."""
-        self.bearer_enabled = True
-        """`oauth/consumer/enable_integration_as_bearer`, off by default since 2.4.4."""
+        self.access = Access(INTEGRATION)
         self._rest = Rest(self.data, self.ordering)
         self._lock = threading.RLock()
         self.server = StandIn(self, self.clock, port)
@@ -79,12 +79,22 @@ class MagentoShop:
         kind: str = "simple",
         ean: str = "",
         parent: str = "",
+        **shown: Any,
     ) -> None:
-        """A product, or a child of the configurable product `parent`. `kind`: Magento's `type_id`."""
+        """A product, or a child of the configurable product `parent`. `kind`: Magento's `type_id`.
+
+        `shown`: further fields as the API shows them, such as `price`; `custom`: custom attributes by code.
+        """
         with self._lock:
             row = {"entity_id": self.data.next_id(), "sku": sku, "name": f"Product {sku}", "type_id": kind, "status": 1}
             more = {"weight": 0.5, "ean": ean or None, "tax_class_id": tax_class, "parent": parent or None}
-            self.data.products[sku] = row | more
+            usual: dict[str, Any] = {
+                "price": 10,
+                "visibility": 1 if parent else 4,
+                "media_gallery_entries": [],
+                "custom": {},
+            }
+            self.data.products[sku] = row | more | usual | shown
             if kind == "simple":
                 source = {"source_code": "default", "sku": sku, "quantity": stock, "status": 1}
                 self.data.sources["default", sku] = source
@@ -119,8 +129,7 @@ class MagentoShop:
             return Ledger(orders, shipments, invoices, memos, stock, mails, dict(self.server.requests))
 
     def _allowed(self, request: Request) -> Any:
-        given = request.headers.get("authorization", "")
-        known = self.bearer_enabled and hmac.compare_digest(given.encode(), f"Bearer {TOKEN}".encode())
+        known = self.access.known(request)
 
         def allowed(resource: str) -> bool:
             if not known:
