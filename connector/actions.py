@@ -22,6 +22,8 @@ class Plan(msgspec.Struct, frozen=True):
     """An action that was checked: what would become of it, one row a message, in pairs."""
 
     messages: tuple[tuple[Message, ActionRow], ...]
+    before: Sequence[ActionRow]
+    """The order's actions so far."""
     deadline: datetime | None
 
     @property
@@ -184,7 +186,7 @@ def _plan(context: Context, asked: _Asked, reading: Reading) -> Plan:
             _check(asked, message)
         planned.append((message, known.get(row.dedupe, row)))
     deadlines = [line.ship_by for line in asked.order.lines if line.open and line.ship_by]
-    return Plan(tuple(planned), min(deadlines, default=None))
+    return Plan(tuple(planned), before, min(deadlines, default=None))
 
 
 def _row(context: Context, asked: _Asked, message: Message) -> ActionRow:
@@ -254,7 +256,7 @@ def _write(context: Context, asked: _Asked, who: str) -> list[ActionRow]:
             kept.append(saved)
             if not is_new:
                 continue
-            _hand_over(context, tx, saved, message)
+            _hand_over(context, tx, plan.before, saved, message)
             told = ", ".join(f"{name} {value}" for name, value in saved.arguments.items())
             if message.held:
                 detail = f"{saved.action_type}: {saved.quantity} pieces: {told}: until the rest is told"
@@ -270,10 +272,12 @@ def _write(context: Context, asked: _Asked, who: str) -> list[ActionRow]:
     return kept
 
 
-def _hand_over(context: Context, tx: Transaction, new: ActionRow, message: Message) -> None:
+def _hand_over(
+    context: Context, tx: Transaction, before: Sequence[ActionRow], new: ActionRow, message: Message
+) -> None:
     """What is told with, or anew by, this action is dealt with: the held parts that it covers, and what was refused."""
-    for row in tx.actions_of(new.order_id):
-        if row.handled or row.id == new.id or row.action_type != new.action_type:
+    for row in before:
+        if row.handled or row.action_type != new.action_type:
             continue
         line = new.arguments.get("line")
         was_refused = row.state in (ActionState.REFUSED, ActionState.FAILED) and not message.held

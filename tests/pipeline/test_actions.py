@@ -18,6 +18,7 @@ from lengow.sandbox import Fault, Sandbox
 ACTIONS = "/v3.0/orders/actions/"
 SHIP = {"carrier": "DPD", "tracking_number": "T1"}
 OTHER = {**SHIP, "carrier": "Other", "carrier_name": "Geodis", "tracking_url": "https://t.example.com/1"}
+COLISSIMO = {"carrier": "colissimo", "tracking_number": "T1"}
 REFUND = {"refund_reason": "DAMAGED", "refund_shipping_fees": "false"}
 
 
@@ -207,6 +208,73 @@ def test_a_wrong_action_is_stopped_with_its_code_before_anything_is_queued(
     assert stopped.value.code == code
     assert stopped.value.what_to_do
     assert len(merchant.connector.store.list_actions()) == before
+
+
+WRONG_PARTS = [
+    # marketplace, action, arguments, pieces of the line, code
+    ("manomano_fr", "ship", SHIP, 0, "quantity_invalid"),
+    ("manomano_fr", "ship", SHIP, -1, "quantity_invalid"),
+    ("manomano_fr", "ship", SHIP, 1.5, "quantity_invalid"),
+    ("manomano_fr", "ship", SHIP, "1", "quantity_invalid"),
+    ("manomano_fr", "ship", SHIP, True, "quantity_invalid"),
+    ("manomano_fr", "ship", SHIP, 4, "quantity_too_high"),
+    ("manomano_fr", "ship", {**SHIP, "quantity": "1"}, None, "argument_unknown"),
+    ("manomano_fr", "ship", {**SHIP, "shipped_quantity": "1"}, None, "argument_unknown"),
+    ("manomano_fr", "ship", {"carrier": "DPD"}, 1, "argument_missing"),
+    ("manomano_fr", "ship", {**SHIP, "carrier": "UPS"}, 1, "value_not_allowed"),
+    ("manomano_fr", "ship", {**OTHER, "tracking_url": ""}, 1, "argument_missing"),
+    ("fnac_fr", "cancel", {"reason": "no_stock"}, 1, "quantity_not_supported"),
+    ("decathlon_fr", "ship", {**COLISSIMO, "shipped_quantity": "0"}, None, "quantity_invalid"),
+    ("decathlon_fr", "ship", {**COLISSIMO, "shipped_quantity": "two"}, None, "quantity_invalid"),
+    ("decathlon_fr", "ship", {**COLISSIMO, "shipped_quantity": "4"}, None, "quantity_too_high"),
+    ("decathlon_fr", "ship", COLISSIMO, 4, "quantity_too_high"),
+    ("decathlon_fr", "cancel", {}, 4, "quantity_too_high"),
+    ("decathlon_fr", "cancel", {"shipped_quantity": "1"}, None, "argument_unknown"),
+    ("decathlon_fr", "ship", {**COLISSIMO, "carrier_name": "Geodis"}, None, "argument_not_allowed"),
+    ("decathlon_fr", "ship", {**COLISSIMO, "carrier_name": "Geodis"}, 1, "argument_not_allowed"),
+    ("decathlon_fr", "ship", {**COLISSIMO, "carrier": "chronopost", "carrier_name": "x"}, None, "argument_not_allowed"),
+    ("darty_fr", "cancel", {}, 1, "line_not_supported"),
+    ("darty_fr", "ship", {}, 1, "argument_missing"),
+    ("darty_fr", "ship", {"tracking_number": "T1"}, 4, "quantity_too_high"),
+    ("darty_fr", "ship", {"tracking_number": "T1", "shipped_quantity": "1"}, None, "argument_unknown"),
+]
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory: pytest.TempPathFactory, merchant_class: Any) -> Any:
+    """One merchant with an order of one line of three pieces on each marketplace; none of the tests changes anything."""
+    with Sandbox(quota_per_minute=0) as sandbox:
+        merchant = merchant_class(sandbox, tmp_path_factory.mktemp("pieces"))
+        names = {key: merchant.sells(marketplace=key)[0] for key in dict.fromkeys(case[0] for case in WRONG_PARTS)}
+        for order_id in names.values():
+            sandbox.amend(order_id, {"quantity": 3})
+        sandbox.advance(minutes=15)
+        merchant.sync()
+        yield merchant, names, {one.order_id: one.lines[0].id for one in sandbox.ledger().sold}
+        merchant.connector.close()
+
+
+@pytest.mark.parametrize(("marketplace", "action", "arguments", "count", "code"), WRONG_PARTS)
+def test_a_wrong_part_is_stopped_with_its_code_before_anything_is_queued(
+    pieces: Any, marketplace: str, action: str, arguments: dict[str, str], count: Any, code: str
+) -> None:
+    merchant, names, lines = pieces
+    number = names[marketplace]
+    chosen = {"quantities": {lines[number]: count}} if count is not None else {"line_ids": [lines[number]]}
+    with pytest.raises(ActionInvalid) as stopped:
+        merchant.connector.act(action, "main", marketplace, number, arguments, **chosen)
+    assert stopped.value.code == code
+    assert stopped.value.what_to_do
+    assert merchant.connector.store.list_actions() == []
+
+
+@pytest.mark.parametrize("marketplace", ["manomano_fr", "decathlon_fr", "darty_fr"])
+def test_pieces_of_a_line_of_another_order_are_unknown(pieces: Any, marketplace: str) -> None:
+    merchant, names, lines = pieces
+    other = lines[names["fnac_fr"]]
+    with pytest.raises(ActionInvalid) as stopped:
+        merchant.connector.act("ship", "main", marketplace, names[marketplace], COLISSIMO, quantities={other: 1})
+    assert stopped.value.code == "line_unknown"
 
 
 def test_a_wrong_value_names_the_nearest_allowed_one(orders: Any) -> None:

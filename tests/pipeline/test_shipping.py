@@ -262,6 +262,24 @@ class TestFromTheShop:
         assert sorted(one.arguments["line"] for one in told) == sorted(line.id for line in order.lines)
         assert {one.outcome for one in told} == {"confirmed"}
 
+    def test_two_parcels_for_one_line_are_told_with_their_pieces(self, merchant: Any) -> None:
+        [order_id] = merchant.sells(marketplace="decathlon_fr")
+        merchant.sandbox.amend(order_id, {"quantity": 3})
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        [sold] = merchant.sandbox.ledger().sold
+        for parcel, pieces in (("p1", 1), ("p1", 1), ("p2", 2)):
+            lines = [{"order_line_id": sold.lines[0].id, "quantity": pieces}]
+            shipment = {"id": parcel, "carrier_code": "colissimo", "tracking_number": f"T-{parcel}", "lines": lines}
+            _deliver(merchant, shipment, delivery=f"d{int(merchant.sandbox.now().timestamp())}")
+            _confirmed(merchant)
+        told = merchant.sandbox.ledger().told
+        assert [(one.arguments["tracking_number"], one.arguments["shipped_quantity"]) for one in told] == [
+            ("T-p1", "1"),
+            ("T-p2", "2"),
+        ]
+        assert {one.outcome for one in told} == {"confirmed"}
+
     def test_an_event_of_another_kind_is_ignored_in_plain_sight(self, merchant: Any) -> None:
         _deliver(merchant, None, kind="connection.ping")
         merchant.sync()
@@ -279,7 +297,7 @@ class TestFromTheShop:
 
 def _deliver(
     merchant: Any,
-    shipment: dict[str, str] | None,
+    shipment: dict[str, Any] | None,
     *,
     kind: str = "shipment.created",
     delivery: str = "d1",
