@@ -6,24 +6,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from lengow.connector.clock import mind_clock
 from lengow.connector.context import Context
 from lengow.connector.errors import LengowError
-from lengow.connector.model import StepKind
-from lengow.connector.steps import (
-    run_creations,
-    run_digest,
-    run_erasure,
-    run_events,
-    run_follows,
-    run_import,
-    run_outcomes,
-    run_poll,
-    run_reports,
-    run_sends,
-    run_works,
-    schedule,
-)
+from lengow.connector.lanes import lanes_of
+from lengow.connector.steps import schedule
 
 log = logging.getLogger("lengow.connector.runner")
 
@@ -48,16 +34,8 @@ class Runner:
         context.stopping.clear()
         for account in context.settings.accounts:
             schedule(context, account)
-        for account in context.settings.accounts:
-            self._spawn(f"lengow-import-{account}", partial(self._import_round, account))
-            self._spawn(f"lengow-send-{account}", partial(run_sends, context, account))
-            self._spawn(f"lengow-report-{account}", partial(run_reports, context, account))
-            self._spawn(f"lengow-upkeep-{account}", partial(self._upkeep_round, account))
-            self._spawn(f"lengow-work-{account}", partial(run_works, context, account))
-        for shop in context.settings.shops:
-            self._spawn(f"lengow-create-{shop}", partial(run_creations, context, shop))
-            self._spawn(f"lengow-follow-{shop}", partial(run_follows, context, shop))
-            self._spawn(f"lengow-events-{shop}", partial(self._events_round, shop))
+        for lane in lanes_of(context):
+            self._spawn(f"lengow-{lane.name}", partial(lane.work, context))
 
     def stop(self, timeout: float | None) -> bool:
         """End what is under way, in `timeout` seconds for all of it; whether it did."""
@@ -88,17 +66,3 @@ class Runner:
                 log.exception("round raised", extra={"worker": name})
                 pause = min(2 * pause, LONGEST_PAUSE)
             self._stopping.wait(pause)
-
-    def _import_round(self, account: str) -> None:
-        mind_clock(self._context)
-        run_import(self._context, account, StepKind.IMPORT)
-        run_import(self._context, account, StepKind.IMPORT_DAILY)
-        run_outcomes(self._context, account)
-
-    def _upkeep_round(self, account: str) -> None:
-        run_digest(self._context, account)
-        run_erasure(self._context)
-
-    def _events_round(self, shop: str) -> None:
-        run_poll(self._context, shop)
-        run_events(self._context, shop)

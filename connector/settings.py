@@ -40,6 +40,7 @@ RANGES = {
     "call_timeout": (0, 3600),
     "poll_every_minutes": (0, 1440),
     "lease_seconds": (0, 24 * 3600),
+    "workers": (1, 64),
     "port": (0, 65_535),
     "timeout": (0, 60),
     "every_minutes": (60, 7 * 24 * 60),
@@ -147,6 +148,8 @@ class Shop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """From an action to arguments that go with it when the shop's event asks for it, such as a refund's reason."""
     call_timeout: float = 30
     """Seconds one call to the shop may take."""
+    workers: int = 4
+    """How many of `lengow-connector worker` may create orders in this shop at once, on all machines together."""
     poll_every_minutes: float = 5
     """How often the shop is asked for shipments that no webhook told, where the platform can be asked."""
     follow: Follow = Follow()

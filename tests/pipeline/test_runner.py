@@ -139,7 +139,7 @@ def test_a_round_that_fails_is_logged_and_the_next_one_runs(merchant: Any, monke
         rounds.append(1)
         raise [StoreError("The disk is full."), ZeroDivisionError("a fault of ours")][len(rounds) % 2]
 
-    monkeypatch.setattr("lengow.connector.runner.run_sends", failing)
+    monkeypatch.setattr("lengow.connector.lanes.run_sends", failing)
     monkeypatch.setattr("lengow.connector.runner.IDLE_SECONDS", 0.05)
     merchant.connector.start()
     _wait_until(lambda: len(rounds) > 3)
