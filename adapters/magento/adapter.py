@@ -58,7 +58,7 @@ class MagentoAdapter:
         assert isinstance(context.settings, MagentoSettings)
         self._context = context
         settings = context.settings
-        self._api = api = Api(settings.url, settings.store, settings.access_token, context.shop)
+        self._api = api = Api(settings, context.shop)
         profiles, orders = Profiles(api, settings), Orders(api)
         self._products = Products(api, settings.product_attribute)
         self._stock = Stock(api, settings.source)

@@ -1,6 +1,7 @@
 """The platform's own keys in `[shops.NAME]`. docs/adapters/magento.md lists them all."""
 
 import re
+from importlib.util import find_spec
 from typing import Literal
 
 import msgspec
@@ -8,12 +9,18 @@ import msgspec
 from lengow.adapters.shop_url import check_shop_url
 from lengow.connector.secret import Secret
 
+SIGNING = ("access_token_secret", "consumer_key", "consumer_secret")
+"""What OAuth 1.0a needs besides `access_token`."""
+
 
 class MagentoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     url: str
     """The shop's address, such as `https://shop.example.com`. Plain http is taken for loopback only."""
     access_token: Secret
-    """The integration's access token, used as a bearer token."""
+    """The integration's access token. Alone it is sent as bearer; with the three below, requests are signed."""
+    access_token_secret: Secret | None = None
+    consumer_key: Secret | None = None
+    consumer_secret: Secret | None = None
     store: str = "default"
     """Code of the store view that the orders belong to."""
     source: str = "default"
@@ -39,5 +46,11 @@ class MagentoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
     def __post_init__(self) -> None:
         check_shop_url(self.url, "access_token")
+        signing = {name: getattr(self, name) for name in SIGNING}
+        missing = [name for name, secret in signing.items() if secret is None]
+        if missing and len(missing) < len(signing):
+            raise ValueError(f"signed requests need {', '.join(SIGNING)}; missing: {', '.join(missing)}")
+        if not missing and find_spec("oauthlib") is None:
+            raise ValueError("signed requests need oauthlib: run pip install 'lengow-connector[magento]'")
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.store) or self.store == "all":
             raise ValueError(f"store {self.store!r} is not the code of a store view")
