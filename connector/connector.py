@@ -462,7 +462,11 @@ class Connector:
 
     def due_steps(self, *, limit: int = 100) -> list[Step]:
         """What is due now, for a host with its own job engine: hand kind and subject of each to `run_step`."""
-        now = self._context.now()
+        here, now = self._here(), self._context.now()
+        if not here.scheduled:
+            for account in self.settings.accounts:
+                schedule(here.context, account)
+            here.scheduled = True
         return [step for step in self.store.steps(held=False, limit=limit) if step.due_at <= now]
 
     def retry_step(self, step_id: int, *, who: str = OPERATOR) -> Step:
@@ -784,6 +788,8 @@ class _Opened:
         self.rounds = rounds
         self.health = health
         self.runner: Runner | None = None
+        self.scheduled = False
+        """Whether what recurs was put on the schedule, for a host that runs the steps itself."""
 
 
 class _Errors:

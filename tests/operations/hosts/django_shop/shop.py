@@ -1,0 +1,3 @@
+from lengow.connector import Connector, Settings
+
+connector = Connector(Settings.load())
