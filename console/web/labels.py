@@ -163,6 +163,7 @@ STEPS = {
     StepKind.IMPORT_DAILY: N_("daily import"),
     StepKind.CREATE: N_("create the shop order"),
     StepKind.FOLLOW: N_("bring a change to the shop"),
+    StepKind.ERASE: N_("erase old personal data"),
     StepKind.DIGEST: N_("mail the digest"),
     StepKind.WORK: N_("work of a further package"),
     StepKind.REPORT: N_("tell Lengow the shop order's number"),

@@ -41,6 +41,7 @@ def test_the_overview_tells_what_needs_a_person(merchant: Any, operator: Any) ->
     merchant.sync()
     merchant.sandbox.advance(days=5)
     merchant.sync()
+    operator.logs_in("otto")
     page = operator.sees("/")
     assert "2 things need you" in page
     assert re.search(r"<b>1</b> <span>orders failed", page)
@@ -373,6 +374,7 @@ def test_a_toggle_counts_only_orders_within_the_catch_up_window(merchant: Any, o
     merchant.sells(1, "fulfilment")
     merchant.sync()
     merchant.sandbox.advance(days=31)
+    operator.logs_in("otto")
     page = operator.sends(f"/shops/b2c/toggles/{IMPORT_SHIPPED_BY_MARKETPLACE}", value="on")
     assert "No order that was skipped will be imported" in page
 

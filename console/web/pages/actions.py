@@ -9,18 +9,22 @@ from lengow.console.web.pages.changes import given_reason
 from lengow.console.web.visit import Visit
 
 PAGE = 50
+WAITING = "person"
+"""Not a state, but what is to be looked at first."""
 RETRIED = (*FOR_A_PERSON, ActionState.HELD)
 
 
 def show(visit: Visit) -> Response:
     state = request.args.get("state", "")
-    states = [ActionState(state)] if state in set(ActionState) else []
-    found = visit.site.store.list_actions(states=states, before_id=before_id(), limit=PAGE + 1)
+    chosen = FOR_A_PERSON if state == WAITING else [ActionState(state)] if state in set(ActionState) else []
+    found = visit.site.store.list_actions(
+        states=chosen, unhandled=state == WAITING, before_id=before_id(), limit=PAGE + 1
+    )
     return visit.page(
         "actions.html",
         actions=found[:PAGE],
         state=state,
-        states=[(one, labels.ACTION_STATES[one]) for one in ActionState],
+        states=[(WAITING, N_("waits for a person")), *((one, labels.ACTION_STATES[one]) for one in ActionState)],
         older=found[PAGE - 1].id if len(found) > PAGE else 0,
         retried=RETRIED,
     )

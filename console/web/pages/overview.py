@@ -134,15 +134,17 @@ def _troubles(site: Site, accounts: list[AccountFacts], shops: list[ShopFacts], 
     late = site.connector.late_orders(within_hours=LATE_WITHIN_HOURS)
     past = sum(one.order.ship_by is not None and one.order.ship_by < now for one in late)
     failed = sum(shop.counts.get(OrderState.FAILED, 0) for shop in shops)
-    failed_actions = len(store.list_actions(states=[ActionState.REFUSED, ActionState.FAILED], limit=MANY))
-    stuck = len(store.list_actions(states=[ActionState.STUCK], limit=MANY))
+    failed_actions = len(
+        store.list_actions(states=[ActionState.REFUSED, ActionState.FAILED], unhandled=True, limit=MANY)
+    )
+    stuck = len(store.list_actions(states=[ActionState.STUCK], unhandled=True, limit=MANY))
     failed_events = len(store.list_events(state=EventState.FAILED, limit=MANY))
     waiting = store.count_changes().get(ChangeState.WAITING, 0)
     found += [
         Trouble(past, N_("past their shipping deadline, and no shipment was told."), "orders", {"sort": "deadline"}),
         Trouble(failed, N_("orders failed. Each says what to do."), "orders", {"state": "failed"}),
         Trouble(
-            failed_actions, N_("actions were refused by a marketplace or by Lengow."), "actions", {"state": "refused"}
+            failed_actions, N_("actions were refused by a marketplace or by Lengow."), "actions", {"state": "person"}
         ),
         Trouble(failed_events, N_("messages from a shop could not be followed."), "events", {"state": "failed"}),
         Trouble(waiting, N_("changes at Lengow wait for your word."), "changes"),
