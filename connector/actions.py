@@ -149,7 +149,9 @@ def _go_on(context: Context, seen: ActionRow, state: ActionState, who: str) -> A
         if state is not row.state:
             row = msgspec.structs.replace(row, state=state, lengow_id=None, changed_at=context.now())
             tx.save_action(row)
-        tx.add_steps([NewStep(StepKind.SEND, str(row.id), context.now(), account=row.account)])
+        stored = tx.order(row.order_id)
+        by = stored.order.ship_by if stored else None
+        tx.add_steps([NewStep(StepKind.SEND, str(row.id), context.now(), account=row.account, deadline=by)])
         tx.note([context.entry(row.order_id, "retried", f"{row.action_type}: action {row.id}", who=who)])
     return row
 

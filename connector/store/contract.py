@@ -236,7 +236,8 @@ class Transaction(Reading, Protocol):
 
     def add_steps(self, steps: Sequence[NewStep], *, renew: bool = True) -> None:
         """One step of a kind a subject. One that is there already, with `renew`, starts anew: due then, no attempts,
-        not held, and of the given account and shop; one that is being worked on stays as it is.
+        not held, and of the given account and shop; its deadline stays where none is given, and one that is being worked
+        on stays as it is.
         """
 
     def drop_step(self, kind: StepKind, subject: str) -> None: ...

@@ -63,7 +63,8 @@ SAVE_RECORD = f"""
 """
 RENEW_STEP = """
     DO UPDATE SET due_at = CASE WHEN steps.due_at < excluded.due_at THEN steps.due_at ELSE excluded.due_at END,
-    attempts = 0, held = 0, error = '', account = excluded.account, shop = excluded.shop, urgency = excluded.urgency
+    attempts = 0, held = 0, error = '', account = excluded.account, shop = excluded.shop,
+    urgency = CASE WHEN excluded.urgency = '9999' THEN steps.urgency ELSE excluded.urgency END
     WHERE steps.lease_until IS NULL
 """
 

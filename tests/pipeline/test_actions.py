@@ -405,6 +405,25 @@ class TestDeadlines:
         first = merchant.connector.store.action(int(step.subject))
         assert first.marketplace_order_id == sooner
 
+    @pytest.mark.parametrize("by", ["action", "step"])
+    def test_so_it_is_after_a_retry_by_hand(self, merchant: Any, by: str) -> None:
+        later = merchant.sells_raw(_ship_by(merchant, days=5))
+        sooner = merchant.sells_raw(_ship_by(merchant, days=1))
+        merchant.sync()
+        [action] = merchant.connector.act("ship", "main", "manomano_fr", sooner, SHIP)
+        merchant.connector.act("ship", "main", "manomano_fr", later, SHIP)
+        if by == "action":
+            merchant.connector.retry_action(action.id)
+        else:
+            [step] = [
+                one for one in merchant.connector.store.steps(kind=StepKind.SEND) if one.subject == str(action.id)
+            ]
+            merchant.connector.retry_step(step.id)
+        now = merchant.sandbox.now()
+        with merchant.connector.store.transaction() as tx:
+            [claimed] = tx.claim(StepKind.SEND, now, now, limit=1, account="main")
+        assert claimed.subject == str(action.id)
+
 
 class TestCarriers:
     def test_a_mapping_of_the_marketplace_goes_before_the_general_one(self, make_merchant: Callable[..., Any]) -> None:

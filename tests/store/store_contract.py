@@ -398,6 +398,16 @@ class StoreContract:
             tx.drop_step(StepKind.IMPORT, step.subject)
         assert store.steps() == []
 
+    def test_a_step_that_starts_anew_keeps_its_deadline(self, store: Store) -> None:
+        with store.transaction() as tx:
+            tx.add_steps([NewStep(StepKind.SEND, "1", NOW, account="main", deadline=MUCH_LATER)])
+            tx.add_steps([NewStep(StepKind.SEND, "2", NOW, account="main", deadline=LATER)])
+            tx.add_steps([NewStep(StepKind.SEND, "2", NOW, account="main")])
+            [first] = tx.claim(StepKind.SEND, NOW, LATER, limit=1, account="main")
+            tx.add_steps([NewStep(StepKind.SEND, "3", NOW, account="main")])
+            rest = tx.claim(StepKind.SEND, NOW, LATER, limit=9, account="main")
+        assert [first.subject, *(step.subject for step in rest)] == ["2", "1", "3"]
+
     def test_one_action_under_way_a_dedupe(self, store: Store) -> None:
         order_id = self._order(store)
         with store.transaction() as tx:
