@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test browser lint bench clean
 help:
 	@sed -n '1p' Makefile; echo 'Also: make lint, make bench, make clean.'
 
@@ -24,7 +24,12 @@ lint: .venv/installed
 	@echo '== mypy --strict'
 	@$(BIN)/mypy -p lengow
 
-test: lint
+browser:
+	@command -v chromium >/dev/null || { echo '== installing chromium, for the tests of the console (once)'; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+	  || echo '*** chromium is missing and apt cannot install it: THE CONSOLE IS NOT TESTED IN A BROWSER ***'; }
+
+test: lint browser
 	@echo '== tests'
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
