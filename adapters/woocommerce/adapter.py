@@ -72,7 +72,7 @@ class WooCommerceAdapter:
         )
         shop = Shop(self._api, Lane(settings.parallel))
         profiles = Profiles(shop)
-        self._products = Products(shop)
+        self._products = Products(shop, settings.product_match)
         self._finder = Finder(shop, profiles, self._products)
         self._creator = Creator(
             shop,

@@ -32,6 +32,8 @@ class WooCommerceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """Send the keys in the query, for hosts that drop the Authorization header. HTTPS only."""
     user_agent: str = "lengow-connector"
     """For hosts whose firewall asks for a certain one."""
+    product_match: tuple[Literal["sku", "gtin", "id"], ...] = ("sku",)
+    """What the feed's SKUs are in the shop; what the first does not find is looked up by the next."""
     taxes: Literal["shop", "exempt"] = "shop"
     """`shop`: VAT by the shop's own rates, within the marketplace's amounts. `exempt`: no VAT shown in the shop."""
     order_status: str = "processing"
@@ -53,6 +55,8 @@ class WooCommerceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         check_shop_url(self.url, "consumer_key and consumer_secret")
+        if not self.product_match:
+            raise ValueError("product_match is empty: name sku, gtin or id")
         if not 1 <= self.parallel <= MOST_PARALLEL:
             raise ValueError(f"parallel is {self.parallel}, and not from 1 to {MOST_PARALLEL}")
         if self.order_status == "pending":

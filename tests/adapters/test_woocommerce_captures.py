@@ -103,7 +103,7 @@ def test_recorded_products_with_a_variation(recorded: Recorded) -> None:
 def test_recorded_stock(recorded: Recorded) -> None:
     recorded.answers("/products", "products_by_sku_list")
     found = Products(recorded.shop).find(["SKU-0003"], Deadline(5))
-    assert found["SKU-0003"] == (WooProduct(12, 0, "SKU-0003", "simple", 99993, False, "", True),)
+    assert found["SKU-0003"] == (WooProduct(12, 0, "SKU-0003", "", "simple", 99993, False, "", True),)
 
 
 def test_recorded_settings_and_tax_rates(recorded: Recorded) -> None:

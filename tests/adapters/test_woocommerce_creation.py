@@ -689,3 +689,58 @@ def test_a_slow_shop_gets_no_more_than_it_can_do_in_time(shop: ContractWooCommer
     assert len(done) + len(left) == 10
     assert len(shop.standin.orders.all) == 1 + len(done), "what was not begun in time was not sent"
     adapter.close()
+
+
+# What the feed's SKUs are in the shop
+
+
+MATCHED = {
+    "by SKU": ("BOX", "PLATE"),
+    "by GTIN": ("4006381333931", "4006381333948"),
+    "by id": ("id of BOX", "id of SHIRT-M"),
+}
+
+
+@pytest.mark.parametrize("how", MATCHED)
+def test_a_product_is_found_by_what_the_feed_calls_it(shop: ContractWooCommerce, how: str) -> None:
+    box = shop.standin.add_product("BOX", "5.00", 100, gtin="4006381333931")
+    shirt = next(one for one in shop.standin.orders.products.values() if one.sku == "SHIRT-M")
+    shirt.gtin = "4006381333948"
+    ids = {"id of BOX": str(box.id), "id of SHIRT-M": str(shirt.id)}
+    adapter = shop.adapter(product_match=("sku", "gtin", "id"))
+    references = [ids.get(one, one) for one in MATCHED[how]]
+    found = adapter.find_products([*references, "NOPE", "99999999", "00000000000000"])
+    assert found is not None
+    assert set(found) == set(references)
+    created(adapter, new_order("A-1", [(one, 1, "5.00") for one in references]))
+    skus = [sku for sku, _ in shop.orders("A-1")[0].lines]
+    assert skus == ["BOX", "PLATE" if how == "by SKU" else "SHIRT-M"]
+    adapter.close()
+
+
+def test_by_sku_alone_no_number_is_taken_for_an_id(shop: ContractWooCommerce, adapter: WooCommerceAdapter) -> None:
+    product = shop.standin.add_product("BOX", "5.00", 100, gtin="4006381333931")
+    assert adapter.find_products([str(product.id), "4006381333931"]) == {}
+
+
+def test_two_products_of_one_gtin_are_refused(shop: ContractWooCommerce) -> None:
+    for sku in ("BOX", "BOX-2"):
+        shop.standin.add_product(sku, "5.00", 100, gtin="4006381333931")
+    adapter = shop.adapter(product_match=("gtin",))
+    [outcome] = adapter.create_orders([new_order("A-1", [("4006381333931", 1, "5.00")])])
+    assert isinstance(outcome, Rejected)
+    assert outcome.field == "sku"
+    adapter.close()
+
+
+@pytest.mark.parametrize("version", ["8.2.1", "9.9.5"])
+def test_an_old_shop_that_ignores_the_filter_sells_nothing_wrong(version: str) -> None:
+    """It answers a GTIN with its whole list, or has no list of all variations."""
+    shop = ContractWooCommerce(version=version)
+    shop.standin.add_product("BOX", "5.00", 100, gtin="4006381333931")
+    adapter = shop.adapter(product_match=("gtin",))
+    found = adapter.find_products(["4006381333931", "4006381333948"])
+    assert found is not None
+    assert set(found) == (set() if version == "8.2.1" else {"4006381333931"})
+    adapter.close()
+    shop.close()

@@ -24,6 +24,7 @@ class Product:
     tax_class: str = ""
     tax_status: str = "taxable"
     modified: datetime | None = None
+    gtin: str = ""
     shown: dict[str, Any] = field(default_factory=dict)
     """Further fields as the API shows them, such as `images`."""
 

@@ -19,6 +19,8 @@ from lengow.sandbox.shops.woocommerce.totals import TaxSettings, php_decimal
 BASE = "/wp-json/wc/v3/"
 HIDDEN = ("trash", "checkout-draft", "auto-draft")
 BATCH_LIMIT = 100
+GTIN_SINCE, VARIATIONS_SINCE = (9, 2), (10, 3)
+"""Versions from which products are filtered by `global_unique_id`, and variations are listed across parents."""
 JSON = {"Content-Type": "application/json; charset=UTF-8"}
 
 Row = dict[str, Any]
@@ -164,7 +166,18 @@ class Rest:
     def list_products(self, request: Request, _killed_at: str) -> Answer:
         query = request.query
         rows = [one for one in self._orders.products.values() if _product_fits(one, query)]
+        if self._numbers >= GTIN_SINCE:
+            rows = [one for one in rows if _gtin_fits(one, query)]
         return self._page(query, rows, self._product_view, lambda one: (one.id,))
+
+    def list_all_variations(self, request: Request, _killed_at: str) -> Answer:
+        """Of all products; read only, since 10.3 (reference platforms.md §1.2)."""
+        if self._numbers < VARIATIONS_SINCE:
+            raise Refused(404, "rest_no_route", "No route was found matching the URL and request method.")
+        query, every = request.query, self._orders.products.values()
+        rows = [one for one in every if one.parent_id and one.status != "trash" and _has_status(one, query)]
+        rows = [one for one in rows if _gtin_fits(one, query)]
+        return self._page(query, rows, lambda one: views.variation_view(one, site=self._site), lambda one: (one.id,))
 
     def list_variations(self, request: Request, _killed_at: str, number: str) -> Answer:
         parent, query = self._product(number), request.query
@@ -397,6 +410,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET", r"orders/(\d+)/fulfillments", Rest.list_fulfilments),
     ("POST", r"orders/(\d+)/fulfillments", Rest.create_fulfilment),
     ("GET", "products", Rest.list_products),
+    ("GET", "variations", Rest.list_all_variations),
     ("GET", r"products/(\d+)", Rest.get_product),
     ("GET", r"products/(\d+)/variations", Rest.list_variations),
     ("PUT", r"products/(\d+)", Rest.update_product),
@@ -460,6 +474,10 @@ def _product_fits(product: Product, query: Mapping[str, str]) -> bool:
     if product.type == "variation":
         return False
     return not query.get("include") or str(product.id) in query["include"].split(",")
+
+
+def _gtin_fits(product: Product, query: Mapping[str, str]) -> bool:
+    return not query.get("global_unique_id") or product.gtin in query["global_unique_id"].split(",")
 
 
 def _has_status(product: Product, query: Mapping[str, str]) -> bool:

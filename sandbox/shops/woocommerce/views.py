@@ -101,7 +101,7 @@ def product_view(product: Product, *, site: str) -> dict[str, Any]:
         "attributes": [],
         "variations": [],
         "meta_data": [],
-        "global_unique_id": "",
+        "global_unique_id": product.gtin,
         "_links": _links(site, "products", product.id),
         **product.shown,
     }
