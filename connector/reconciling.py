@@ -313,7 +313,7 @@ def _create(context: Context, found: Discrepancy, stored: StoredOrder, who: str)
         adopt(context, row, shop_order, account=stored.order.account, who=who)
         return f"Taken over as {shop_order.id}."
     create_anew(context, row, account=stored.order.account, who=who)
-    return "Created with the next step."
+    return "Its creation follows."
 
 
 def _adopt(context: Context, found: Discrepancy, stored: StoredOrder, who: str) -> str:
@@ -349,13 +349,13 @@ def _confirm(context: Context, found: Discrepancy, stored: StoredOrder, who: str
             shop=found.shop,
         )
     with context.store.transaction() as tx:
-        tx.note([context.entry(stored.order.id, "mended", f"{found.kind}: {taken} shipments taken", who=who)])
-    return "Its confirmation is queued with the next step."
+        tx.note([context.entry(stored.order.id, "mended", f"{found.kind}: shipments taken: {taken}", who=who)])
+    return "Its shipment is taken, and its confirmation follows."
 
 
 def _report(context: Context, found: Discrepancy, stored: StoredOrder, who: str) -> str:  # noqa: ARG001
     resync_ids(context, stored, who=who)
-    return "Reported with the next step."
+    return "The report follows."
 
 
 REMEDIES: Mapping[Remedy, Callable[[Context, Discrepancy, StoredOrder, str], str]] = {

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from lengow.connector.errors import ShopUnavailable
 from lengow.connector.listing import ListedOrders
 from lengow.connector.model import OrderState, StepKind
 from lengow.connector.steps import run_import, schedule
+from lengow.connector.store.rows import NewStep
 from lengow.sandbox import Fault
 
 ORDERS = "/v3.0/orders/"
@@ -162,6 +164,22 @@ class TestMissingInTheShop:
         assert "adopted" in merchant.journal(order_id)
         assert len(merchant.in_shop()) == 1
         assert found_in(merchant, fix=True) == []
+
+    def test_one_that_a_worker_is_creating_is_left_to_it(self, merchant: Any) -> None:
+        [order_id] = merchant.sells()
+        merchant.sync()
+        _forget(merchant, order_id)
+        [package] = merchant.order(order_id).packages
+        store, now = merchant.connector.store, merchant.sandbox.now()
+        with store.transaction() as tx:
+            tx.add_steps([NewStep(StepKind.CREATE, str(package.id), now, account="main", shop="b2c")])
+            [step] = tx.claim(StepKind.CREATE, now, now + timedelta(minutes=2), limit=1, subject=str(package.id))
+        [found] = found_in(merchant, fix=True)
+        assert found.mended == ""
+        assert "being worked on right now" in found.what_to_do
+        assert merchant.order(order_id).packages == (package,)
+        with store.transaction() as tx:
+            assert tx.mine([step]) == {step.id}
 
 
 class TestAmounts:
