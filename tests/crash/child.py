@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+import lengow.connector.connector as connector_module
 from lengow.connector import Account, Connector, Settings, Shop, Store
 from lengow.connector.client.transport import Transport
 from lengow.connector.secret import Secret
+from lengow.connector.settings import Follow
 from lengow.connector.store.connections import Connections
 
 LEASE_SECONDS = 0.4
@@ -27,6 +29,20 @@ def live(facts: dict[str, Any], die_at: int | None) -> None:
         connector.sync()
         _ship_all(connector, facts)
         connector.sync()
+
+
+def follow(facts: dict[str, Any], die_at: int | None) -> None:
+    """One life that imports what changed, and brings it to the shop. Boundaries are counted from there on."""
+    if die_at is not None:
+        real = connector_module.run_follows
+
+        def armed(*arguments: Any) -> int:
+            _arm(die_at)
+            return real(*arguments)
+
+        connector_module.run_follows = armed
+    with Connector(settings(facts)) as connector:
+        connector.sync(report=False)
 
 
 def settings(facts: dict[str, Any]) -> Settings:
@@ -44,6 +60,7 @@ def settings(facts: dict[str, Any]) -> Settings:
                 account="main",
                 platform="generic",
                 call_timeout=LEASE_SECONDS / 2,
+                follow=Follow(refunded="apply", amounts="apply"),
                 options={"database": f"sqlite:///{facts['folder']}/shop.db", "products_table": "products"},
             )
         },
