@@ -261,7 +261,7 @@ def _write(context: Context, asked: _Asked, who: str) -> list[ActionRow]:
             _hand_over(context, tx, plan.before, saved, message)
             told = ", ".join(f"{name} {value}" for name, value in saved.arguments.items())
             if message.held:
-                detail = f"{saved.action_type}: {saved.quantity} pieces: {told}: until the rest is told"
+                detail = f"{saved.action_type}: {told}, pieces {saved.quantity}: until the rest is told"
                 tx.note([context.entry(saved.order_id, "action_held", detail, who=who)])
                 continue
             now = context.now()

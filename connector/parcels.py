@@ -302,10 +302,10 @@ def _unknown(ask: Ask, line_id: str) -> ActionInvalid:
 
 
 def _too_high(ask: Ask, line: Line, quantity: int, *, told: int = 0) -> ActionInvalid:
-    before = f", of which {told} are told already" if told else ""
+    before = f", of which {told} were told or held before" if told else ""
     return ActionInvalid(
         "quantity_too_high",
-        f"{quantity} of the line {line.id} to {ask.action}: {line.quantity} were sold{before}.",
+        f"{quantity} of the line {line.id} is too much to {ask.action}: {line.quantity} were sold{before}.",
         field="quantity",
         what_to_do="Compare the parcels with the order; what is told already needs nothing.",
     )

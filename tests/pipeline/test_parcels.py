@@ -2,11 +2,12 @@
 held until the line, or the order, is whole."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from lengow.connector import ActionInvalid
+from lengow.connector import ActionInvalid, Connector
 from lengow.connector.adapter import Event
 from lengow.connector.events import _row
 from lengow.connector.model import ActionState, StepKind, Tracking
@@ -256,6 +257,33 @@ class TestByOrder:
         with pytest.raises(ActionInvalid) as stopped:
             merchant.connector.act(action, "main", "darty_fr", sold.id, line_ids=[sold.line])
         assert stopped.value.code == "line_not_supported"
+
+
+@pytest.mark.parametrize("marketplace", ["decathlon_fr", "manomano_fr", "darty_fr"])
+def test_parcels_told_at_once_are_counted_together(merchant: Any, marketplace: str) -> None:
+    sold = Sold(merchant, marketplace)
+    workers = [Connector(merchant.settings(), clock=merchant.sandbox.now) for _ in range(4)]
+
+    def tell(number: int) -> str:
+        try:
+            workers[number].ship(
+                "main",
+                marketplace,
+                sold.id,
+                carrier=CARRIERS[marketplace],
+                tracking_number=f"T{number}",
+                quantities={sold.line: 2},
+            )
+        except ActionInvalid as error:
+            return error.code
+        return "taken"
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = sorted(pool.map(tell, range(4)))
+    for worker in workers:
+        worker.close()
+    assert outcomes == ["quantity_too_high"] * 3 + ["taken"]
+    assert sum(row.quantity for row in merchant.connector.store.list_actions()) == 2
 
 
 class TestLate:
