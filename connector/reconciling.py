@@ -33,6 +33,7 @@ from lengow.connector.discrepancies import (
     outdated_at_store,
     unknown_in_shop,
 )
+from lengow.connector.erasure import without_buyer
 from lengow.connector.errors import ApiError, CannotMend, OrderUndecodable, ShopUnavailable
 from lengow.connector.events import take_told
 from lengow.connector.held import Held
@@ -184,7 +185,8 @@ class _Comparison:
     def _has_changed(self, raw: bytes, stored: StoredOrder) -> bool:
         """In more than the ids that were reported to Lengow."""
         record = self._context.store.records([stored.order.id]).get(stored.order.id)
-        return record is None or bool({*amended_fields(record.raw, raw)} - {"merchant_order_id"})
+        sent = without_buyer(raw) if stored.order.erased_at else raw
+        return record is None or bool({*amended_fields(record.raw, sent)} - {"merchant_order_id"})
 
     def _judged(
         self, orders: Sequence[tuple[Order, StoredOrder]], held: Mapping[str, Sequence[ListedOrder]]

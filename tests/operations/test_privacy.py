@@ -165,6 +165,14 @@ class TestAfterwards:
         assert merchant.in_shop() == []
         assert merchant.state(order_id) == ("skipped", "anonymized")
 
+    def test_reconciling_finds_no_fault_in_that(self, merchant: Any, shipped: str) -> None:
+        before = list(merchant.connector.reconcile(days=30))
+        merchant.connector.erase_buyer(merchant.order(shipped).order.email)
+        assert list(merchant.connector.reconcile(days=30)) == before
+        merchant.sandbox.amend(shipped, {"comments": "Mme Personne"})
+        merchant.sandbox.advance(minutes=15)
+        assert list(merchant.connector.reconcile(days=30)) == before
+
     @pytest.mark.parametrize("raw", [b"", b"not json", b'{"marketplace": 1}', b"\xff", b"[" * 100_000])
     def test_of_a_record_that_cannot_be_read_nothing_is_kept(self, raw: bytes) -> None:
         assert without_buyer(raw) == ERASED_RECORD
