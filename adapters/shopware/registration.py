@@ -1,25 +1,26 @@
 """The handshake by which the connector's app in a shop and the connector agree on a secret (reference platforms.md §4.7).
 
-Shopware signs webhooks only for an app that was registered so, when it is installed. It is done once a shop:
-`python -m lengow.adapters.shopware.registration --help`.
+Shopware signs webhooks only for an app that was registered so, when it is installed. It is done once a shop, before the
+connector knows it: what the shop hands over are keys for its settings, which no receiver should keep. So it has a server
+of its own, for as long as it takes: `lengow-connector shop register`.
 """
 
-import argparse
 import hashlib
 import hmac
-import os
-import sys
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 
-from lengow.connector.errors import PayloadInvalid, SignatureError
+from lengow.connector.errors import PayloadInvalid, SettingsError, SignatureError
 from lengow.connector.secret import Secret
 
 APP = "LengowConnector"
 APP_SIGNATURE, SHOP_SIGNATURE = "shopware-app-signature", "shopware-shop-signature"
+APP_SECRET, SHOP_SECRET = "LENGOW_SHOPWARE_APP_SECRET", "LENGOW_SHOPWARE_SHOP_SECRET"
+"""Names in the environment."""
 LARGEST_BODY = 64 * 1024
 SHORTEST_SECRET = 64
 """Characters; Shopware's documentation asks for as many in a shop's secret (*memory*)."""
@@ -115,23 +116,18 @@ class Server:
         return {}
 
 
-def main() -> None:
-    """Wait for a shop to install the app, then show the settings that it gave."""
-    parser = argparse.ArgumentParser(prog="lengow.adapters.shopware.registration", description=main.__doc__)
-    parser.add_argument("url", help="the https address at which the shop reaches this server, as in the manifest")
-    parser.add_argument("--port", type=int, default=8000, help="of 127.0.0.1, behind a proxy that ends TLS")
-    given = parser.parse_args()
-    secrets = [os.environ.get(name, "") for name in ("LENGOW_SHOPWARE_APP_SECRET", "LENGOW_SHOPWARE_SHOP_SECRET")]
-    if not all(len(one) >= SHORTEST_SECRET for one in secrets):
-        sys.exit(
-            "Set LENGOW_SHOPWARE_APP_SECRET (as in the manifest) and LENGOW_SHOPWARE_SHOP_SECRET (of `webhook_secrets`), "
-            f"each of at least {SHORTEST_SECRET} characters."
+def registered(url: str, port: int, secrets: Mapping[str, str]) -> Keys:
+    """Wait on `port` for a shop to install the app, and answer its handshake. Raises SettingsError.
+
+    `url`: where the shop reaches this server. `secrets`: `APP_SECRET` and `SHOP_SECRET`, such as the environment.
+    """
+    given = [secrets.get(name, "") for name in (APP_SECRET, SHOP_SECRET)]
+    if not all(len(one) >= SHORTEST_SECRET for one in given):
+        raise SettingsError(
+            f"{APP_SECRET} and {SHOP_SECRET} are not set, or have less than {SHORTEST_SECRET} characters.",
+            what_to_do="Set the first as in the app's manifest, and the second as in `webhook_secrets` of the shop.",
         )
-    server = Server(Registration(Secret(secrets[0]), Secret(secrets[1]), given.url), given.port)
-    keys = server.wait()
-    sys.stdout.write(
-        f'url = "{keys.shop_url}"\naccess_key = "{keys.access_key}"\nsecret_key = "{keys.secret_key.reveal()}"\n'
-    )
+    return Server(Registration(Secret(given[0]), Secret(given[1]), url), port).wait()
 
 
 def _check(signed: bytes, secret: Secret, signature: str, header: str) -> None:
@@ -141,7 +137,3 @@ def _check(signed: bytes, secret: Secret, signature: str, header: str) -> None:
 
 def _sign(signed: bytes, secret: Secret) -> str:
     return hmac.new(secret.reveal().encode(), signed, hashlib.sha256).hexdigest()
-
-
-if __name__ == "__main__":
-    main()

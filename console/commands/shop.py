@@ -51,6 +51,25 @@ def shop_connect(config: str | None, name: str, url: str, as_json: bool) -> int:
     return 0 if all(one.ok for one in findings) else FAILURES_LEFT
 
 
+@shop.command("register")
+@click.argument("url")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65_535), help="Of 127.0.0.1.")
+def shop_register(url: str, port: int) -> None:
+    """Wait for a Shopware shop to install the connector's app, and show the keys that it gives. Once a shop.
+
+    URL is the https address in the app's manifest, at which a proxy leads to this command. The secrets are read from
+    LENGOW_SHOPWARE_APP_SECRET and LENGOW_SHOPWARE_SHOP_SECRET.
+    """
+    import os
+
+    from lengow.adapters.shopware.registration import registered
+
+    keys = registered(url, port, os.environ)
+    click.echo(f'url = "{keys.shop_url}"')
+    click.echo(f'access_key = "{keys.access_key}"')
+    click.echo(f'secret_key = "{keys.secret_key.reveal()}"')
+
+
 @shop.command("check")
 @click.argument("name")
 @as_json

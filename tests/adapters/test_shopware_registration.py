@@ -3,18 +3,19 @@
 import hashlib
 import hmac
 import json
-import re
-import subprocess
-import sys
+import socket
 import threading
-from pathlib import Path
+import time
+from contextlib import suppress
 
 import pytest
 import requests
+from click.testing import CliRunner
 
 from lengow.adapters.shopware.registration import Keys, Registration, Server
-from lengow.connector.errors import PayloadInvalid, SignatureError
+from lengow.connector.errors import PayloadInvalid, SettingsError, SignatureError
 from lengow.connector.secret import Secret
+from lengow.console import cli
 
 APP_SECRET, SHOP_SECRET = "a" * 64, "b" * 64
 QUERY = "shop-id=Zwh0Sq4DzmZUnPEg&shop-url=https%3A%2F%2Fshop.example.com&timestamp=1767225600"
@@ -74,10 +75,35 @@ def test_a_registration_without_a_shop(registration: Registration) -> None:
         registration.prove("timestamp=1", sign(b"timestamp=1", APP_SECRET))
 
 
-def test_the_command_asks_for_its_secrets() -> None:
-    command = [sys.executable, "-m", "lengow.adapters.shopware.registration", "https://connector.example.com"]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env={"PATH": "/usr/bin"})
-    assert ran.returncode == 1
-    assert "LENGOW_SHOPWARE_APP_SECRET" in ran.stderr
-    page = Path(__file__).parent.parent.parent / "docs" / "adapters" / "shopware.md"
-    assert re.search(r"python -m lengow\.adapters\.shopware\.registration", page.read_text())
+# The command
+
+
+def test_the_command_asks_for_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LENGOW_SHOPWARE_APP_SECRET", raising=False)
+    done = CliRunner().invoke(cli.cli, ["shop", "register", "https://connector.example.com/register"])
+    assert isinstance(done.exception, SettingsError)
+    assert "LENGOW_SHOPWARE_APP_SECRET" in str(done.exception)
+
+
+def test_the_command_shows_the_keys_that_the_shop_gave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LENGOW_SHOPWARE_APP_SECRET", APP_SECRET)
+    monkeypatch.setenv("LENGOW_SHOPWARE_SHOP_SECRET", SHOP_SECRET)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    def installs() -> None:
+        """As soon as the command listens."""
+        for _ in range(200):
+            with suppress(requests.ConnectionError):
+                headers = {"shopware-shop-signature": sign(BODY, SHOP_SECRET)}
+                requests.post(f"http://127.0.0.1:{port}/register", data=BODY, headers=headers, timeout=5).close()
+                break
+            time.sleep(0.05)
+
+    shop = threading.Thread(target=installs)
+    shop.start()
+    done = CliRunner().invoke(
+        cli.cli, ["shop", "register", "https://connector.example.com/register", "--port", str(port)]
+    )
+    shop.join(10)
+    assert done.stdout == 'url = "https://shop.example.com"\naccess_key = "SWIA1"\nsecret_key = "s1"\n'
