@@ -2,11 +2,12 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from lengow.connector.listing import ListedOrder
 
@@ -23,8 +24,12 @@ TABLES = """
     ) WITHOUT ROWID;
     CREATE TABLE read (marketplace TEXT NOT NULL, number TEXT NOT NULL, PRIMARY KEY (marketplace, number)) WITHOUT ROWID;
 """
+T = TypeVar("T")
+
 COLUMNS = "id, reference, total, currency, state, created_at"
 REST_PAGE = 500
+AT_ONCE = 250
+"""How many go into one statement: well under SQLite's limit of bound parameters."""
 
 
 class Held:
@@ -36,26 +41,24 @@ class Held:
 
     def add(self, shop: str, orders: Iterable[ListedOrder]) -> None:
         """One that comes twice is kept as it came last."""
-        with self._together():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (shop, one.reference, one.id, str(one.total), one.currency, one.state, one.created_at.isoformat())
-                    for one in orders
-                ],
-            )
+        self._db.executemany(
+            "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (shop, one.reference, one.id, str(one.total), one.currency, one.state, one.created_at.isoformat())
+                for one in orders
+            ],
+        )
 
     def take(self, references: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[ListedOrder]]:
         """Those of these (shop, reference), by reference and oldest first; they are not among the `rest` any more."""
         found: dict[str, list[ListedOrder]] = {}
-        with self._together():
-            for shop, reference in references:
-                rows = self._db.execute(
-                    f"DELETE FROM held WHERE shop = ? AND reference = ? RETURNING {COLUMNS}", [shop, reference]
-                ).fetchall()
-                if rows:
-                    found[reference] = sorted(map(_listed, rows), key=lambda one: (one.created_at, len(one.id), one.id))
-        return found
+        for shop, wanted in groupby(sorted(references), key=itemgetter(0)):
+            for some in _some([reference for _, reference in wanted]):
+                which = ", ".join("?" * len(some))
+                statement = f"DELETE FROM held WHERE shop = ? AND reference IN ({which}) RETURNING {COLUMNS}"
+                for one in map(_listed, self._db.execute(statement, [shop, *some]).fetchall()):
+                    found.setdefault(one.reference, []).append(one)
+        return {reference: sorted(orders, key=_age) for reference, orders in found.items()}
 
     def rest(self) -> Iterator[tuple[str, ListedOrder]]:
         """(shop, order) of those that nobody took."""
@@ -73,12 +76,12 @@ class Held:
 
     def first_time(self, names: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those of the (marketplace, number) that were not asked for before: a list may show one twice as it moves."""
-        with self._together():
-            return {
-                name
-                for name in names
-                if self._db.execute("INSERT OR IGNORE INTO read VALUES (?, ?)", name).rowcount == 1
-            }
+        first: set[tuple[str, str]] = set()
+        for some in _some(names):
+            values = ", ".join(["(?, ?)"] * len(some))
+            statement = f"INSERT OR IGNORE INTO read VALUES {values} RETURNING marketplace, number"
+            first.update(self._db.execute(statement, [part for name in some for part in name]).fetchall())
+        return first
 
     def __enter__(self) -> Self:
         return self
@@ -88,14 +91,17 @@ class Held:
     ) -> None:
         self._db.close()
 
-    @contextmanager
-    def _together(self) -> Iterator[None]:
-        """Several writes as one. Nothing needs to be undone: what fails ends the comparison."""
-        self._db.execute("BEGIN")
-        yield
-        self._db.execute("COMMIT")
-
 
 def _listed(row: Sequence[Any]) -> ListedOrder:
     id_, reference, total, currency, state, created_at = row
     return ListedOrder(id_, reference, Decimal(total), currency, state, datetime.fromisoformat(created_at))
+
+
+def _age(order: ListedOrder) -> tuple[datetime, int, str]:
+    """Ids are mostly numbers."""
+    return order.created_at, len(order.id), order.id
+
+
+def _some(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), AT_ONCE):
+        yield values[start : start + AT_ONCE]
