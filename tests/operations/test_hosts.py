@@ -97,6 +97,10 @@ class Host:
         made = self.merchant.rows("SELECT name FROM sqlite_master WHERE name = 'shop_orders'")
         return sorted(self.merchant.in_shop()) if made else []
 
+    def reported(self) -> list[str]:
+        """The orders whose shop order ids Lengow was told."""
+        return sorted(one.order_id for one in self.merchant.sandbox.ledger().sold if one.merchant_order_ids)
+
     def receivers(self) -> dict[str, list[int]]:
         """By order number, the processes into which it came."""
         found: dict[str, list[int]] = {}
@@ -139,6 +143,21 @@ def test_of_three_gunicorn_workers_one_imports_a_window_and_another_takes_over(h
         assert requests.get(f"{url}/lengow/readyz", timeout=60).json()["status"] == "ready"
 
 
+def test_a_connector_that_was_used_before_a_fork_works_in_the_child(host: Host) -> None:
+    """Its threads did not come along, and its connections are the parent's."""
+    first = host.merchant.sells(2)
+    command = [sys.executable, HOSTS / "forked_shop.py"]
+    with subprocess.Popen(command, cwd=host.folder, env=host.environment, stdin=subprocess.PIPE) as process:
+        try:
+            wait_until(lambda: host.reported() == sorted(first))
+            second = host.merchant.sells(2)
+            process.communicate(b"\n", timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert host.reported() == host.in_shop() == sorted([*first, *second])
+
+
 def test_a_django_project_serves_the_receiver_beside_its_own_views(host: Host) -> None:
     [order_id] = host.merchant.sells(1)
     with host.gunicorn("django_shop.wsgi:application") as url:
@@ -160,7 +179,7 @@ def test_celery_runs_the_steps(host: Host) -> None:
     command = [BIN / "celery", "--app", "celery_shop", "worker", "--concurrency", "2", "--without-mingle", *beat]
     with host.runs(*command):
         wait_until(lambda: host.in_shop() == sorted(sold))
-        wait_until(lambda: all(one.merchant_order_ids for one in host.merchant.sandbox.ledger().sold))
+        wait_until(lambda: host.reported() == sorted(sold))
 
 
 @pytest.mark.parametrize("name", ["flask_shop.py", "gunicorn.conf.py", "django_shop/wsgi.py", "celery_shop.py"])

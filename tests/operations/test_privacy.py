@@ -171,6 +171,7 @@ class TestAfterwards:
         assert list(merchant.connector.reconcile(days=30)) == before
         merchant.sandbox.amend(shipped, {"comments": "Mme Personne"})
         merchant.sandbox.advance(minutes=15)
+        merchant.sync()
         assert list(merchant.connector.reconcile(days=30)) == before
 
     @pytest.mark.parametrize("raw", [b"", b"not json", b'{"marketplace": 1}', b"\xff", b"[" * 100_000])
