@@ -1,6 +1,6 @@
 """The PrestaShop adapter: the port's methods, each handed to the part that knows how."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ from lengow.adapters import standard_webhooks
 from lengow.adapters.calls import Deadline
 from lengow.adapters.prestashop import webhook
 from lengow.adapters.prestashop.api import Refusal, Webservice
+from lengow.adapters.prestashop.catalogue import Catalogue
 from lengow.adapters.prestashop.changes import Changer
 from lengow.adapters.prestashop.creation import Creator
 from lengow.adapters.prestashop.finding import SETTLE_SECONDS, Finder
@@ -33,6 +34,7 @@ from lengow.connector.adapter import (
     ShopOrder,
     UpdateOutcome,
 )
+from lengow.connector.catalogue import CatalogueProduct
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.listing import ListedOrders
 from lengow.connector.model import NewOrder
@@ -51,6 +53,7 @@ class PrestaShopAdapter:
         updates=("cancel", "ship", "address", "refund"),
         polling=True,
         listing=True,
+        catalogue=True,
     )
     settings_type: ClassVar[type[msgspec.Struct]] = PrestaShopSettings
 
@@ -74,6 +77,7 @@ class PrestaShopAdapter:
         self._changer = Changer(shop, settings, profiles, finisher)
         self._poller = Poller(shop, profiles, wait=timedelta(hours=settings.wait_for_tracking_hours))
         self._lister = Lister(shop, profiles)
+        self._catalogue = Catalogue(shop, settings.url, profiles, context.clock, context.call_timeout)
         self._health = Health(shop, settings, profiles, context.clock, has_secret=bool(context.webhook_secrets))
 
     def find_products(self, references: Sequence[str]) -> Mapping[str, Product]:
@@ -109,6 +113,12 @@ class PrestaShopAdapter:
 
     def orders_since(self, since: datetime, cursor: str) -> ListedOrders:
         return self._lister.since(since, cursor, self._deadline())
+
+    def products(self) -> Iterator[CatalogueProduct]:
+        try:
+            yield from self._catalogue.products()
+        except Refusal as refusal:
+            raise self._unreadable(refusal) from refusal
 
     def greets(self, request: Request) -> bool:  # noqa: ARG002 - PrestaShop has no webhooks that would
         return False

@@ -6,6 +6,7 @@ import pytest
 
 from lengow.connector.errors import ShopUnavailable
 from tests.adapters.magento_shop import ContractMagento
+from tests.adapters.prestashop_shop import ContractPrestaShop
 from tests.adapters.shopware_shop import ContractShopware
 from tests.adapters.woocommerce_shop import RATES, ContractWooCommerce
 
@@ -180,4 +181,71 @@ def test_magento_names_the_right_that_is_missing() -> None:
     shop.standin.rights = frozenset({"Magento_Catalog::products", "Magento_Backend::store", "Magento_Tax::manage_tax"})
     with pytest.raises(ShopUnavailable, match="attributes_attributes"):
         list(shop.adapter().products())
+    shop.standin.close()
+
+
+def test_prestashop_pages_products_and_combinations() -> None:
+    shop = ContractPrestaShop()
+    for number in range(100):
+        shop.standin.add_product(f"S{number}")
+    parent = shop.standin.add_product("P")
+    for number in range(60):
+        shop.standin.add_combination(parent, f"V{number}")
+    shop.standin.add_product("OFF", active=False)
+    shop.standin.add_product("SHOWN-ONLY", available_for_order="0")
+    found = [one.sku for one in shop.adapter().products()]
+    assert sorted(found) == sorted(
+        [shop.simple, shop.another, shop.variant, "SHIRT-L", shop.ambiguous, shop.ambiguous]
+        + [f"S{number}" for number in range(100)]
+        + [f"V{number}" for number in range(60)]
+    )
+    shop.standin.close()
+
+
+def test_prestashop_gives_a_combination_what_its_product_has() -> None:
+    shop = ContractPrestaShop()
+    parent = shop.standin.add_product("P", "10.00", ean13="3700000000017")
+    child = shop.standin.add_combination(parent, "P-M", 7, ean13="4006381333931")
+    shop.standin.describe(
+        parent,
+        images=(12, 13),
+        features={"icpe": "4331", "Matière": "laine"},
+        name="Shirt",
+        description="<p>Soft</p>",
+        manufacturer_name="Acme",
+        weight="0.200000",
+        id_default_image="13",
+    )
+    shop.standin.describe(parent, child, options={"Size": "M"}, price="2.500000", weight="0.050000")
+    [one] = [one for one in shop.adapter().products() if one.sku == "P-M"]
+    assert (one.id, one.parent_id) == (f"{parent}_{child}", str(parent))
+    assert (one.title, one.options, one.brand, one.description) == ("Shirt, M", {"Size": "M"}, "Acme", "<p>Soft</p>")
+    assert (one.price, one.price_before, one.tax_rate) == (Decimal("15.00"), None, Decimal(20))
+    assert (one.stock, one.weight, one.ean, one.currency) == (7, Decimal("0.25"), "4006381333931", "EUR")
+    assert one.images == (f"{shop.standin.url}/img/p/1/3/13.jpg", f"{shop.standin.url}/img/p/1/2/12.jpg")
+    assert one.attributes == {"icpe": "4331", "Matière": "laine"}
+    shop.standin.close()
+
+
+@pytest.mark.parametrize(
+    ("reduction", "price"),
+    [
+        ({"reduction": "0.200000", "reduction_type": "percentage"}, "9.60"),
+        ({"reduction": "3.000000", "reduction_type": "amount", "reduction_tax": "1"}, "9.00"),
+        ({"reduction": "3.000000", "reduction_type": "amount", "reduction_tax": "0"}, "8.40"),
+        ({"price": "5.000000"}, "6.00"),
+        ({"reduction": "0.200000", "reduction_type": "percentage", "id_group": "3"}, "12.00"),
+        ({"reduction": "0.200000", "reduction_type": "percentage", "id_customer": "3"}, "12.00"),
+        ({"reduction": "0.200000", "reduction_type": "percentage", "from_quantity": "10"}, "12.00"),
+        ({"reduction": "0.200000", "reduction_type": "percentage", "to": "2020-01-01 00:00:00"}, "12.00"),
+        ({"reduction": "0.200000", "reduction_type": "percentage", "from": "2990-01-01 00:00:00"}, "12.00"),
+    ],
+)
+def test_prestashop_takes_off_what_every_visitor_gets(reduction: dict[str, str], price: str) -> None:
+    shop = ContractPrestaShop()
+    product = shop.standin.add_product("P", "10.00")
+    shop.standin.reduce(product, **reduction)
+    [one] = [one for one in shop.adapter().products() if one.sku == "P"]
+    assert one.price == Decimal(price)
+    assert one.price_before == (Decimal("12.00") if price != "12.00" else None)
     shop.standin.close()

@@ -69,6 +69,8 @@ class Data:
     tables: dict[str, dict[int, Row]] = field(default_factory=lambda: {name: {} for name in RESOURCES})
     associated: dict[tuple[str, int], Rows] = field(default_factory=dict)
     """Rows of an object's association: of carts and slips as they were sent."""
+    described: dict[tuple[str, int], dict[str, Rows]] = field(default_factory=dict)
+    """Rows of several associations by their names: of products and combinations."""
     zones: dict[int, frozenset[int]] = field(default_factory=dict)
     """The zones that a carrier serves; not to be had through the webservice."""
     tied: dict[int, tuple[int, ...]] = field(default_factory=dict)

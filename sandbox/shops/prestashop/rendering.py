@@ -97,6 +97,11 @@ def _typed(resource: Resource, view: View, *, texts: bool) -> dict[str, Any]:
     if rows:
         inner = [{name: _json(name, value, texts=False) for name, value in row.items()} for row in rows]
         values["associations"] = {resource.association: inner}
+    elif view.get("associations"):
+        values["associations"] = {
+            name: [{key: _json(key, value, texts=False) for key, value in row.items()} for row in several]
+            for name, several in view["associations"].items()
+        }
     return values
 
 

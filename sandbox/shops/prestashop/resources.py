@@ -167,6 +167,24 @@ round_type isUnsignedId
 conversion_rate! isFloat
 reference
 """
+PRODUCTS = """
+id_manufacturer
+id_default_image nofilter
+id_tax_rules_group
+manufacturer_name nofilter
+reference
+weight
+ean13
+isbn
+upc
+mpn
+price
+active
+available_for_order
+name
+description
+description_short
+"""
 SPECIFIC_PRICES = """
 id_shop_group isUnsignedId
 id_shop! isUnsignedId
@@ -314,7 +332,11 @@ RESOURCES = {
         ),
         Resource("carts", "cart", "Cart", _fields(CARTS), True, "cart_rows", "cart_row", CART_ROW),
         Resource(
-            "combinations", "combination", "Combination", _plain("id_product ean13 isbn upc mpn reference price"), False
+            "combinations",
+            "combination",
+            "Combination",
+            _plain("id_product ean13 isbn upc mpn reference price weight"),
+            False,
         ),
         Resource("configurations", "configuration", "Configuration", _plain("value name"), False),
         Resource(
@@ -354,9 +376,25 @@ RESOURCES = {
             "products",
             "product",
             "Product",
-            _plain("id_tax_rules_group reference ean13 isbn upc mpn price active name"),
+            _fields(PRODUCTS),
             False,
         ),
+        Resource(
+            "product_feature_values",
+            "product_feature_value",
+            "FeatureValue",
+            _plain("id_feature custom value"),
+            False,
+        ),
+        Resource("product_features", "product_feature", "Feature", _plain("position name"), False),
+        Resource(
+            "product_option_values",
+            "product_option_value",
+            "ProductAttribute",
+            _plain("id_attribute_group color position name"),
+            False,
+        ),
+        Resource("product_options", "product_option", "AttributeGroup", _plain("is_color_group position name"), False),
         Resource("specific_prices", "specific_price", "SpecificPrice", _fields(SPECIFIC_PRICES), True),
         Resource("states", "state", "State", _plain("id_zone id_country iso_code name active"), False),
         Resource("stock_availables", "stock_available", "StockAvailable", _fields(STOCK_AVAILABLES), True),
@@ -370,6 +408,15 @@ RESOURCES = {
         Resource("taxes", "tax", "Tax", _plain("rate active"), False),
     )
 }
+
+TRANSLATED = {
+    "products": ("name", "description", "description_short"),
+    "product_feature_values": ("value",),
+    "product_features": ("name",),
+    "product_option_values": ("name",),
+    "product_options": ("name",),
+}
+"""Fields that are lists of languages unless one is asked for by `language` (capture 229)."""
 
 WITHOUT_POST = frozenset({"stock_availables"})
 """405 code 101 (capture 175)."""

@@ -17,7 +17,7 @@ from lengow.sandbox.shops.prestashop.errors import Fatal, Raw, Refused
 from lengow.sandbox.shops.prestashop.lists import displayed, selected
 from lengow.sandbox.shops.prestashop.ordering import Ordering
 from lengow.sandbox.shops.prestashop.rendering import many, nothing, one, root, schema
-from lengow.sandbox.shops.prestashop.resources import ORDER_ROW, RESOURCES, Resource
+from lengow.sandbox.shops.prestashop.resources import ORDER_ROW, RESOURCES, TRANSLATED, Resource
 from lengow.sandbox.shops.prestashop.validation import check_present, check_values
 
 HASH = "$2y$10$FAKEHASHFAKEHASHFAKEHASHFAKEHASHFAKEHASHFAKEHASHFAKEH"
@@ -66,6 +66,8 @@ class Rest:
             view["shipping_number"] = carriers[-1]["tracking_number"] if carriers else None
         elif resource.association:
             view[resource.association] = self._data.associated.get((resource.name, int(row["id"] or 0)), [])
+        else:
+            view["associations"] = self._data.described.get((resource.name, int(row["id"] or 0)), {})
         return view
 
     def _root(self, key: Key, *, as_json: bool) -> Answer:
@@ -86,6 +88,8 @@ class Rest:
         views = [self.view(resource, row) for row in rows]
         if names is not None:
             views = [{name: view[name] for name in names} for view in views]
+        if "language" not in query:
+            views = [_in_all_languages(resource, view) for view in views]
         return many(resource, views, as_json=as_json)
 
     def _delete(self, resource: Resource, id_: str) -> Answer:
@@ -293,3 +297,11 @@ def wants_json(request: Request) -> bool:
         request.query.get("output_format") or request.headers.get("output-format") or request.headers.get("io-format")
     )
     return (asked or "").upper() == "JSON"
+
+
+def _in_all_languages(resource: Resource, view: Mapping[str, Any]) -> dict[str, Any]:
+    fields = TRANSLATED.get(resource.name, ())
+    return {
+        name: [{"id": 1, "value": value}, {"id": 2, "value": value}] if name in fields else value
+        for name, value in view.items()
+    }

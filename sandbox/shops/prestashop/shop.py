@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,6 +90,7 @@ class PrestaShop:
                     "ean13": ean13,
                     "id_tax_rules_group": str(tax_group),
                     "active": str(int(active)),
+                    "available_for_order": "1",
                     **more,
                 },
             )
@@ -109,6 +110,46 @@ class PrestaShop:
             self._add_stock(product, id_, stock)
             self.data.sum_up(product)
             return id_
+
+    def describe(
+        self,
+        product: int,
+        combination: int = 0,
+        *,
+        images: Sequence[int] = (),
+        options: Mapping[str, str] | None = None,
+        features: Mapping[str, str] | None = None,
+        **fields: str,
+    ) -> None:
+        """What a feed needs of a product, or of one of its combinations; `fields` are its own."""
+        with self._lock:
+            table, id_ = ("combinations", combination) if combination else ("products", product)
+            self.data.tables[table][id_].update(fields)
+            values = [
+                self._value("product_option", "id_attribute_group", "name", *one) for one in (options or {}).items()
+            ]
+            owned = [self._value("product_feature", "id_feature", "value", *one) for one in (features or {}).items()]
+            found = {
+                "images": [{"id": str(one)} for one in images],
+                "product_option_values": [{"id": value} for _, value in values],
+                "product_features": [{"id": group, "id_feature_value": value} for group, value in owned],
+            }
+            self.data.described[table, id_] = {name: rows for name, rows in found.items() if rows}
+
+    def _value(self, node: str, key: str, field: str, group: str, value: str) -> tuple[str, str]:
+        """The ids of a group and a value of it, both new."""
+        made = str(self.data.insert(f"{node}s", {"name": group})["id"])
+        return made, str(self.data.insert(f"{node}_values", {key: made, field: value})["id"])
+
+    def reduce(self, product: int, **fields: str) -> None:
+        """A specific price for everybody, as a merchant makes it."""
+        with self._lock:
+            zero = dict.fromkeys(("id_shop", "id_cart", "id_product_attribute", "id_currency", "id_country"), "0")
+            zero |= dict.fromkeys(("id_group", "id_customer", "id_specific_price_rule", "id_shop_group"), "0")
+            never = {"from": "0000-00-00 00:00:00", "to": "0000-00-00 00:00:00"}
+            usual = {"price": "-1.000000", "from_quantity": "1", "reduction": "0.000000", "reduction_tax": "1"}
+            row: Row = {**zero, **never, **usual, "reduction_type": "amount", "id_product": str(product), **fields}
+            self.data.insert("specific_prices", row)
 
     def add_carrier(
         self, name: str, *, free: bool = False, cost: str = "0", zones: tuple[int, ...] = (1, 2), active: bool = True,

@@ -1,0 +1,223 @@
+"""The shop's products for feeds, fifty a page with all their fields, and their combinations (§2.2).
+
+The webservice has prices without tax and without reductions: the tax is that of the shop's own country, and of the
+reductions those count that every visitor has. There is no total count, so that a short page is the last one.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from lengow.adapters.calls import Deadline
+from lengow.adapters.catalogue import kilograms, percent, variant_title, with_tax
+from lengow.adapters.prestashop.api import Row, Webservice, any_of, associated, text
+from lengow.adapters.prestashop.products import STOCK_FIELDS
+from lengow.adapters.prestashop.profile import Place, Profile, Profiles, decimal, number
+from lengow.connector.catalogue import CatalogueProduct
+
+PAGE = 50
+IDS_AT_ONCE = 100
+"""In one filter, so that the URL stays below what hosts take."""
+EVERYBODY = ("id_cart", "id_customer", "id_group", "id_currency")
+"""Of a specific price: zero where it holds for all of them."""
+NO_DATE = "0000-00-00 00:00:00"
+
+
+class Names(msgspec.Struct, frozen=True):
+    """What the page's options and features are called: group and value, by the value's id."""
+
+    options: Mapping[int, tuple[str, str]]
+    features: Mapping[int, tuple[str, str]]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """What belongs to the products of a page."""
+
+    combinations: Mapping[int, Sequence[Row]]
+    stocks: Mapping[tuple[int, int], int]
+    reductions: Mapping[int, Sequence[Row]]
+    names: Names
+
+
+class Catalogue:
+    def __init__(
+        self, shop: Webservice, url: str, profiles: Profiles, clock: Callable[[], datetime], seconds: float
+    ) -> None:
+        self._shop, self._url, self._profiles = shop, url.rstrip("/"), profiles
+        self._clock, self._seconds = clock, seconds
+
+    def products(self) -> Iterator[CatalogueProduct]:
+        """Raises ShopUnavailable and Refusal."""
+        profile = self._profiles.get(Deadline(self._seconds))
+        language = str(profile.number("PS_LANG_DEFAULT") or 1)
+        currency = self._currency(profile)
+        today = f"{self._clock().astimezone(profile.zone):%Y-%m-%d %H:%M:%S}"
+        start, count = 0, PAGE
+        while count == PAGE:
+            rows = self._rows("products", sort_="[id_ASC]", limit_=f"{start},{PAGE}", language_=language, active="[1]")
+            sold = [row for row in rows if text(row, "available_for_order") != "0"]
+            page = self._page(sold, language)
+            for row in sold:
+                yield from self._offers(row, page, profile, currency, today)
+            start, count = start + PAGE, len(rows)
+
+    def _offers(self, row: Row, page: Page, profile: Profile, currency: str, today: str) -> Iterator[CatalogueProduct]:
+        id_ = number(row, "id")
+        combinations = page.combinations.get(id_, ())
+        for combination in combinations or (None,):
+            yield _product(row, combination, page, profile, today, self._url, currency)
+
+    def _page(self, rows: Sequence[Row], language: str) -> Page:
+        ids = [number(row, "id") for row in rows]
+        combinations = list(self._of(ids, "combinations", "full", language))
+        stocks = self._of(ids, "stock_availables", STOCK_FIELDS, language)
+        return Page(
+            combinations=_grouped(combinations),
+            stocks={
+                (number(row, "id_product"), number(row, "id_product_attribute")): number(row, "quantity")
+                for row in stocks
+            },
+            reductions=_grouped(self._of([0, *ids], "specific_prices", "full", language)),
+            names=Names(
+                options=self._names(
+                    {number(one, "id") for row in combinations for one in associated(row, "product_option_values")},
+                    "product_option_values",
+                    ("product_options", "id_attribute_group", "name"),
+                    language,
+                ),
+                features=self._names(
+                    {number(one, "id_feature_value") for row in rows for one in associated(row, "product_features")},
+                    "product_feature_values",
+                    ("product_features", "id_feature", "value"),
+                    language,
+                ),
+            ),
+        )
+
+    def _names(
+        self, ids: set[int], values: str, group: tuple[str, str, str], language: str
+    ) -> dict[int, tuple[str, str]]:
+        """`group`: its resource, the field of a value that names it, and the field that holds the value."""
+        resource, key, name = group
+        found = [row for some in _some(sorted(ids)) for row in self._rows(values, id=any_of(some), language_=language)]
+        groups = sorted({number(row, key) for row in found})
+        called = {
+            number(row, "id"): text(row, "name")
+            for some in _some(groups)
+            for row in self._rows(resource, id=any_of(some), language_=language)
+        }
+        return {number(row, "id"): (called.get(number(row, key), ""), text(row, name)) for row in found}
+
+    def _of(self, products: Sequence[int], resource: str, display: str, language: str) -> Iterator[Row]:
+        for some in _some(products):
+            yield from self._rows(resource, display, id_product=any_of(some), language_=language)
+
+    def _rows(self, resource: str, display: str = "full", **arguments: str) -> list[Row]:
+        """Each call has its own time."""
+        return self._shop.rows(resource, Deadline(self._seconds), display, **arguments)
+
+    def _currency(self, profile: Profile) -> str:
+        """The default one, in which prices are kept."""
+        [row] = self._rows("configurations", "[name,value]", name="PS_CURRENCY_DEFAULT") or [{}]
+        chosen = number(row, "value")
+        return next((code for code, id_ in profile.currencies.items() if id_ == chosen), "")
+
+
+def _product(
+    row: Row, combination: Row | None, page: Page, profile: Profile, today: str, url: str, currency: str
+) -> CatalogueProduct:
+    id_, part = number(row, "id"), number(combination or {}, "id")
+    own = combination or {}
+    factor = profile.factor(number(row, "id_tax_rules_group"), Place(profile.number("PS_COUNTRY_DEFAULT")))
+    usual = decimal(row, "price") + (decimal(own, "price") if text(own, "price") else 0)
+    reductions = [*page.reductions.get(id_, ()), *page.reductions.get(0, ())]
+    price = _reduced(usual, _counting(reductions, part, profile, today), factor)
+    options = _by_group(page.names.options, associated(own, "product_option_values"), "id")
+    weight = decimal(row, "weight") + (decimal(own, "weight") if text(own, "weight") else 0)
+    return CatalogueProduct(
+        id=f"{id_}_{part}" if part else str(id_),
+        parent_id=str(id_) if part else "",
+        sku=text(own, "reference") or text(row, "reference"),
+        title=variant_title(text(row, "name"), options.values()),
+        price=with_tax(price, factor),
+        price_before=with_tax(usual, factor) if price < usual else None,
+        currency=currency,
+        tax_rate=percent(factor),
+        stock=page.stocks.get((id_, part)),
+        ean=text(own, "ean13") if part else text(row, "ean13"),
+        brand=text(row, "manufacturer_name") if text(row, "manufacturer_name") != "0" else "",
+        description=text(row, "description") or text(row, "description_short"),
+        images=_images(row, own, url),
+        weight=kilograms(weight, "kg"),
+        shipping_cost=None,
+        options=options,
+        attributes=_by_group(page.names.features, associated(row, "product_features"), "id_feature_value"),
+    )
+
+
+def _counting(rows: Iterable[Row], combination: int, profile: Profile, today: str) -> Row | None:
+    """Of the specific prices that every visitor has now for one piece, that of the combination before the product's."""
+    country = profile.number("PS_COUNTRY_DEFAULT")
+    found = [
+        row
+        for row in rows
+        if not any(number(row, name) for name in EVERYBODY)
+        and number(row, "id_country") in (0, country)
+        and number(row, "id_product_attribute") in (0, combination)
+        and number(row, "from_quantity") <= 1
+        and (text(row, "from") in ("", NO_DATE) or text(row, "from") <= today)
+        and (text(row, "to") in ("", NO_DATE) or today <= text(row, "to"))
+    ]
+    return max(
+        found,
+        key=lambda row: (
+            number(row, "id_product_attribute") > 0,
+            number(row, "id_product") > 0,
+            number(row, "id_country") > 0,
+            number(row, "id"),
+        ),
+        default=None,
+    )
+
+
+def _reduced(usual: Decimal, rule: Row | None, factor: Decimal) -> Decimal:
+    """Without tax. A price of its own comes first (-1: none), then what is taken off it."""
+    if rule is None:
+        return usual
+    fixed, off = decimal(rule, "price"), decimal(rule, "reduction")
+    price = fixed if fixed >= 0 else usual
+    if text(rule, "reduction_type") == "percentage":
+        price *= 1 - off
+    elif off:
+        price -= off / factor if text(rule, "reduction_tax") == "1" else off
+    return max(price, Decimal(0))
+
+
+def _images(row: Row, combination: Row, url: str) -> tuple[str, ...]:
+    """The combination's, else the product's with its cover first: `/img/p/1/2/12.jpg`."""
+    own = [number(one, "id") for one in associated(combination, "images")]
+    given = own or [number(row, "id_default_image"), *(number(one, "id") for one in associated(row, "images"))]
+    return tuple(f"{url}/img/p/{'/'.join(str(one))}/{one}.jpg" for one in dict.fromkeys(given) if one)
+
+
+def _by_group(names: Mapping[int, tuple[str, str]], rows: Iterable[Row], key: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for row in rows:
+        group, value = names.get(number(row, key), ("", ""))
+        if group:
+            found[group] = f"{found[group]}, {value}" if group in found else value
+    return found
+
+
+def _grouped(rows: Iterable[Row]) -> dict[int, list[Row]]:
+    found: dict[int, list[Row]] = {}
+    for row in rows:
+        found.setdefault(number(row, "id_product"), []).append(row)
+    return found
+
+
+def _some(ids: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (ids[start : start + IDS_AT_ONCE] for start in range(0, len(ids), IDS_AT_ONCE))
