@@ -9,6 +9,7 @@ from lengow.connector.adapter import Finding
 from lengow.connector.context import Context
 from lengow.connector.errors import ApiError, LengowError
 from lengow.connector.importer import COMPLETE_UNTIL, LAST_ERROR
+from lengow.connector.mail import Mail, look_at_server
 
 MOST_SKEW = timedelta(minutes=2)
 """Webhooks are refused at 5 minutes."""
@@ -18,17 +19,19 @@ class Examined(msgspec.Struct, frozen=True):
     """What was found of one account or shop."""
 
     kind: str
-    """`account` or `shop`."""
+    """`account`, `shop` or `mail`."""
     name: str
     findings: tuple[Finding, ...]
 
 
 def examine(context: Context) -> Iterator[Examined]:
-    """Each account, then each shop. Never raises for what is wrong with one of them: that is a finding."""
+    """Each account, then each shop, then the mail server. Never raises for what is wrong with one of them: that is a finding."""
     for account in context.settings.accounts:
         yield Examined("account", account, tuple(_account(context, account)))
     for shop in context.settings.shops:
         yield Examined("shop", shop, tuple(_shop(context, shop)))
+    if context.settings.mail:
+        yield Examined("mail", context.settings.mail.host, (_mail(context.settings.mail),))
 
 
 def _account(context: Context, account: str) -> Iterator[Finding]:
@@ -73,6 +76,13 @@ def _last_sync(context: Context, account: str) -> Finding:
     late = context.client(account).now() - datetime.fromisoformat(until) > 3 * every
     advice = "See that `lengow-connector run` or your cron job is running." if late else ""
     return Finding("last sync", not late, f"Complete until {until}.", advice)
+
+
+def _mail(mail: Mail) -> Finding:
+    reason = look_at_server(mail)
+    if reason:
+        return Finding("server", False, reason, "Check [mail]: host, port, security, user and password.")
+    return Finding("server", True, "It answers" + (", and takes user and password." if mail.user else "."))
 
 
 def _shop(context: Context, shop: str) -> Iterator[Finding]:

@@ -123,6 +123,18 @@ def send_mail(mail: Mail, message: Message) -> MailOutcome:
         return TryAgain(f"{mail.host} did not take the mail: {_reply(error)}")
 
 
+def look_at_server(mail: Mail) -> str:
+    """Why the server would take no mail from us now: no connection, no trust, no login; empty if it would. Sends none."""
+    import smtplib
+
+    try:
+        with _session(mail) as smtp:
+            smtp.noop()
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        return _reply(error)
+    return ""
+
+
 def message_id(mail: Mail, message: Message) -> str:
     """The Message-ID header, in the sender's domain."""
     digest = hashlib.sha256(message.id.encode()).hexdigest()[:32]

@@ -271,3 +271,19 @@ def _report(order_id: int, merchant: Any) -> Any:
     from lengow.connector.store.rows import NewStep
 
     return NewStep(StepKind.REPORT, str(order_id), merchant.sandbox.now(), account="main")
+
+
+def test_the_doctor_looks_at_the_mail_server(merchant: Any, server: MailServer) -> None:
+    [well] = [one for one in merchant.connector.doctor() if one.kind == "mail"]
+    assert (well.name, well.findings[0].ok) == ("127.0.0.1", True)
+    assert server.mails == []
+
+
+def test_the_doctor_says_why_no_mail_would_leave(make_merchant: Callable[..., Any], server: MailServer) -> None:
+    mail = Mail(host="127.0.0.1", port=server.port, security="starttls", sender="shop@shop.example")
+    merchant = make_merchant(mail=mail)
+    [examined] = [one for one in merchant.connector.doctor() if one.kind == "mail"]
+    [finding] = examined.findings
+    assert not finding.ok
+    assert "STARTTLS" in finding.sentence
+    assert "[mail]" in finding.what_to_do
