@@ -25,7 +25,7 @@ class Examined(msgspec.Struct, frozen=True):
 
 
 def examine(context: Context) -> Iterator[Examined]:
-    """Each account, then each shop, then the mail server. Never raises for what is wrong with one of them: that is a finding."""
+    """Each account, then each shop, then the mail server. What is wrong with one of them is a finding, and never raised."""
     for account in context.settings.accounts:
         yield Examined("account", account, tuple(_account(context, account)))
     for shop in context.settings.shops:
