@@ -16,11 +16,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import actions
 import feed
+import follow
 import imports
+import invoice
 import platforms
 import reconcile
-import reconcile
 import startup
+
+import console
 
 Figures = dict[str, tuple[float, str]]
 
@@ -33,8 +36,10 @@ BENCHMARKS: dict[str, Callable[[], Figures]] = {
     "requests": platforms.measure_requests,
     "cpu": platforms.measure_cpu,
     "feed": feed.measure_feed,
+    "follow": follow.measure_follow,
+    "invoice": invoice.measure_invoice,
     "reconcile": reconcile.measure_reconcile,
-    "reconcile": reconcile.measure_reconcile,
+    "console": console.measure_console,
     "startup": startup.measure_startup,
 }
 

@@ -64,6 +64,7 @@ from lengow.connector.store.rows import (
     StoredOrder,
     ToggleRow,
 )
+from lengow.connector.works import check_works
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -127,6 +128,7 @@ class Connector:
         self, settings: Settings, *, clock: Callable[[], datetime] | None = None, store: Store | None = None
     ) -> None:
         """`store` replaces the one that the settings name, `clock` the store's. Raises SettingsError and StoreError."""
+        check_works(settings)
         self.settings = settings
         self.signals = Signals()
         self._clock = clock

@@ -2,10 +2,10 @@
 settings file that switches it on. The connector gives it a step an account, and knows nothing more of it.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from importlib.metadata import entry_points
+from typing import Protocol
 
 from lengow.connector.context import Context
 from lengow.connector.settings import Settings
@@ -13,17 +13,30 @@ from lengow.connector.store.rows import Step
 
 GROUP = "lengow.work"
 
-Work = Callable[[Context, Step], datetime]
-"""Does what there is to do for `step.account` under the lease of the step, and tells when it is due again.
 
-It must be safe to repeat, and may renew the lease with `renew` of a transaction. What it raises is logged, and it is
-tried again.
-"""
+class Work(Protocol):
+    def check(self, settings: Settings) -> None:
+        """Raises SettingsError where its table is wrong; asked before anything begins."""
+
+    def __call__(self, context: Context, step: Step) -> datetime:
+        """Do what there is to do for `step.account` under the lease of the step; returns when it is due again.
+
+        It must be safe to repeat, and may renew the lease with `renew` of a transaction. What it raises is logged, and
+        it is tried again.
+        """
 
 
 def works_of(settings: Settings) -> list[str]:
     """The names of the works that the settings switch on."""
+    if not settings.sections:
+        return []
     return sorted(set(settings.sections) & {point.name for point in entry_points(group=GROUP)})
+
+
+def check_works(settings: Settings) -> None:
+    """Raises SettingsError where the table of a work is wrong."""
+    for name in works_of(settings):
+        work_named(name).check(settings)
 
 
 @cache

@@ -15,16 +15,18 @@ from lengow.console.commands.common import FAILURES_LEFT, USAGE
 from lengow.console.commands.digest import digest
 from lengow.console.commands.events import events
 from lengow.console.commands.feed import feed
+from lengow.console.commands.invoices import invoices
 from lengow.console.commands.orders import orders
+from lengow.console.commands.privacy import privacy
 from lengow.console.commands.products import products
 from lengow.console.commands.reconcile import reconcile
-from lengow.console.commands.privacy import privacy
 from lengow.console.commands.rounds import run, serve, sync
 from lengow.console.commands.shop import doctor, shop
 from lengow.console.commands.steps import steps
 from lengow.console.commands.store import store
 from lengow.console.commands.trying import demo, init, sandbox
 from lengow.console.commands.users import users
+from lengow.console.commands.worker import worker
 
 
 def main() -> None:
@@ -68,12 +70,14 @@ for command in (
     reconcile,
     run,
     serve,
+    worker,
     orders,
     products,
     actions,
     carriers,
     changes,
     events,
+    invoices,
     steps,
     shop,
     users,

@@ -98,6 +98,10 @@ class Invoices:
         packages = [one for one in stored.packages if one.state is not OrderState.WITHDRAWN]
         return [issuer.preview(stored, models[stored.order.id], package) for package in packages]
 
+    def due(self, account: str) -> list[InvoiceRow]:
+        """A dry run: what the next round would issue (`issued`) or hold, and why; nothing is written."""
+        return [due.row for due in self._issuer(account).would_issue()]
+
     def retry(self, invoice_id: int, *, who: str = OPERATOR) -> InvoiceRow:
         """Try again what is held; mail again at once what waits for its next try. Raises InvoiceUnknown."""
         row = self._row(invoice_id)

@@ -5,7 +5,7 @@ look is looked at, once more than needed rather than once less. What was issued 
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ from lengow.connector.context import CONNECTOR, Context
 from lengow.connector.model import Order, OrderState
 from lengow.connector.store.rows import ActionRow, PackageRow, StoredOrder
 from lengow.invoices.composing import Dates, compose, credit, is_french_business
-from lengow.invoices.document import Document
+from lengow.invoices.document import Document, Kind
 from lengow.invoices.errors import InvoiceHeld
 from lengow.invoices.ledger import InvoiceRow, InvoiceState, Ledger, Writing
 from lengow.invoices.notes import note
@@ -33,6 +33,13 @@ PREVIEW_NUMBER = "PREVIEW"
 
 Compose = Callable[[str], Document]
 """The document under a number."""
+
+
+class Due(msgspec.Struct, frozen=True):
+    """One document that is to be issued."""
+
+    row: InvoiceRow
+    compose: Compose
 
 
 class Issuer:
@@ -53,30 +60,30 @@ class Issuer:
         if start is None:  # what was shipped before invoicing was switched on is not invoiced
             start = self._context.store.newest_entry()
             self._move_cursor(start)
-        issued, kept, after = 0, start, start
+        issued, kept = 0, start
         settled = self._context.now() - LATE_ENTRIES
-        while entries := self._context.store.journal_after(self._account, after, PAGE):
+        for entries in self._entries(start):
             issued += sum(self.issue(order_id) for order_id in dict.fromkeys(entry[2] for entry in entries))
-            after = entries[-1][0]
             kept = max([kept, *(entry_id for entry_id, at, _ in entries if at < settled)])
             self._move_cursor(kept)
         return issued
 
+    def would_issue(self) -> list[Due]:
+        """What `issue_due` would issue or hold; nothing is written."""
+        start = self._ledger.cursor(self._account)
+        if start is None:
+            return []
+        order_ids = dict.fromkeys(entry[2] for entries in self._entries(start) for entry in entries)
+        return [self._tried(due) for order_id in order_ids for due in self._due(order_id)]
+
     def issue(self, order_id: int) -> int:
         """Issue what is due of one order; returns how many documents were."""
-        store = self._context.store
-        stored, order = store.order(order_id), store.models([order_id]).get(order_id)
-        if stored is None or order is None:
-            return 0
-        actions = store.actions_of(order_id)
         issued = 0
-        for package in stored.packages:
-            shop = self._shops.get(package.shop)
-            if shop is None or package.state is not OrderState.CREATED or not wanted(order, shop):
-                continue
-            issued += self._issue_invoice(stored, order, package, shop, actions)
-            for back in given_back(order, actions):
-                issued += self._issue_credit(stored, package, shop, back)
+        for due in self._due(order_id):
+            try:
+                issued += self._write(due.row, self._shops[due.row.shop], due.compose, CONNECTOR) is not None
+            except InvoiceHeld as held:
+                self._hold(due.row, held)
         return issued
 
     def preview(self, stored: StoredOrder, order: Order, package: PackageRow) -> tuple[Document, bytes]:
@@ -107,46 +114,66 @@ class Issuer:
             raise InvoiceHeld("already_credited", f"{cause!r} was credited before.", what_to_do="Nothing.")
         return issued
 
-    def _issue_invoice(
-        self,
-        stored: StoredOrder,
-        order: Order,
-        package: PackageRow,
-        shop: ShopInvoices,
-        actions: Iterable[ActionRow],
-    ) -> int:
-        actions = list(actions)
-        cause = f"package {package.id}"
-        before = self._ledger.of_cause(cause)
-        if before is not None and before.state is not InvoiceState.HELD:
-            return 0
-        if not is_shipped(order, package, actions):
-            return 0
-        row = before or _row(stored, package, "invoice", cause, self._context.now())
-        row = msgspec.structs.replace(row, recipient=_recipient(order, package))
-        return self._try(row, shop, self._compose(order, package, actions))
+    def _entries(self, after: int) -> Iterator[list[tuple[int, datetime, int]]]:
+        while entries := self._context.store.journal_after(self._account, after, PAGE):
+            yield entries
+            after = entries[-1][0]
 
-    def _issue_credit(self, stored: StoredOrder, package: PackageRow, shop: ShopInvoices, back: GivenBack) -> int:
+    def _due(self, order_id: int) -> Iterator[Due]:
+        """What is to be issued of an order. Asked for one by one: a credit note rests on the invoice before it."""
+        store = self._context.store
+        stored, order = store.order(order_id), store.models([order_id]).get(order_id)
+        if stored is None or order is None:
+            return
+        actions = store.actions_of(order_id)
+        for package in stored.packages:
+            shop = self._shops.get(package.shop)
+            if shop is None or package.state is not OrderState.CREATED or not wanted(order, shop):
+                continue
+            yield from self._due_invoice(stored, order, package, actions)
+            for back in given_back(order, actions):
+                yield from self._due_credit(stored, package, back)
+
+    def _due_invoice(
+        self, stored: StoredOrder, order: Order, package: PackageRow, actions: Sequence[ActionRow]
+    ) -> Iterator[Due]:
+        row = self._open(stored, package, "invoice", f"package {package.id}")
+        if row is not None and is_shipped(order, package, actions):
+            row = msgspec.structs.replace(row, recipient=_recipient(order, package))
+            yield Due(row, self._compose(order, package, actions))
+
+    def _due_credit(self, stored: StoredOrder, package: PackageRow, back: GivenBack) -> Iterator[Due]:
         invoice = self._ledger.of_cause(f"package {package.id}")
-        if invoice is None or not invoice.position:
-            return 0
-        if back.line_id and back.line_id not in package.line_ids:
-            return 0
-        cause = f"{back.cause} of package {package.id}"
-        before = self._ledger.of_cause(cause)
-        if before is not None and before.state is not InvoiceState.HELD:
-            return 0
+        if invoice is None or not invoice.position or (back.line_id and back.line_id not in package.line_ids):
+            return
+        row = self._open(stored, package, "credit_note", f"{back.cause} of package {package.id}")
         found = self._ledger.document(invoice.id)
-        assert found is not None, "a numbered invoice has its document"
-        pieces = self._left(invoice, found[0], back)
-        if not pieces:
-            return 0
-        row = before or _row(stored, package, "credit_note", cause, self._context.now())
-        row = msgspec.structs.replace(row, recipient=invoice.recipient)
+        pieces = self._left(invoice, found[0], back) if found else {}
+        if row is None or found is None or not pieces:
+            return
         document = found[0]
-        return self._try(
-            row, shop, lambda number: credit(document, number=number, issued_on=self._today(), pieces=pieces)
+        yield Due(
+            msgspec.structs.replace(row, recipient=invoice.recipient),
+            lambda number: credit(document, number=number, issued_on=self._today(), pieces=pieces),
         )
+
+    def _open(self, stored: StoredOrder, package: PackageRow, kind: Kind, cause: str) -> InvoiceRow | None:
+        """The row of a cause that has no number yet; None when it was issued or dismissed."""
+        before = self._ledger.of_cause(cause)
+        if before is None:
+            return _row(stored, package, kind, cause, self._context.now())
+        return before if before.state is InvoiceState.HELD else None
+
+    def _tried(self, due: Due) -> Due:
+        try:
+            document = due.compose(PREVIEW_NUMBER)
+        except InvoiceHeld as held:
+            row = msgspec.structs.replace(due.row, reason=held.code, about=str(held))
+        else:
+            row = msgspec.structs.replace(
+                due.row, state=InvoiceState.ISSUED, total=f"{document.total:.2f}", currency=document.currency, reason=""
+            )
+        return msgspec.structs.replace(due, row=row)
 
     def _left(self, invoice: InvoiceRow, document: Document, back: GivenBack) -> dict[str, int]:
         """The pieces of each line that are to be credited: those asked for that were not credited before."""
@@ -185,7 +212,7 @@ class Issuer:
         ]
         return [found[0] for row in rows if (found := self._ledger.document(row.id))]
 
-    def _compose(self, order: Order, package: PackageRow, actions: Iterable[ActionRow]) -> Compose:
+    def _compose(self, order: Order, package: PackageRow, actions: Sequence[ActionRow]) -> Compose:
         zone = self._settings.zone
         shipped_at = max((row.changed_at for row in actions if row.action_type == "ship"), default=order.updated_at)
         dates = Dates(self._today(), shipped_at.astimezone(zone).date(), order.date.astimezone(zone).date())
@@ -202,13 +229,6 @@ class Issuer:
             return document
 
         return under
-
-    def _try(self, row: InvoiceRow, shop: ShopInvoices, compose_under: Compose) -> int:
-        try:
-            return int(self._write(row, shop, compose_under, CONNECTOR) is not None)
-        except InvoiceHeld as held:
-            self._hold(row, held)
-            return 0
 
     def _write(self, row: InvoiceRow, shop: ShopInvoices, compose_under: Compose, who: str) -> InvoiceRow | None:
         """Give the document its number and keep both; None when another worker was first.
@@ -292,14 +312,14 @@ def _taken(tx: Writing, row: InvoiceRow) -> bool:
     return there is not None and (there.id != row.id or there.state is not InvoiceState.HELD)
 
 
-def _row(stored: StoredOrder, package: PackageRow, kind: str, cause: str, now: datetime) -> InvoiceRow:
+def _row(stored: StoredOrder, package: PackageRow, kind: Kind, cause: str, now: datetime) -> InvoiceRow:
     return InvoiceRow(
         account=stored.order.account,
         shop=package.shop,
         order_id=stored.order.id,
         package_id=package.id,
         order_key=str(stored.order.key),
-        kind="invoice" if kind == "invoice" else "credit_note",
+        kind=kind,
         cause=cause,
         state=InvoiceState.HELD,
         changed_at=now,

@@ -56,8 +56,6 @@ class ShopInvoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """The same for orders that the marketplace ships itself."""
     billed_by_marketplace: tuple[str, ...] = ()
     """Marketplaces whose mandate bills the buyer: their orders are never invoiced here."""
-    source: Literal["own", "shop"] = "own"
-    """`shop`: the shop's own invoice is fetched and mailed, where its platform has one."""
     mail: bool = True
     """False: the invoice is made, and not mailed."""
     number: str = "F{year}-{n:06}"
@@ -104,7 +102,7 @@ def invoice_settings(settings: Settings) -> InvoiceSettings | None:
             _check_number(f"invoices.shops.{name}.{key}", getattr(shop, key))
         if series_of(shop.number, 2026) == series_of(shop.credit_note_number, 2026):
             raise SettingsError(
-                f"invoices.shops.{name}: invoices and credit notes would share the series {shop.number}.",
+                f"invoices.shops.{name}.credit_note_number: credit notes would share the series of invoices, {shop.number}.",
                 what_to_do="Give credit_note_number another beginning.",
                 field=f"invoices.shops.{name}.credit_note_number",
             )

@@ -311,6 +311,26 @@ class TestPreview:
         confirmed(seller, order_id)
         assert [row.number for row in invoices(seller)] == ["F2026-000001"]
 
+    def test_a_dry_run_shows_what_the_next_round_issues_and_holds(self, seller: Any) -> None:
+        [order_id] = sold(seller)
+        wrong = seller.sells_raw({"total_order": 1, "total_tax": 0})
+        seller.sync()
+        switched_on = seller.options["sections"]
+        seller.restart(sections={})
+        for one in (order_id, wrong):
+            seller.connector.ship("main", "manomano_fr", one, carrier="COLISSIMO", tracking_number="1")
+        settle(seller)
+        seller.restart(sections=switched_on)
+        with Invoices(seller.connector) as door:
+            due = {row.order_key: (row.state, row.reason) for row in door.due("main")}
+        assert due == {
+            f"main/manomano_fr/{order_id}": (InvoiceState.ISSUED, ""),
+            f"main/manomano_fr/{wrong}": (InvoiceState.HELD, "totals_differ"),
+        }
+        assert invoices(seller) == []
+        seller.sync()
+        assert {row.order_key: row.reason for row in invoices(seller)} == {key: due[key][1] for key in due}
+
     def test_an_unknown_order_is_said_so(self, seller: Any) -> None:
         with Invoices(seller.connector) as door, pytest.raises(OrderUnknown):
             door.preview("main", "manomano_fr", "M0")

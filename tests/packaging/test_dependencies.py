@@ -11,8 +11,9 @@ MAY_IMPORT = {
     "adapters": {"connector"},
     "webhooks": {"connector"},
     "feeds": {"connector"},
+    "invoices": {"connector"},
     "sandbox": set(),
-    "console": {"connector", "adapters", "webhooks", "sandbox", "feeds"},
+    "console": {"connector", "adapters", "webhooks", "sandbox", "feeds", "invoices"},
 }
 
 
