@@ -32,6 +32,9 @@ ACTIONS_OF_EVENTS = {"shipment": "ship", "cancelled": "cancel", "refunded": "ref
 NO_NEWS = {"cancel": frozenset({"canceled", "refused"}), "refund": frozenset({"refunding", "refunded"})}
 """By action: statuses in which the marketplace has it already; then the shop only echoes what it was told."""
 
+MOST_TWINS = 100
+"""How many tellings of one event are looked at, newest first."""
+
 TRIES_FOR_ORDER = 5
 """A shop may tell of an order before its creation is recorded here; how often it is looked for."""
 
@@ -101,8 +104,9 @@ def handle_event(context: Context, step: Step) -> bool:
             tx.finish([step])
         return True
     event = msgspec.convert(row.body, Event)
+    twins = _twins(context, row)
     try:
-        handled = _handle(context, row.shop, event)
+        handled = _told_before(twins) or _handle(context, row.shop, event)
     except ShopUnavailable as error:
         _look_again(context, step, error)
         return False
@@ -114,8 +118,9 @@ def handle_event(context: Context, step: Step) -> bool:
     except (ActionInvalid, OrderUndecodable) as error:
         package = _package(context, row.shop, event)
         order_id = package.order_id if package else None
-        handled = _Handled(EventState.FAILED, error.code, f"{error} {error.what_to_do}", order_id)
-    _settle(context, step, row, handled)
+        failed = _Handled(EventState.FAILED, error.code, f"{error} {error.what_to_do}", order_id)
+        handled = _told_before(twins, failed.reason) or failed
+    _settle(context, step, row, handled, twins)
     return True
 
 
@@ -161,6 +166,21 @@ def dismiss_event(context: Context, event_id: int, *, reason: str, who: str) -> 
         tx.save_event(row)
         tx.note([context.entry(package.order_id if package else None, "dismissed", what, who=who)])
     return row
+
+
+def _twins(context: Context, row: EventRow) -> list[EventRow]:
+    """The very same event, as the shop told it before or since: once more, or by polling beside its webhook."""
+    found = context.store.list_events(shop=row.shop, event_id=row.event_id, limit=MOST_TWINS)
+    return [one for one in found if one.id != row.id and one.body == row.body]
+
+
+def _told_before(twins: Sequence[EventRow], reason: str = "") -> _Handled | None:
+    """What a person has dismissed is not asked about again; nor what waits for one, for the same `reason`."""
+    for one in twins:
+        waits = one.state is EventState.FAILED and one.reason == reason
+        if waits or one.state is EventState.DISMISSED:
+            return _Handled(EventState.IGNORED, "told_before", f"event {one.id}")
+    return None
 
 
 def _known(context: Context, event_id: int) -> EventRow:
@@ -342,11 +362,16 @@ def _look_again(context: Context, step: Step, error: LengowError) -> None:
         tx.postpone(step, context.now() + timedelta(seconds=pause), f"{error.code}: {error}")
 
 
-def _settle(context: Context, step: Step, row: EventRow, handled: _Handled) -> None:
+def _settle(context: Context, step: Step, row: EventRow, handled: _Handled, twins: Sequence[EventRow]) -> None:
+    """What failed before and was told once more, now well, waits for nobody any more."""
     state, reason, about = handled.state, handled.reason, handled.about
     with context.store.transaction() as tx:
         tx.finish([step])
         tx.save_event(msgspec.structs.replace(row, state=state, reason=reason, about=about))
+        for one in twins:
+            if one.state is EventState.FAILED and state is EventState.DONE:
+                worked_off = f"worked off as event {row.id} (was: {one.about})"
+                tx.save_event(msgspec.structs.replace(one, state=EventState.DISMISSED, about=worked_off))
         if state is EventState.FAILED:
             entry = context.entry(handled.order_id, "event_failed", f"{reason}: {about}", who=f"shop {row.shop}")
             tx.note([entry])

@@ -126,10 +126,11 @@ class Reading(Protocol):
         *,
         shop: str | None = None,
         state: EventState | None = None,
+        event_id: str | None = None,
         before_id: int | None = None,
         limit: int = 50,
     ) -> list[EventRow]:
-        """Newest first."""
+        """Newest first. `event_id`: as the shop calls it."""
 
     def change(self, change_id: int) -> ChangeRow | None: ...
 

@@ -155,6 +155,7 @@ FIRST = (
     )
     """,
     "CREATE INDEX events_listed ON events (state, id)",
+    "CREATE INDEX events_by_name ON events (event_id, shop)",
     "CREATE INDEX events_by_state ON events (shop, state)",
     """
     CREATE TABLE journal (

@@ -282,10 +282,12 @@ class Queries(Browsing, Measuring, ErasingQueries):
         *,
         shop: str | None = None,
         state: EventState | None = None,
+        event_id: str | None = None,
         before_id: int | None = None,
         limit: int = 50,
     ) -> list[EventRow]:
-        where, values = where_of({"shop = ?": shop, "state = ?": state, "id < ?": before_id})
+        wanted = {"shop = ?": shop, "state = ?": state, "event_id = ?": event_id, "id < ?": before_id}
+        where, values = where_of(wanted)
         rows = self._db.rows(f"SELECT {EVENT_COLUMNS} FROM events {where} ORDER BY id DESC LIMIT ?", [*values, limit])
         return [event_of(row) for row in rows]
 

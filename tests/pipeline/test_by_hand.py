@@ -206,6 +206,43 @@ class TestDismissals:
         assert [one.order_id for one in merchant.sandbox.ledger().told] == merchant.in_shop()
 
 
+class TestRepeats:
+    """Shops repeat themselves: a webhook at each change of the order, and polling beside it."""
+
+    TRACKING = Tracking(carrier_code="geodis", number="T1")
+
+    def _again(self, merchant: Any, tracking: Tracking = TRACKING) -> Any:
+        event = Event("e1", "shipment", shop_order_id="1", tracking=tracking)
+        context = merchant.connector._context
+        merchant.sandbox.advance(minutes=1)
+        with merchant.connector.store.transaction() as tx:
+            [event_id] = tx.add_events([_row(context, "b2c", f"d-{context.now()}", event)])
+            tx.add_steps([NewStep(StepKind.EVENT, str(event_id), context.now(), shop="b2c")])
+        merchant.sync()
+        return merchant.connector.store.event(event_id)
+
+    def test_what_waits_for_a_person_is_asked_once(self, merchant: Any, failed_event: int) -> None:
+        again = self._again(merchant)
+        assert (again.state, again.reason, again.about) == ("ignored", "told_before", f"event {failed_event}")
+
+    def test_what_was_dismissed_stays_so(self, merchant: Any, failed_event: int) -> None:
+        merchant.connector.dismiss_event(failed_event, reason="Shipped by hand.")
+        assert self._again(merchant).reason == "told_before"
+
+    def test_what_goes_well_then_settles_what_failed(self, merchant: Any, failed_event: int) -> None:
+        merchant.restart(tracking_urls={"geodis": "https://t.example.com/{number}"})
+        again = self._again(merchant)
+        assert again.state == "done"
+        before = merchant.connector.store.event(failed_event)
+        assert before.state == "dismissed"
+        assert before.about.startswith(f"worked off as event {again.id} (was: ")
+
+    def test_another_number_is_news(self, merchant: Any, failed_event: int) -> None:
+        merchant.connector.dismiss_event(failed_event, reason="Shipped by hand.")
+        again = self._again(merchant, Tracking(carrier_code="DPD", number="T2"))
+        assert again.state == "done"
+
+
 class TestEchoes:
     """A shop that is told of a cancellation tells of it in turn."""
 
