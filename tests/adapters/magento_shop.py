@@ -2,14 +2,13 @@
 
 import base64
 import hashlib
-import hmac
-import json
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
-from lengow.adapters.contract import Fault, Held, context_for, new_order
+from shop_handle import Handle, shipment_told, signed, spoiled
+
+from lengow.adapters.contract import Held, new_order
 from lengow.adapters.magento import MagentoAdapter
 from lengow.connector.adapter import Request
 from lengow.connector.model import NewOrder, Tracking
@@ -32,11 +31,11 @@ RATES: Mapping[str, Sequence[float]] = {
 }
 
 
-class ContractMagento:
+class ContractMagento(Handle[MagentoAdapter]):
+    kind: ClassVar = MagentoAdapter
+    secrets: ClassVar = SECRETS
     simple, another, variant, ambiguous, unknown = "PLATE", "BOWL", "SHIRT-M", "4006381333931", "NOPE"
-    faults: frozenset[Fault] = frozenset(
-        {"lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down", "interrupted"}
-    )
+    stage = "committed"
     tax_settings: Sequence[str] = ()
     """An adapter reads the rates once a day; test_magento_creation.py has one for each of `RATES`."""
 
@@ -50,22 +49,12 @@ class ContractMagento:
         add("CUP-1", 500, ean=self.ambiguous)
         add("CUP-2", 500, ean=self.ambiguous)
 
-    def adapter(self, call_timeout: float = 4, unknown_products: Any = "hold", **settings: Any) -> MagentoAdapter:
-        own = {
+    def own(self) -> dict[str, Any]:
+        return {
             "url": self.standin.url,
             "access_token": TOKEN,
             "product_attribute": "ean",
         }
-        return MagentoAdapter(
-            context_for(
-                MagentoAdapter,
-                {**own, **settings},
-                SECRETS,
-                call_timeout=call_timeout,
-                clock=self.standin.clock.now,
-                unknown_products=unknown_products,
-            )
-        )
 
     def orders(self, reference: str) -> Sequence[Held]:
         wanted = "lgw" + hashlib.sha256(reference.encode()).hexdigest()[:29]
@@ -73,28 +62,6 @@ class ContractMagento:
 
     def stock(self, sku: str) -> int:
         return self.standin.stock(sku)
-
-    def fail(self, fault: Fault) -> None:
-        if fault == "down":
-            self.standin.server.down()
-        elif fault == "slow":
-            self.standin.fail("latency", seconds=6)
-        elif fault == "killed":
-            self.standin.fail("killed", stage="committed")
-        elif fault == "error_500":
-            self.standin.fail("error_500", effect=True)
-        else:
-            self.standin.fail(fault)
-
-    def interrupt(self, after: int, *, effect: bool) -> Callable[[], bool]:
-        return self.standin.server.interrupt(after, effect=effect)
-
-    def mend(self) -> None:
-        self.standin.server.mend()
-
-    def pass_time(self, seconds: float) -> None:
-        assert self.standin.server.wait_until_idle()
-        self.standin.clock.jump(timedelta(seconds=seconds))
 
     def set_taxes(self, name: str) -> None:
         for row, rate in zip(self.standin.data.rates, RATES[name], strict=True):
@@ -109,41 +76,13 @@ class ContractMagento:
 
     def webhook(self, shop_order_id: str, tracking: Tracking, secret: Secret) -> Request | None:
         own = [row for row in self.standin.ledger().shipments if str(row["order_id"]) == shop_order_id]
-        body = {
-            "type": "shipment.created",
-            "timestamp": "2026-03-03T14:20:05Z",
-            "data": {
-                "contract": "shop-shipment/1",
-                "platform": "magento",
-                "order": {"id": shop_order_id},
-                "shipment": {
-                    "id": own[-1]["entity_id"] if own else "1",
-                    "carrier_code": "custom",
-                    "carrier_label": tracking.carrier_name,
-                    "tracking_number": tracking.number,
-                    "tracking_url": tracking.url,
-                },
-            },
-        }
-        return signed(json.dumps(body).encode(), secret, f"{self.standin.clock.now().timestamp():.0f}")
+        body = shipment_told(
+            "magento", shop_order_id, own[-1]["entity_id"] if own else "1", tracking, carrier_code="custom"
+        )
+        return signed(body, secret, f"{self.standin.clock.now().timestamp():.0f}", "magento-1-shipment-887")
 
     def spoiled(self, delivery: Request) -> Mapping[str, Request]:
-        def changed(**headers: str) -> Request:
-            names = {name.replace("_", "-"): value for name, value in headers.items()}
-            return Request({**delivery.headers, **names}, delivery.body)
-
-        return {
-            "body changed": Request(delivery.headers, delivery.body + b" "),
-            "no signature": changed(webhook_signature=""),
-            "not base64": changed(webhook_signature="v1,%%%"),
-            "without version": changed(webhook_signature=delivery.headers["webhook-signature"][3:]),
-            "another id": changed(webhook_id="evt-2"),
-            "another time": changed(webhook_timestamp=str(int(delivery.headers["webhook-timestamp"]) - 3600)),
-            "time is no number": changed(webhook_timestamp="now"),
-        }
-
-    def close(self) -> None:
-        self.standin.close()
+        return spoiled(delivery)
 
     def _held(self, order: dict[str, Any]) -> Held:
         address = order["extension_attributes"]["shipping_assignments"][0]["shipping"]["address"]
@@ -157,16 +96,3 @@ class ContractMagento:
             delivery_city=address["city"],
             refunded=sum((Decimal(str(row["grand_total"])) for row in memos), Decimal(0)),
         )
-
-
-def signed(body: bytes, secret: Secret, timestamp: str, delivery_id: str = "magento-1-shipment-887") -> Request:
-    key = base64.b64decode(secret.reveal().removeprefix("whsec_"))
-    content = f"{delivery_id}.{timestamp}.".encode() + body
-    signature = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
-    headers = {
-        "content-type": "application/json",
-        "webhook-id": delivery_id,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": f"v1,{signature}",
-    }
-    return Request(headers, body)

@@ -1,16 +1,14 @@
 """The PrestaShop stand-in as the contract suite sees a shop. Deliveries are signed here, by hand."""
 
 import base64
-import hashlib
-import hmac
-import json
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
-from lengow.adapters.contract import Fault, Held, context_for, new_order
+from shop_handle import Handle, shipment_told, signed, spoiled
+
+from lengow.adapters.contract import Held, new_order
 from lengow.adapters.prestashop import PrestaShopAdapter
 from lengow.connector.adapter import NewOrder, Request
 from lengow.connector.model import Tracking
@@ -32,11 +30,10 @@ DEFAULTS = {"PS_ROUND_TYPE": "2", "PS_TAX": "1", "PS_TAX_ADDRESS_TYPE": "id_addr
 STATES = {"11": "to_ship", "2": "to_ship", "3": "to_ship", "4": "shipped", "5": "shipped", "6": "cancelled"}
 
 
-class ContractPrestaShop:
+class ContractPrestaShop(Handle[PrestaShopAdapter]):
+    kind: ClassVar = PrestaShopAdapter
+    secrets: ClassVar = SECRETS
     simple, another, variant, ambiguous, unknown = "PLATE", "BOWL", "SHIRT-M", "TWICE", "NOPE"
-    faults: frozenset[Fault] = frozenset(
-        {"lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down", "interrupted"}
-    )
     tax_settings: Sequence[str] = tuple(TAXES)
 
     def __init__(self) -> None:
@@ -54,18 +51,8 @@ class ContractPrestaShop:
         self.colissimo = self.standin.add_carrier("Colissimo", cost="6.00", url=TRACK)
         self.set_taxes("by line")
 
-    def adapter(self, call_timeout: float = 4, unknown_products: Any = "hold", **settings: Any) -> PrestaShopAdapter:
-        own = {"url": self.standin.url, "key": KEY, "carrier": self.carrier}
-        return PrestaShopAdapter(
-            context_for(
-                PrestaShopAdapter,
-                {**own, **settings},
-                SECRETS,
-                call_timeout=call_timeout,
-                clock=self.standin.clock.now,
-                unknown_products=unknown_products,
-            )
-        )
+    def own(self) -> dict[str, Any]:
+        return {"url": self.standin.url, "key": KEY, "carrier": self.carrier}
 
     def orders(self, reference: str) -> Sequence[Held]:
         """By the note, as a merchant finds them; those that were set aside are cancelled and carry another one."""
@@ -78,28 +65,6 @@ class ContractPrestaShop:
 
     def stock(self, sku: str) -> int:
         return self.standin.stock(sku)
-
-    def fail(self, fault: Fault) -> None:
-        if fault == "down":
-            self.standin.server.down()
-        elif fault == "slow":
-            self.standin.fail("latency", seconds=6)
-        elif fault == "killed":
-            self.standin.fail("killed", stage=self.stage)
-        elif fault == "error_500":
-            self.standin.fail("error_500", effect=True)
-        else:
-            self.standin.fail(fault)
-
-    def interrupt(self, after: int, *, effect: bool) -> Callable[[], bool]:
-        return self.standin.server.interrupt(after, effect=effect)
-
-    def mend(self) -> None:
-        self.standin.server.mend()
-
-    def pass_time(self, seconds: float) -> None:
-        assert self.standin.server.wait_until_idle()
-        self.standin.clock.jump(timedelta(seconds=seconds))
 
     def set_taxes(self, name: str) -> None:
         rates, settings = TAXES[name]
@@ -119,42 +84,11 @@ class ContractPrestaShop:
 
     def webhook(self, shop_order_id: str, tracking: Tracking, secret: Secret) -> Request | None:
         rows = self.standin.rows("order_carriers", id_order=shop_order_id)
-        body = {
-            "type": "shipment.created",
-            "timestamp": "2026-03-03T14:20:05Z",
-            "data": {
-                "contract": "shop-shipment/1",
-                "platform": "prestashop",
-                "order": {"id": shop_order_id},
-                "shipment": {
-                    "id": rows[-1]["id"] if rows else "1",
-                    "carrier_label": tracking.carrier_name,
-                    "tracking_number": tracking.number,
-                    "tracking_url": tracking.url,
-                },
-            },
-        }
-        return signed(json.dumps(body).encode(), secret, f"{self.standin.clock.now().timestamp():.0f}")
+        body = shipment_told("prestashop", shop_order_id, rows[-1]["id"] if rows else "1", tracking)
+        return signed(body, secret, f"{self.standin.clock.now().timestamp():.0f}", "prestashop-1-shipment-887")
 
     def spoiled(self, delivery: Request) -> Mapping[str, Request]:
-        def changed(**headers: str) -> Request:
-            names = {name.replace("_", "-"): value for name, value in headers.items()}
-            return Request({**delivery.headers, **names}, delivery.body)
-
-        old = str(int(delivery.headers["webhook-timestamp"]) - 3600)
-        return {
-            "body changed": Request(delivery.headers, delivery.body + b" "),
-            "body empty": Request(delivery.headers, b""),
-            "no signature": changed(webhook_signature=""),
-            "not base64": changed(webhook_signature="v1,%%%"),
-            "without version": changed(webhook_signature=delivery.headers["webhook-signature"][3:]),
-            "another id": changed(webhook_id="evt-2"),
-            "another time": changed(webhook_timestamp=old),
-            "time is no number": changed(webhook_timestamp="now"),
-        }
-
-    def close(self) -> None:
-        self.standin.close()
+        return spoiled(delivery)
 
     def _held(self, order_id: int) -> Held:
         view = self.standin.order_view(order_id)
@@ -170,16 +104,3 @@ class ContractPrestaShop:
             delivery_city=str(address["city"]),
             refunded=sum((Decimal(str(amount)) for amount in refunded), Decimal(0)),
         )
-
-
-def signed(body: bytes, secret: Secret, timestamp: str, delivery_id: str = "prestashop-1-shipment-887") -> Request:
-    key = base64.b64decode(secret.reveal().removeprefix("whsec_"))
-    content = f"{delivery_id}.{timestamp}.".encode() + body
-    signature = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
-    headers = {
-        "content-type": "application/json",
-        "webhook-id": delivery_id,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": f"v1,{signature}",
-    }
-    return Request(headers, body)

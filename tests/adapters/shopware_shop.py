@@ -3,12 +3,13 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
-from lengow.adapters.contract import Fault, Held, context_for, new_order
+from shop_handle import Handle
+
+from lengow.adapters.contract import Held, new_order
 from lengow.adapters.shopware import ShopwareAdapter
 from lengow.connector.adapter import Request
 from lengow.connector.model import NewOrder, Tracking
@@ -33,11 +34,11 @@ RULES: Mapping[str, Sequence[tuple[str, str, str, str, dict[str, Any]]]] = {
 }
 
 
-class ContractShopware:
+class ContractShopware(Handle[ShopwareAdapter]):
+    kind: ClassVar = ShopwareAdapter
+    secrets: ClassVar = SECRETS
     simple, another, variant, ambiguous, unknown = "PLATE", "BOWL", "SHIRT-M", "4006381333931", "NOPE"
-    faults: frozenset[Fault] = frozenset(
-        {"lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down", "interrupted"}
-    )
+    stage = "written"
     tax_settings: Sequence[str] = tuple(RULES)
 
     def __init__(self, **options: Any) -> None:
@@ -52,51 +53,19 @@ class ContractShopware:
         self.standin.install_app(HOOK, SECRETS[0].reveal())
         self.carrier = self.standin.add_shipping_method("Colissimo", "https://track.example.com/%s")
 
-    def adapter(self, call_timeout: float = 4, unknown_products: Any = "hold", **settings: Any) -> ShopwareAdapter:
-        own = {
+    def own(self) -> dict[str, Any]:
+        return {
             "url": self.standin.url,
             "access_key": INTEGRATION.access_key,
             "secret_key": INTEGRATION.secret,
             "sales_channel": "Marketplace",
         }
-        return ShopwareAdapter(
-            context_for(
-                ShopwareAdapter,
-                {**own, **settings},
-                SECRETS,
-                call_timeout=call_timeout,
-                clock=self.standin.clock.now,
-                unknown_products=unknown_products,
-            )
-        )
 
     def orders(self, reference: str) -> Sequence[Held]:
         return [self._held(row) for row in self.standin.orders_named(reference)]
 
     def stock(self, sku: str) -> int:
         return self.standin.stock(sku)
-
-    def fail(self, fault: Fault) -> None:
-        if fault == "down":
-            self.standin.server.down()
-        elif fault == "slow":
-            self.standin.fail("latency", seconds=6)
-        elif fault == "killed":
-            self.standin.fail("killed", stage="written")
-        elif fault == "error_500":
-            self.standin.fail("error_500", effect=True)
-        else:
-            self.standin.fail(fault)
-
-    def interrupt(self, after: int, *, effect: bool) -> Callable[[], bool]:
-        return self.standin.server.interrupt(after, effect=effect)
-
-    def mend(self) -> None:
-        self.standin.server.mend()
-
-    def pass_time(self, seconds: float) -> None:
-        assert self.standin.server.wait_until_idle()
-        self.standin.clock.jump(timedelta(seconds=seconds))
 
     def set_taxes(self, name: str) -> None:
         self.standin.clear_tax_rules()
@@ -142,9 +111,6 @@ class ContractShopware:
             "old": stamped(-301),
             "from the future": stamped(301),
         }
-
-    def close(self) -> None:
-        self.standin.close()
 
     def _held(self, order: dict[str, Any]) -> Held:
         data = self.standin.data

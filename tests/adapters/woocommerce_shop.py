@@ -4,11 +4,13 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
-from lengow.adapters.contract import Fault, Held, context_for, new_order
+from shop_handle import Handle
+
+from lengow.adapters.contract import Held, new_order
 from lengow.adapters.woocommerce import WooCommerceAdapter
 from lengow.connector.adapter import Request
 from lengow.connector.model import NewOrder, Tracking
@@ -60,11 +62,10 @@ STATUSES = {
 }
 
 
-class ContractWooCommerce:
+class ContractWooCommerce(Handle[WooCommerceAdapter]):
+    kind: ClassVar = WooCommerceAdapter
+    secrets: ClassVar = SECRETS
     simple, another, variant, ambiguous, unknown = "PLATE", "BOWL", "SHIRT-M", "TWICE", "NOPE"
-    faults: frozenset[Fault] = frozenset(
-        {"lost_before", "lost_after", "killed", "error_500", "html_502", "busy_429", "slow", "down", "interrupted"}
-    )
     tax_settings: Sequence[str] = tuple(TAXES)
 
     def __init__(self, **options: Any) -> None:
@@ -78,18 +79,8 @@ class ContractWooCommerce:
         add(self.ambiguous, "1.00", 500)
         add(self.ambiguous, "2.00", 500)
 
-    def adapter(self, call_timeout: float = 4, unknown_products: Any = "hold", **settings: Any) -> WooCommerceAdapter:
-        own = {"url": self.standin.url, "consumer_key": KEY.consumer_key, "consumer_secret": KEY.consumer_secret}
-        return WooCommerceAdapter(
-            context_for(
-                WooCommerceAdapter,
-                {**own, **settings},
-                SECRETS,
-                call_timeout=call_timeout,
-                clock=self.standin.clock.now,
-                unknown_products=unknown_products,
-            )
-        )
+    def own(self) -> dict[str, Any]:
+        return {"url": self.standin.url, "consumer_key": KEY.consumer_key, "consumer_secret": KEY.consumer_secret}
 
     def orders(self, reference: str) -> Sequence[Held]:
         return [self._held(order.id) for order in self.standin.orders_named(reference)]
@@ -98,30 +89,6 @@ class ContractWooCommerce:
         stock = self.standin.ledger().stock[sku]
         assert stock is not None
         return stock
-
-    def fail(self, fault: Fault) -> None:
-        if fault == "down":
-            self.standin.server.down()
-        elif fault == "slow":
-            self.standin.fail("latency", seconds=6)
-        elif fault == "killed":
-            self.standin.fail("killed", stage=self.stage)
-        elif fault == "error_500":
-            self.standin.fail("error_500", effect=True)
-        else:
-            self.standin.fail(fault)
-
-    def interrupt(self, after: int, *, effect: bool) -> Callable[[], bool]:
-        return self.standin.server.interrupt(after, effect=effect)
-
-    def mend(self) -> None:
-        self.standin.server.mend()
-
-    def pass_time(self, seconds: float) -> None:
-        from datetime import timedelta
-
-        assert self.standin.server.wait_until_idle()
-        self.standin.clock.jump(timedelta(seconds=seconds))
 
     def set_taxes(self, name: str) -> None:
         rates, settings = TAXES[name]
@@ -156,9 +123,6 @@ class ContractWooCommerce:
             "cut": signed(good[:-1]),
             "lower case": signed(good.lower()),
         }
-
-    def close(self) -> None:
-        self.standin.close()
 
     def _held(self, order_id: int) -> Held:
         order, view = self.standin.orders.all[order_id], self.standin.view(order_id)
