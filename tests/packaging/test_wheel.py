@@ -43,7 +43,7 @@ def test_every_folder_of_python_is_a_declared_package() -> None:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     declared = set(config["options"]["packages"].split())
-    for top in ("connector", "adapters", "webhooks", "feeds", "console", "sandbox"):
+    for top in ("connector", "adapters", "webhooks", "feeds", "invoices", "console", "sandbox"):
         for file in (ROOT / top).rglob("__init__.py"):
             assert "lengow." + ".".join(file.parent.relative_to(ROOT).parts) in declared
 
