@@ -11,6 +11,7 @@ import msgspec
 from lengow.connector.adapter import ShopOrder
 from lengow.connector.context import Context
 from lengow.connector.errors import CannotMend
+from lengow.connector.following import after_creation
 from lengow.connector.listing import Listing
 from lengow.connector.model import OrderState, StepKind
 from lengow.connector.recorder import DISMISSED, refresh_order_states
@@ -61,6 +62,7 @@ def dismiss_order(context: Context, stored: StoredOrder, *, reason: str, who: st
             for row in rows
         ]
         tx.set_package_states(dismissed)
+        after_creation(context, tx, order.account, dismissed)
         if dismissed:
             refresh_order_states(tx, dismissed, now)
         else:
@@ -145,6 +147,7 @@ def adopt(context: Context, package: PackageRow, shop_order: ShopOrder, *, accou
             changed_at=now,
         )
         tx.set_package_states([adopted])
+        after_creation(context, tx, account, [adopted])
         refresh_order_states(tx, [adopted], now)
         tx.add_steps([NewStep(StepKind.REPORT, str(row.order_id), now, account=account)])
         detail = f"{row.shop} {shop_order.id}"

@@ -165,6 +165,17 @@ class TestMissingInTheShop:
         assert len(merchant.in_shop()) == 1
         assert found_in(merchant, fix=True) == []
 
+    def test_what_happened_at_lengow_meanwhile_is_brought_to_it(self, merchant: Any) -> None:
+        [order_id] = merchant.sells()
+        merchant.sync()
+        _forget(merchant, order_id, state=OrderState.CREATING)
+        merchant.sandbox.cancel(order_id)
+        collected(merchant)
+        assert merchant.rows("SELECT status FROM shop_orders") == [("to_ship",)]
+        assert kinds(found_in(merchant, fix=True)) == ["unknown_in_shop"]
+        assert merchant.rows("SELECT status FROM shop_orders") == [("cancelled",)]
+        assert found_in(merchant, fix=True) == []
+
     def test_one_that_a_worker_is_creating_is_left_to_it(self, merchant: Any) -> None:
         [order_id] = merchant.sells()
         merchant.sync()
@@ -362,13 +373,11 @@ def _delete(merchant: Any, order_id: str) -> None:
     merchant.run("DELETE FROM shop_orders WHERE marketplace_order_id = ?", order_id)
 
 
-def _forget(merchant: Any, order_id: str) -> None:
+def _forget(merchant: Any, order_id: str, state: OrderState = OrderState.SKIPPED) -> None:
     """As if an older copy of the store had been put back."""
     [package] = merchant.order(order_id).packages
     with merchant.connector.store.transaction() as tx:
-        tx.set_package_states(
-            [msgspec.structs.replace(package, state=OrderState.SKIPPED, shop_order_id="", reason="no_shop")]
-        )
+        tx.set_package_states([msgspec.structs.replace(package, state=state, shop_order_id="", reason="no_shop")])
 
 
 def _poll_from_the_end(merchant: Any) -> None:
