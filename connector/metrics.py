@@ -6,6 +6,7 @@ or `exposition(connector)`, which needs no registry of the host's.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -66,10 +67,10 @@ def _stored(context: Context) -> Iterator[Metric]:
     orders = store.count_orders_of_shops()
     yield _gauge("lengow_orders", "Orders in the store, by where they stand.", ("account", "shop", "state"), orders)
     accounts = list(context.settings.accounts)
-    late = {(account,): float(len(store.late_orders(now, account=account))) for account in accounts}
+    overdue = Counter(one.order.account for one in store.late_orders(now))
+    late = {(account,): float(overdue[account]) for account in accounts}
     yield _gauge("lengow_late_orders", "Orders past their deadline whose shipment was not told.", ("account",), late)
-    actions = {(account, action, state): float(n) for (account, state, action), n in store.count_actions().items()}
-    yield _gauge("lengow_actions", "Actions, by where they stand.", ("account", "action", "state"), actions)
+    yield _gauge("lengow_actions", "Actions, by where they stand.", ("account", "state"), store.count_actions())
     yield _gauge("lengow_events", "What shops told, by what became of it.", ("shop", "state"), store.count_events())
 
 

@@ -181,8 +181,8 @@ class Reading(Protocol):
     def count_orders_of_shops(self) -> dict[tuple[str, str, OrderState], int]:
         """By account, shop (empty: none takes it) and state."""
 
-    def count_actions(self) -> dict[tuple[str, ActionState, str], int]:
-        """By account, state and action."""
+    def count_actions(self) -> dict[tuple[str, ActionState], int]:
+        """By account and state."""
 
     def count_events(self) -> dict[tuple[str, EventState], int]:
         """By shop and state."""

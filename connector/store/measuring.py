@@ -1,8 +1,9 @@
 """What is measured: counts by state, and the queue of steps. In SQL that SQLite and PostgreSQL both take.
 
-Each is a walk along one index, without a look at the rows.
+Each is a walk along one index, in its order, without a look at the rows.
 """
 
+from collections import Counter
 from datetime import datetime
 
 from lengow.connector.model import ActionState, EventState, OrderState, StepKind
@@ -17,14 +18,17 @@ class Measuring:
     _db: Source
 
     def count_orders_of_shops(self) -> dict[tuple[str, str, OrderState], int]:
-        rows = self._db.rows("SELECT account, shop, state, count(*) FROM orders GROUP BY account, shop, state")
-        return {(account, shop, OrderState(state)): count for account, shop, state, count in rows}
-
-    def count_actions(self) -> dict[tuple[str, ActionState, str], int]:
         rows = self._db.rows(
-            "SELECT account, state, action_type, count(*) FROM actions GROUP BY account, state, action_type"
+            "SELECT account, state, reason, shop, count(*) FROM orders GROUP BY account, state, reason, shop"
         )
-        return {(account, ActionState(state), action): count for account, state, action, count in rows}
+        found: Counter[tuple[str, str, OrderState]] = Counter()
+        for account, state, _, shop, count in rows:
+            found[account, shop, OrderState(state)] += count
+        return found
+
+    def count_actions(self) -> dict[tuple[str, ActionState], int]:
+        rows = self._db.rows("SELECT account, state, count(*) FROM actions GROUP BY account, state")
+        return {(account, ActionState(state)): count for account, state, count in rows}
 
     def count_events(self) -> dict[tuple[str, EventState], int]:
         rows = self._db.rows("SELECT shop, state, count(*) FROM events GROUP BY shop, state")

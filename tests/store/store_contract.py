@@ -451,7 +451,7 @@ class StoreContract:
             ("main", "b2c", OrderState.READY): 2,
             ("main", "", OrderState.SKIPPED): 1,
         }
-        assert store.count_actions() == {("main", ActionState.QUEUED, "ship"): 1}
+        assert store.count_actions() == {("main", ActionState.QUEUED): 1}
         assert store.count_events() == {("b2c", EventState.RECEIVED): 2, ("b2b", EventState.RECEIVED): 1}
         assert store.queue(LATER) == [
             QueueRow(StepKind.CREATE, False, 1, 2, NOW),
