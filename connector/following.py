@@ -107,25 +107,23 @@ def after_creation(context: Context, tx: Transaction, account: str, packages: Se
 
 def follow_package(context: Context, step: Step) -> bool:
     """Bring what is pending of one package to its shop, oldest first; False when the shop did not answer."""
+    answered, leases = True, Leases(context, [step])
     package, pending = _pending(context, context.store, int(step.subject))
-    leases = Leases(context, [step])
-    for row in pending:
-        if package is None or context.stopping.is_set():
-            break
+    if package is None or not pending:
+        with context.store.transaction() as tx:
+            _end(context, tx, step)
+        return answered
+    while pending and not context.stopping.is_set():
         if not leases.hold(step):
             raise LeaseLost(f"The step {step.kind} of {step.subject} was taken over by another worker.")
-        outcome = _bring(context, package, row)
-        answered = isinstance(outcome, Updated | Rejected)
+        outcome = _bring(context, package, pending[0])
+        answered = isinstance(outcome, Updated | Rejected) and not _is_untouched(outcome)
         context.circuit.note(package.shop, context.now(), answered=answered)
-        if not _settle(context, step, package, row, outcome):
-            return answered
-    with context.store.transaction() as tx:
-        tx.mine([step])  # from here on whoever adds a change waits, and finds the step gone
-        if _pending(context, tx, int(step.subject))[1]:
-            tx.postpone(step, context.now(), restart=True)
-        else:
-            tx.finish([step])
-    return True
+        pending = _settle(context, step, package, pending[0], outcome)
+    if pending:
+        with context.store.transaction() as tx:
+            _end(context, tx, step)
+    return answered
 
 
 def apply_change(context: Context, change_id: int, *, who: str) -> ChangeRow:
@@ -185,6 +183,24 @@ def _bring(context: Context, package: PackageRow, row: ChangeRow) -> UpdateOutco
         return Unknown(package.reference, repr(error))
 
 
+def _is_untouched(outcome: UpdateOutcome | ShopUnavailable) -> bool:
+    """The shop did not even look at the change, which is no try of it."""
+    return isinstance(outcome, ShopUnavailable) or (
+        isinstance(outcome, Rejected) and outcome.retry and not outcome.begun
+    )
+
+
+def _end(context: Context, tx: Transaction, step: Step) -> list[ChangeRow]:
+    """End the step, unless there is more to bring: who adds a change later finds it gone. Returns what is left."""
+    tx.mine([step])
+    left = _pending(context, tx, int(step.subject))[1]
+    if left:
+        tx.postpone(step, context.now(), restart=True)
+    else:
+        tx.finish([step])
+    return left
+
+
 class _Settled(msgspec.Struct, frozen=True):
     """What becomes of a change, why, and when it is tried again."""
 
@@ -203,11 +219,12 @@ def _effect(step: Step, outcome: UpdateOutcome | ShopUnavailable, now: datetime,
         return _Settled(ChangeState.WAITING, "refused_by_shop", about)
     if isinstance(outcome, ShopUnavailable):
         reason, about = outcome.code, str(outcome)
-        pause: float | None = steady_pause(step.attempts, jitter=jitter)
     else:
         reason = "outcome_unknown" if isinstance(outcome, Unknown) else "refused_by_shop"
         about = outcome.reason
-        pause = retry_after(step.attempts, jitter=jitter)
+    pause: float | None = steady_pause(step.attempts, jitter=jitter, asked=outcome.retry_after)
+    if not _is_untouched(outcome):
+        pause = retry_after(step.attempts, jitter=jitter, asked=outcome.retry_after)
     if pause is None:
         return _Settled(ChangeState.WAITING, "change_given_up", about)
     return _Settled(ChangeState.PENDING, reason, about, now + timedelta(seconds=pause))
@@ -215,8 +232,8 @@ def _effect(step: Step, outcome: UpdateOutcome | ShopUnavailable, now: datetime,
 
 def _settle(
     context: Context, step: Step, package: PackageRow, row: ChangeRow, outcome: UpdateOutcome | ShopUnavailable
-) -> bool:
-    """Commit an outcome; whether the package's next change may be brought."""
+) -> list[ChangeRow]:
+    """Commit an outcome, and end the step with the last; returns what is to be brought next."""
     effect = _effect(step, outcome, context.now(), context.jitter())
     with context.store.transaction() as tx:
         if step.id not in tx.mine([step]):
@@ -231,11 +248,15 @@ def _settle(
                 tx.note([_entry(context, current, _NOTED_AS[effect.state])])
             elif (row.reason, row.about) != (effect.reason, effect.about):
                 tx.note([_entry(context, current, "change_delayed")])
-        if effect.due_at is not None:
+        left = _pending(context, tx, package.id)[1]
+        if effect.due_at is not None and not settled_by_others:
             tx.postpone(step, effect.due_at, f"{effect.reason}: {effect.about}")
+            left = []
+        elif not left:
+            tx.finish([step])
     if not settled_by_others:
         tell_change(context, current, _order_key(context, package), package)
-    return effect.due_at is None
+    return left
 
 
 def tell_change(context: Context, row: ChangeRow, order: OrderKey, package: PackageRow | None = None) -> None:
