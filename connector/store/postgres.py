@@ -40,6 +40,10 @@ class PostgresStore(Queries):
             self._database.close()
             raise
 
+    @property
+    def database(self) -> PostgresDatabase:
+        return self._database
+
     @contextmanager
     def transaction(self) -> Iterator[Statements]:
         with self._database.transaction() as db:

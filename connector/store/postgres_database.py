@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 import psycopg
@@ -106,7 +106,7 @@ def address_of(url: str) -> Address:
     if not connections.isdecimal() or not 1 <= int(connections) <= 1000:
         raise _wrong(f"connections={connections} is not a number from 1 to 1000")
     try:
-        given = conninfo_to_dict(f"{base}?{urlencode(parameters)}" if parameters else base)
+        given = conninfo_to_dict(f"{base}?{urlencode(parameters, quote_via=quote)}" if parameters else base)
     except psycopg.Error:
         raise _wrong(
             "it cannot be read"
@@ -143,9 +143,14 @@ class PostgresDatabase:
     def schema(self) -> str:
         return self._address.schema
 
+    @property
+    def conninfo(self) -> str:
+        """For other pools of connections. Has the password."""
+        return self._address.conninfo
+
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
         """A query whose connection is lost is asked again. Within this thread's transaction, it is part of that."""
-        mine: _Inside | None = getattr(self._local, "transaction", None)
+        mine: Inside | None = getattr(self._local, "transaction", None)
         if mine is not None:
             with self._errors():
                 return mine.rows(query, values)
@@ -159,7 +164,7 @@ class PostgresDatabase:
                         raise
 
     @contextmanager
-    def transaction(self) -> Iterator["_Inside"]:
+    def transaction(self) -> Iterator["Inside"]:
         if getattr(self._local, "transaction", None) is not None:
             raise StoreError(
                 "A transaction of this thread is open already; end it before the connector begins its own."
@@ -174,7 +179,7 @@ class PostgresDatabase:
                     if not session.closed or time.monotonic() > ends:
                         raise
                     continue
-                inside = self._local.transaction = _Inside(session)
+                inside = self._local.transaction = Inside(session)
                 try:
                     yield inside
                     self._commit(session)
@@ -197,7 +202,7 @@ class PostgresDatabase:
         return created is not None and self.rows("SELECT to_regclass(?)", [created[1]]) != [(None,)]
 
     @contextmanager
-    def exclusive(self, what: str) -> Iterator["_Inside"]:
+    def exclusive(self, what: str) -> Iterator["Inside"]:
         """A transaction that no other of the same name is beside, on any machine."""
         with self.transaction() as db:
             db.lock(f"{self.schema} {what}")
@@ -308,7 +313,7 @@ class PostgresDatabase:
             raise StoreError(f"The store {self.label}: {_sentence(error)}.") from error
 
 
-class _Inside:
+class Inside:
     """One connection in a transaction, around which errors are translated."""
 
     def __init__(self, session: Session) -> None:
@@ -336,6 +341,10 @@ class _Inside:
     def session(self) -> Session:
         """For what runs statements of its own within the transaction."""
         return self._session
+
+    def run_script(self, statements: str) -> None:
+        """Several statements, as they stand."""
+        self._session.execute(statements.encode())
 
     def lock(self, name: str) -> None:
         """Be alone under this name until the transaction ends."""

@@ -99,7 +99,7 @@ class TestTheAddress:
     def test_what_the_url_says_of_the_network_stands(self) -> None:
         conninfo = address_of("postgresql://host/db?connect_timeout=1&options=-c%20work_mem%3D8MB").conninfo
         assert "connect_timeout=1" in conninfo
-        assert "work_mem=8MB" in conninfo
+        assert "-c work_mem=8MB" in conninfo
         assert "search_path=lengow,public" in conninfo
 
 
