@@ -71,6 +71,12 @@ def _stored(context: Context) -> Iterator[Metric]:
     late = {(account,): float(overdue[account]) for account in accounts}
     yield _gauge("lengow_late_orders", "Orders past their deadline whose shipment was not told.", ("account",), late)
     yield _gauge("lengow_actions", "Actions, by where they stand.", ("account", "state"), store.count_actions())
+    changes = {
+        (account, state): float(count)
+        for account in accounts
+        for state, count in store.count_changes(account).items()
+    }
+    yield _gauge("lengow_changes", "What happened at Lengow to orders in a shop.", ("account", "state"), changes)
     yield _gauge("lengow_events", "What shops told, by what became of it.", ("shop", "state"), store.count_events())
 
 
