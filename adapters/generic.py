@@ -124,6 +124,7 @@ TABLES = (
     )
     """,
     "CREATE INDEX IF NOT EXISTS shop_shipments_by_order ON shop_shipments (shop_order_id)",
+    "CREATE INDEX IF NOT EXISTS shop_orders_listed ON shop_orders (shop, id)",
     """
     CREATE TABLE IF NOT EXISTS shop_refunds (
         id TEXT NOT NULL,
