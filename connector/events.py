@@ -75,7 +75,7 @@ def poll_shop(context: Context, step: Step) -> bool:
     """Ask a shop for shipments that no webhook told; False when it did not answer. The cursor moves with the events."""
     shop = step.subject
     adapter = context.adapter(shop)
-    error = ""
+    error, asked = "", 0.0
     more = True
     try:
         while more:
@@ -88,11 +88,11 @@ def poll_shop(context: Context, step: Step) -> bool:
             _tell_received(context, shop, polled.events if new else ())
             more = polled.more
     except ShopUnavailable as failed:
-        error = f"{failed.code}: {failed}"
+        error, asked = f"{failed.code}: {failed}", failed.retry_after
         log.warning("shop not polled", extra={"shop": shop, "error": error})
     every = timedelta(minutes=context.settings.shops[shop].poll_every_minutes)
     with context.store.transaction() as tx:
-        tx.postpone(step, context.now() + every, error, restart=True)
+        tx.postpone(step, context.now() + max(every, timedelta(seconds=asked)), error, restart=True)
     return not error
 
 
@@ -357,7 +357,8 @@ def _lines_of(context: Context, package: PackageRow, event: Event) -> tuple[str,
 
 
 def _look_again(context: Context, step: Step, error: LengowError) -> None:
-    pause = steady_pause(step.attempts, jitter=context.jitter())
+    asked = error.retry_after if isinstance(error, ShopUnavailable) else None
+    pause = steady_pause(step.attempts, jitter=context.jitter(), asked=asked)
     with context.store.transaction() as tx:
         tx.postpone(step, context.now() + timedelta(seconds=pause), f"{error.code}: {error}")
 

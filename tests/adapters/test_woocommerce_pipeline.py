@@ -146,6 +146,17 @@ def test_orders_of_a_broken_shop_arrive_once_when_it_is_well_again(
     assert {order.status for order in visible} == {"processing"}
 
 
+def test_a_busy_shop_is_polled_again_when_it_says(
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: MakeConnector
+) -> None:
+    connector = make_connector()
+    woo.fail("busy_429", method="GET", seconds=3600, times=None)
+    connector.sync()
+    [step] = [one for one in connector.store.steps(limit=10) if one.kind == "poll"]
+    assert timedelta(minutes=59) < step.due_at - sandbox.now() <= timedelta(hours=1)
+    assert "asks to wait 3600 s" in step.error
+
+
 # The toggle
 
 
