@@ -28,6 +28,7 @@ class _Words(msgspec.Struct, frozen=True):
     still_open: str
     closing: str
     moment: str
+    colon: str
 
 
 WORDS: dict[str, _Words] = {
@@ -49,6 +50,7 @@ WORDS: dict[str, _Words] = {
         still_open="Open in all: {counts}.",
         closing="See them all: lengow-connector orders list --state failed, orders late, actions list, steps list --held",
         moment="%Y-%m-%d %H:%M UTC",
+        colon=":",
     ),
     "fr": _Words(
         subject="Lengow {account} : {count} à traiter : {first}",
@@ -68,6 +70,7 @@ WORDS: dict[str, _Words] = {
         still_open="En attente au total : {counts}.",
         closing="Tout voir : lengow-connector orders list --state failed, orders late, actions list, steps list --held",
         moment="%d/%m/%Y à %H:%M UTC",
+        colon=" :",
     ),
 }
 
@@ -75,7 +78,7 @@ WORDS: dict[str, _Words] = {
 def digest_text(digest: Digest, language: Language) -> tuple[str, str]:
     """Subject and text of the mail."""
     words = WORDS[language]
-    first = words.headings[digest.new[0].kind].partition(" :" if language == "fr" else ":")[0] if digest.new else "–"
+    first = words.headings[digest.new[0].kind].partition(words.colon)[0] if digest.new else "–"
     subject = words.subject.format(account=digest.account, count=len(digest.new), first=first)
     return subject, "\n".join(_lines(digest, words, language)) + "\n"
 
@@ -93,7 +96,9 @@ def _lines(digest: Digest, words: _Words, language: Language) -> Iterator[str]:
         if len(of_kind) > LISTED:
             yield f"  {words.more.format(count=len(of_kind) - LISTED)}"
     yield ""
-    counts = "; ".join(f"{words.headings[kind].partition(':')[0].strip()}: {digest.open[kind]}" for kind in digest.open)
+    counts = "; ".join(
+        f"{words.headings[kind].partition(':')[0].strip()}{words.colon} {count}" for kind, count in digest.open.items()
+    )
     yield words.still_open.format(counts=counts)
     yield words.closing
 
@@ -103,7 +108,7 @@ def _problem(one: Problem, words: _Words, language: Language) -> Iterator[str]:
         yield f"- {one.subject}, {words.until.format(at=_moment(one.at, words))}"
         return
     reason = (REASONS_FRENCH if language == "fr" else REASONS).get(one.reason)
-    yield f"- {one.subject}: {reason.sentence if reason else one.reason}"
+    yield f"- {one.subject}{words.colon} {reason.sentence if reason else one.reason}"
     if one.about:
         yield f"  {' '.join(one.about.split())[:LONGEST_ABOUT]}"
     if reason:

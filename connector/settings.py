@@ -188,7 +188,10 @@ class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __repr__(self) -> str:
         """Without the password of the URL."""
-        return f"Store(url={without_password(self.url)!r}, lease_seconds={self.lease_seconds!r})"
+        return (
+            f"Store(url={without_password(self.url)!r}, lease_seconds={self.lease_seconds!r},"
+            f" keep_personal_data_days={self.keep_personal_data_days!r})"
+        )
 
 
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -78,6 +78,7 @@ class TestWhatIsRead:
             accounts={"main": Account(access_token=Secret(ACCESS_TOKEN), secret=Secret(SECRET))},
             shops={"b2c": Shop(account="main", platform="generic", marketplaces=("manomano_fr",))},
             store=Store(url=f"sqlite:///{tmp_path}/lengow.db"),
+            base=tmp_path,
         )
         assert load(GOOD) == in_code
 

@@ -57,7 +57,7 @@ def test_a_failed_order_is_told_once_in_the_accounts_language(merchant: Any, ser
     assert mail["To"] == "ops@shop.example"
     assert mail["Content-Language"] == "fr"
     assert "à traiter" in mail["Subject"]
-    assert f"main/manomano_fr/{order_id}: {REASONS_FRENCH['no_exchange_rate'].sentence}" in mail.get_content()
+    assert f"main/manomano_fr/{order_id} : {REASONS_FRENCH['no_exchange_rate'].sentence}" in mail.get_content()
     sync(merchant)
     merchant.restart()
     sync(merchant)
@@ -122,9 +122,9 @@ def test_a_refused_confirmation_and_a_held_step_are_told_by_their_order(merchant
     sync(merchant)
     sync(merchant)
     told = "\n".join(texts(server))
-    assert f"main/manomano_fr/{refused}: ship failed" in told
+    assert f"main/manomano_fr/{refused} : ship failed" in told
     assert "Unknown" in told
-    assert f"main/manomano_fr/{held}: report" in told
+    assert f"main/manomano_fr/{held} : report" in told
 
 
 def test_a_server_that_is_down_delays_it_and_it_comes_once(merchant: Any, server: MailServer) -> None:
