@@ -1,21 +1,24 @@
 """Actions on their way in: checked against the marketplace's rules, then committed to the outbox. Nothing is sent here."""
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
 from lengow.connector.context import CONNECTOR, Context
-from lengow.connector.errors import ActionInvalid, OrderUndecodable, OrderUnknown
+from lengow.connector.errors import ActionInvalid, ApiError, OrderUndecodable, OrderUnknown
 from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace as described
 from lengow.connector.model import FOR_A_PERSON, ActionState, Order, StepKind
-from lengow.connector.parcels import Ask, Message, messages_of, normalised
+from lengow.connector.parcels import Ask, Message, made_whole, messages_of, normalised
 from lengow.connector.profiles import profile_of
 from lengow.connector.rules import check_action, with_defaults
 from lengow.connector.store.contract import Reading, Transaction
 from lengow.connector.store.rows import ActionRow, NewStep, OrderKey, StoredOrder
+
+log = logging.getLogger("lengow.connector.actions")
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -100,6 +103,25 @@ def retry_action(context: Context, action_id: int, *, who: str, dry_run: bool = 
     if row.state is ActionState.STUCK and not _held_by_lengow(context, row):
         return [row if dry_run else _go_on(context, row, ActionState.QUEUED, who)]
     raise _under_way(row)
+
+
+def release_held(context: Context, account: str) -> int:
+    """Tell the held parts whose line, or order, has become whole because the rest of it was cancelled; how many."""
+    held = context.store.list_actions(account=account, states=[ActionState.HELD], unhandled=True)
+    released = 0
+    for order_id in sorted({row.order_id for row in held}):
+        order = context.store.models([order_id]).get(order_id)
+        if order is None:
+            continue
+        try:
+            description = described(context, account, order.marketplace)
+            for row in made_whole(description, order, context.store.actions_of(order_id)):
+                key = OrderKey(row.account, row.marketplace, row.marketplace_order_id)
+                queue_action(context, key, row.action_type, row.arguments, parcel=row.parcel, whole=True)
+                released += 1
+        except (ActionInvalid, ApiError) as error:  # such as an order that was cancelled meanwhile: it stays held
+            log.info("a held part is not told", extra={"order": order_id, "code": error.code})
+    return released
 
 
 def dismiss_action(context: Context, action_id: int, *, reason: str, who: str) -> ActionRow:

@@ -109,6 +109,8 @@ def messages_of(description: Marketplace, order: Order, ask: Ask, rows: Collecti
     before = _before(ask, rows)
     ask = _without_whole_quantities(ask, lines, before)
     asked = list(open_ids if ask.line_ids is None else ask.line_ids)
+    if not asked:
+        return [Message(ask.arguments)]  # every line is closed: for `check_action` to refuse
     in_parts = bool(ask.quantities) or any(row.quantity for row in before.told)
     if set(asked) >= set(open_ids) and not in_parts and "line" not in rule.required:
         return [Message(ask.arguments, covers=_ids(before.held))]
@@ -118,6 +120,20 @@ def messages_of(description: Marketplace, order: Order, ask: Ask, rows: Collecti
     if told := [message for message in found if message is not None]:
         return told
     raise _too_high(ask, lines[asked[0]], 0, told=lines[asked[0]].quantity)
+
+
+def made_whole(description: Marketplace, order: Order, rows: Collection[ActionRow]) -> list[ActionRow]:
+    """Of the held parts, the last of each line (or of the order) that is whole by now, as the rest was cancelled."""
+    rule = description.actions.get(HELD_IN_PARTS)
+    held = [row for row in rows if row.state is ActionState.HELD and not row.handled]
+    open_lines = [line for line in order.lines if line.open]
+    parts = {line.id: [row for row in held if _line(row) == line.id] for line in open_lines}
+    whole = [line.id for line in open_lines if sum(row.quantity or 0 for row in parts[line.id]) >= line.quantity]
+    if rule is None or not held:
+        return []
+    if rule.takes("line"):
+        return [parts[line_id][-1] for line_id in whole if parts[line_id]]
+    return held[-1:] if open_lines and len(whole) == len(open_lines) else []
 
 
 def _check_asked(ask: Ask, lines: Mapping[str, Line]) -> None:
@@ -200,8 +216,14 @@ def _of_order(
             field="line",
             what_to_do=f"Send {ask.action} once for the whole order, or do it on the marketplace's own pages.",
         )
-    if unknown := [line_id for line_id in asked if line_id not in lines]:
-        raise _unknown(ask, unknown[0])
+    for line_id in asked:
+        if line_id not in lines:
+            raise _unknown(ask, line_id)
+        if not lines[line_id].open:
+            status = lines[line_id].status
+            raise ActionInvalid(
+                "line_closed", f"The line {line_id} is {status}; there is nothing to ship.", field="line"
+            )
     found = []
     for line_id in asked:
         same = _told_before(ask, line_id, before)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from lengow.connector.actions import release_held
 from lengow.connector.client.answers import ACTIONS
 from lengow.connector.clock import mind_clock
 from lengow.connector.context import PARALLEL_CALLS, Context
@@ -77,6 +78,7 @@ def run_import(
     refresh_marketplaces(context, account, older_than=SOON if waits else REFRESH_AFTER)
     decide_again(context, account)
     imported = import_orders(context, step, progress=progress, since=since, until=until)
+    release_held(context, account)
     tell_deadlines(context, account)
     return imported
 

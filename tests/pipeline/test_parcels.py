@@ -259,6 +259,49 @@ class TestByOrder:
         assert stopped.value.code == "line_not_supported"
 
 
+class TestReleased:
+    """What was missing of a held part will not come: the marketplace took it off the order."""
+
+    @pytest.mark.parametrize("marketplace", ["manomano_fr", "fnac_fr", "darty_fr"])
+    def test_a_line_that_is_cut_down_to_what_is_held_is_told(self, merchant: Any, marketplace: str) -> None:
+        sold = Sold(merchant, marketplace)
+        sold.ships("T1", 1)
+        merchant.sandbox.amend(sold.id, {"quantity": 1})
+        merchant.sandbox.advance(minutes=15)
+        sold.settles()
+        assert [(number, outcome) for number, _, _, outcome in sold.told()] == [("T1", "confirmed")]
+        assert merchant.connector.store.list_actions(states=[ActionState.HELD], unhandled=True) == []
+
+    def test_an_order_whose_other_lines_are_cancelled_is_told(self, merchant: Any) -> None:
+        sold = Sold(merchant, "darty_fr", kind="multi_line")
+        sold.ships("T1", line_ids=[sold.line])
+        merchant.sandbox.cancel(sold.id, line_ids=sold.lines[1:])
+        merchant.sandbox.advance(minutes=15)
+        sold.settles()
+        assert [(number, outcome) for number, _, _, outcome in sold.told()] == [("T1", "confirmed")]
+
+    @pytest.mark.parametrize("marketplace", ["manomano_fr", "fnac_fr", "darty_fr"])
+    def test_of_an_order_that_is_cancelled_nothing_is_told(self, merchant: Any, marketplace: str) -> None:
+        sold = Sold(merchant, marketplace)
+        sold.ships("T1", 1)
+        merchant.sandbox.cancel(sold.id)
+        merchant.sandbox.advance(minutes=15)
+        sold.settles()
+        assert sold.told() == []
+        with pytest.raises(ActionInvalid) as stopped:
+            sold.ships("T2")
+        assert stopped.value.code == "status_not_allowed"
+
+    def test_a_closed_line_is_not_shipped_where_only_orders_are_taken(self, merchant: Any) -> None:
+        sold = Sold(merchant, "darty_fr", kind="multi_line")
+        merchant.sandbox.cancel(sold.id, line_ids=[sold.line])
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        with pytest.raises(ActionInvalid) as stopped:
+            sold.ships("T1", line_ids=[sold.line])
+        assert stopped.value.code == "line_closed"
+
+
 @pytest.mark.parametrize("marketplace", ["decathlon_fr", "manomano_fr", "darty_fr"])
 def test_parcels_told_at_once_are_counted_together(merchant: Any, marketplace: str) -> None:
     sold = Sold(merchant, marketplace)
