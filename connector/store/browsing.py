@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from lengow.connector.model import OrderState
 from lengow.connector.store.columns import text_of
 from lengow.connector.store.database import Source
 from lengow.connector.store.rows import JournalEntry, OrderSearch, SessionRow, UserRow
@@ -73,6 +74,16 @@ class Browsing:
         while (name := self._db.rows(query, [account, found[-1] if found else ""])[0][0]) is not None:
             found.append(name)
         return found
+
+    def reasons_of_orders(self, account: str) -> list[str]:
+        """One step of the index `orders_by_state` a state and reason."""
+        found: set[str] = set()
+        query = "SELECT min(reason) FROM orders WHERE account = ? AND state = ? AND reason > ?"
+        for state in OrderState:
+            reason = ""
+            while (reason := self._db.rows(query, [account, state, reason])[0][0]) is not None:
+                found.add(reason)
+        return sorted(found)
 
     def orders_per_hour(self, since: datetime) -> dict[datetime, int]:
         rows = self._db.rows(

@@ -86,6 +86,9 @@ class Reading(Protocol):
 
     def marketplaces_with_orders(self, account: str) -> list[str]: ...
 
+    def reasons_of_orders(self, account: str) -> list[str]:
+        """Those that some order has."""
+
     def orders_per_hour(self, since: datetime) -> dict[datetime, int]:
         """How many were ordered in each hour from `since` on; hours of UTC without any are left out."""
 

@@ -206,6 +206,7 @@ class StoreContract:
         }
         assert store.marketplaces_with_orders("main") == ["fnac_fr", "manomano_fr"]
         assert store.marketplaces_with_orders("other") == []
+        assert store.reasons_of_orders("main") == ["unknown_currency"]
         hour = NOW.replace(minute=0, second=0, microsecond=0)
         days = {hour + timedelta(days=2): 1, hour + timedelta(days=3): 1}
         assert store.orders_per_hour(NOW + timedelta(days=2)) == days

@@ -175,13 +175,13 @@ def _line(cells: object) -> str:
 def _choices(site: Site) -> dict[str, list[tuple[str, str]]]:
     """What each filter may be set to: (value, label)."""
     connector = site.connector
+    reasons = {reason for account in connector.settings.accounts for reason in site.store.reasons_of_orders(account)}
     sold = {name for account in connector.settings.accounts for name in site.store.marketplaces_with_orders(account)}
-    reasons = sorted({reason for _, _, reason in site.store.count_by_shop() if reason})
     return {
         "shop": [(name, name) for name in connector.settings.shops],
         "marketplace": [(name, name) for name in sorted(sold)],
         "state": [(state, labels.ORDER_STATES[state]) for state in OrderState],
-        "reason": [(code, code) for code in reasons],
+        "reason": [(code, code) for code in sorted(reasons)],
         "type": list(labels.TYPES.items()),
         "sort": list(labels.SORTS.items()),
     }

@@ -9,7 +9,7 @@ from flask import Response, request
 
 from lengow.connector.importer import COMPLETE_UNTIL, LAST_ERROR
 from lengow.connector.model import ActionState, ChangeState, EventState, OrderState, StepKind
-from lengow.connector.store.rows import Step
+from lengow.connector.store.rows import Step, StoredOrder
 from lengow.console.web.chart import Chart, chart_of
 from lengow.console.web.jobs import Job
 from lengow.console.web.language import N_, Language
@@ -56,10 +56,11 @@ def show(visit: Visit) -> Response:
     site = visit.site
     accounts = {name: account_facts(site, name) for name in site.connector.settings.accounts}
     held = site.store.steps(held=True, limit=MANY)
-    shops = _shops(site, accounts, held)
+    late = site.connector.late_orders(within_hours=LATE_WITHIN_HOURS)
+    shops = _shops(site, accounts, held, late)
     return visit.page(
         "overview.html",
-        troubles=_troubles(site, list(accounts.values()), shops, held),
+        troubles=_troubles(site, list(accounts.values()), shops, held, late),
         accounts=list(accounts.values()),
         shops=shops,
         busy=any(is_busy(site, one) for one in accounts.values()),
@@ -104,23 +105,21 @@ def is_busy(site: Site, account: AccountFacts) -> bool:
     return account.importing or (account.job is not None and account.job.running(site.now()))
 
 
-def _shops(site: Site, accounts: dict[str, AccountFacts], held: list[Step]) -> list[ShopFacts]:
+def _shops(site: Site, accounts: dict[str, AccountFacts], held: list[Step], late: list[StoredOrder]) -> list[ShopFacts]:
     counts: dict[str, Counter[str]] = {}
     for (shop, state, _), count in site.store.count_by_shop().items():
         counts.setdefault(shop, Counter())[state] += count
-    late = Counter(
-        package.shop
-        for one in site.connector.late_orders(within_hours=LATE_WITHIN_HOURS)
-        for package in one.packages[:1]
-    )
+    lately = Counter(package.shop for one in late for package in one.packages[:1])
     stopped = Counter(step.shop for step in held)
     return [
-        ShopFacts(name, shop.platform, accounts[shop.account], dict(counts.get(name, {})), late[name], stopped[name])
+        ShopFacts(name, shop.platform, accounts[shop.account], dict(counts.get(name, {})), lately[name], stopped[name])
         for name, shop in site.connector.settings.shops.items()
     ]
 
 
-def _troubles(site: Site, accounts: list[AccountFacts], shops: list[ShopFacts], held: list[Step]) -> list[Trouble]:
+def _troubles(
+    site: Site, accounts: list[AccountFacts], shops: list[ShopFacts], held: list[Step], late: list[StoredOrder]
+) -> list[Trouble]:
     """The most urgent first."""
     store, now = site.store, site.now()
     found = [Trouble(1, one.error, "health") for one in accounts if one.error]
@@ -131,7 +130,6 @@ def _troubles(site: Site, accounts: list[AccountFacts], shops: list[ShopFacts], 
         for one in accounts
         if one.stale and not one.error and not is_busy(site, one)
     ]
-    late = site.connector.late_orders(within_hours=LATE_WITHIN_HOURS)
     past = sum(one.order.ship_by is not None and one.order.ship_by < now for one in late)
     failed = sum(shop.counts.get(OrderState.FAILED, 0) for shop in shops)
     failed_actions = len(
