@@ -38,7 +38,6 @@ BENCHMARKS: dict[str, Callable[[], Figures]] = {
     "feed": feed.measure_feed,
     "follow": follow.measure_follow,
     "invoice": invoice.measure_invoice,
-    "follow": follow.measure_follow,
     "reconcile": reconcile.measure_reconcile,
     "console": console.measure_console,
     "startup": startup.measure_startup,
