@@ -1,20 +1,24 @@
 """Run by test_bad_stores.py in a process of its own: what happens on a full or read-only disk.
 
-full_disk.py {limited|small_disk|read_only} FOLDER URL TOKEN SECRET
+full_disk.py {limited|running|small_disk|read_only} FOLDER URL TOKEN SECRET
 """
 
 import json
+import logging
 import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from lengow.connector import Account, Connector, Settings, Shop, Store
 from lengow.connector.errors import StoreError
 from lengow.connector.secret import Secret
+from lengow.connector.store.rows import OrderFilter
 
 NOBODY = 65534
+SOLD = 60
 how, folder, url, token, secret = sys.argv[1:]
 store = Path(folder) / "small" / "lengow.db"
 settings = Settings(
@@ -56,6 +60,32 @@ def limited() -> list[dict[str, object]]:
     return told
 
 
+def running() -> list[dict[str, object]]:
+    """The schedule in the background, of which the disk fills up and is cleared while it runs."""
+    codes: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            codes.append(str(getattr(record, "code", "")))
+
+    logging.getLogger("lengow").addHandler(Listener())
+    with Connector(settings) as connector:
+        room(store.with_name("lengow.db-wal").stat().st_size + 96 * 1024)  # enough to begin, not for the orders
+        connector.start()
+        wait_until(lambda: "store_full" in codes)
+        problems = [one.code for one in connector.problems()]
+        room(-1)
+        wait_until(lambda: len(connector.store.list_orders(OrderFilter(state="created", limit=1000))) == SOLD)
+        stopped = connector.stop()
+    return [{"problems": problems, "logged": len(codes), "stopped": stopped}]
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 60
+    while not happened() and time.monotonic() < ends:
+        time.sleep(0.1)
+
+
 def small_disk() -> list[dict[str, object]]:
     """`small` is a disk that is full, and then is not."""
     ballast = store.parent / "ballast"
@@ -83,4 +113,6 @@ def read_only() -> list[dict[str, object]]:
     return [*told, attempt()]
 
 
-sys.stdout.write(json.dumps({"limited": limited, "small_disk": small_disk, "read_only": read_only}[how]()))
+sys.stdout.write(
+    json.dumps({"limited": limited, "running": running, "small_disk": small_disk, "read_only": read_only}[how]())
+)

@@ -60,6 +60,16 @@ class TestFullDisk:
         assert in_the_end == {"code": "", "errors": [], "imported": True}
         assert in_shop(folder) == sorted(sold), "nothing lost, nothing doubled"
 
+    def test_a_schedule_that_runs_when_it_fills_up_goes_on_when_it_is_cleared(
+        self, merchant: Any, folder: Path
+    ) -> None:
+        sold = merchant.sells(60)
+        [told] = attempts("running", folder, merchant)
+        assert told["problems"] == ["store_full"]
+        assert told["logged"] < 200, "the log must not fill the disk further"
+        assert told["stopped"]
+        assert in_shop(folder) == sorted(sold), "nothing lost, nothing doubled"
+
     def test_on_a_disk_that_is_really_full(self, merchant: Any, folder: Path) -> None:
         small = folder / "small"
         mounted = subprocess.run(
