@@ -104,7 +104,9 @@ def reimport_order(context: Context, stored: StoredOrder, *, who: str, dry_run: 
         ]
         tx.set_package_states(again)
         refresh_order_states(tx, again, now)
-        tx.add_steps([NewStep(StepKind.CREATE, str(row.id), now, account=order.account, shop=row.shop) for row in again])
+        tx.add_steps(
+            [NewStep(StepKind.CREATE, str(row.id), now, account=order.account, shop=row.shop) for row in again]
+        )
         tx.note(
             context.entry(order.id, "reimport", f"{row.shop} {row.shop_order_id} is gone", package_id=row.id, who=who)
             for row in gone
@@ -254,9 +256,7 @@ def _place_in_shop(context: Context, row: PackageRow) -> str | None:
 
 def _waiting_for(context: Context, shop: str, sku: str) -> Sequence[NewStep]:
     """The creations that wait for a product of this SKU, to be tried at once."""
-    wanted = OrderFilter(
-        shop=shop, state=OrderState.WAITING, reason="unknown_product", limit=WAITING_FOR_PRODUCT
-    )
+    wanted = OrderFilter(shop=shop, state=OrderState.WAITING, reason="unknown_product", limit=WAITING_FOR_PRODUCT)
     return [
         NewStep(StepKind.CREATE, str(row.id), context.now(), account=one.order.account, shop=shop)
         for one in context.store.list_orders(wanted)
