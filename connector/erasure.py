@@ -26,6 +26,7 @@ KEPT_DETAILS = (
     "action_found",
     "action_stuck",
     "mended",
+    "invoiced",
     "erased",
 )
 """Entries of the journal whose detail is ours alone; in the others may stand what a shop or a marketplace wrote."""

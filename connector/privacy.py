@@ -18,6 +18,7 @@ from lengow.connector.erasure import ERASED_RECORD, KEPT_DETAILS, without_buyer,
 from lengow.connector.errors import OrderUndecodable
 from lengow.connector.store.contract import Transaction
 from lengow.connector.store.rows import EventRow, OrderKey, RecordRow, Step, StoredOrder
+from lengow.connector.works import HoldsBuyers, work_named, works_of
 
 log = logging.getLogger("lengow.connector.privacy")
 
@@ -95,6 +96,7 @@ def export_buyer(context: Context, email: str) -> dict[str, Any]:
             }
             for order_id, one in orders.items()
         ],
+        **{name: list(one.export_buyers(context, order_ids)) for name, one in _holders(context).items()},
     }
 
 
@@ -113,6 +115,8 @@ def _erase(context: Context, order_ids: Sequence[int], why: str, *, who: str = C
             keeper = context.adapter(shop) if shop in context.settings.shops else None
             if isinstance(keeper, KeepsBuyers):
                 keeper.erase_buyers(references)
+    for holder in _holders(context).values():
+        holder.erase_buyers(context, order_ids)
     with context.store.transaction() as tx:
         orders, records = tx.orders(order_ids), tx.records(order_ids)
         tx.save_records([_without_buyer(record) for record in records.values()])
@@ -182,6 +186,12 @@ def _in_shop(context: Context, stored: StoredOrder) -> list[dict[str, Any]]:
         if isinstance(keeper, KeepsBuyers):
             found += [{"shop": shop, **one} for one in keeper.export_buyers(references)]
     return found
+
+
+def _holders(context: Context) -> dict[str, HoldsBuyers]:
+    """Other packages that keep something of buyers, such as invoices."""
+    works = {name: work_named(name) for name in works_of(context.settings)}
+    return {name: work for name, work in works.items() if isinstance(work, HoldsBuyers)}
 
 
 def _references(stored: StoredOrder) -> dict[str, list[str]]:

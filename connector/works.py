@@ -2,10 +2,11 @@
 settings file that switches it on. The connector gives it a step an account, and knows nothing more of it.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from lengow.connector.context import Context
 from lengow.connector.settings import Settings
@@ -24,6 +25,17 @@ class Work(Protocol):
         It must be safe to repeat, and may renew the lease with `renew` of a transaction. What it raises is logged, and
         it is tried again.
         """
+
+
+@runtime_checkable
+class HoldsBuyers(Protocol):
+    """What a work has besides where it keeps something of the buyers of its own."""
+
+    def export_buyers(self, context: Context, order_ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
+        """Everything that is kept of the buyers of these orders, in what JSON can say."""
+
+    def erase_buyers(self, context: Context, order_ids: Sequence[int]) -> None:
+        """Erase what need not be kept. Safe to repeat."""
 
 
 def works_of(settings: Settings) -> list[str]:

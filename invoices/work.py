@@ -1,14 +1,18 @@
 """The recurring work of invoices, which the connector runs for each account (`lengow.work`)."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
 
 from lengow.connector.context import Context
 from lengow.connector.settings import Settings
 from lengow.connector.store.rows import Step
 from lengow.invoices.invoices import settings_of
 from lengow.invoices.issuing import Issuer
-from lengow.invoices.ledger import Ledger
+from lengow.invoices.ledger import InvoiceState, Ledger
 from lengow.invoices.mailing import Mailer
 from lengow.invoices.settings import invoice_settings
 
@@ -29,6 +33,23 @@ class InvoiceWork:
             if context.settings.mail is not None and any(shop.mail for shop in shops):
                 Mailer(context, ledger, context.settings.mail).mail_due(step)
         return context.now() + EVERY
+
+    def export_buyers(self, context: Context, order_ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
+        """Each invoice of these orders, with what stands in it."""
+        with closing(Ledger(context.settings.store.url)) as ledger:
+            rows = [row for order_id in order_ids for row in ledger.of_order(order_id)]
+            documents = {row.id: ledger.document(row.id) for row in rows}
+            return [
+                {"invoice": msgspec.to_builtins(row), "document": msgspec.to_builtins(found[0]) if found else None}
+                for row, found in ((row, documents[row.id]) for row in rows)
+            ]
+
+    def erase_buyers(self, context: Context, order_ids: Sequence[int]) -> None:
+        """The address that a settled invoice was mailed to. The invoice itself is kept, as the law asks."""
+        with closing(Ledger(context.settings.store.url)) as ledger, ledger.transaction() as tx:
+            for row in (row for order_id in order_ids for row in tx.of_order(order_id)):
+                if row.recipient and row.state not in (InvoiceState.TO_MAIL, InvoiceState.MAILING):
+                    tx.save(msgspec.structs.replace(row, recipient=""))
 
 
 work = InvoiceWork()
