@@ -72,6 +72,10 @@ def _stored(context: Context) -> Iterator[Metric]:
     yield _gauge("lengow_late_orders", "Orders past their deadline whose shipment was not told.", ("account",), late)
     yield _gauge("lengow_actions", "Actions, by where they stand.", ("account", "state"), store.count_actions())
     changes = {
+        (account, state): float(count) for account in accounts for state, count in store.count_changes(account).items()
+    }
+    yield _gauge("lengow_changes", "What happened at Lengow to orders in a shop.", ("account", "state"), changes)
+    changes = {
         (account, state): float(count)
         for account in accounts
         for state, count in store.count_changes(account).items()
