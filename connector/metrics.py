@@ -75,12 +75,6 @@ def _stored(context: Context) -> Iterator[Metric]:
         (account, state): float(count) for account in accounts for state, count in store.count_changes(account).items()
     }
     yield _gauge("lengow_changes", "What happened at Lengow to orders in a shop.", ("account", "state"), changes)
-    changes = {
-        (account, state): float(count)
-        for account in accounts
-        for state, count in store.count_changes(account).items()
-    }
-    yield _gauge("lengow_changes", "What happened at Lengow to orders in a shop.", ("account", "state"), changes)
     yield _gauge("lengow_events", "What shops told, by what became of it.", ("shop", "state"), store.count_events())
 
 

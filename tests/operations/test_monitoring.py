@@ -250,8 +250,9 @@ def test_in_a_hosts_app_they_stand_under_its_prefix(merchant: Any) -> None:
 
 def test_the_docs_name_each_metric_and_no_other(merchant: Any) -> None:
     page = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
-    families = text_string_to_metric_families(exposition(merchant.connector).decode())
-    exposed = {one.name for one in families}
+    names = [one.name for one in text_string_to_metric_families(exposition(merchant.connector).decode())]
+    exposed = set(names)
+    assert len(names) == len(exposed)
     assert exposed == {re.sub("_total$", "", name) for name in re.findall(r"^\| `(lengow_\w+)", page, re.MULTILINE)}
     used = {re.sub("_(bucket|count|sum|total)$", "", name) for name in re.findall(r"\blengow_\w+", page)}
     assert used == exposed
