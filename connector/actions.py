@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -204,13 +204,30 @@ def _plan(context: Context, asked: _Asked, reading: Reading) -> Plan:
     known = {row.dedupe: row for row in before if row.state not in ended}
     planned = []
     for message in messages_of(asked.description, asked.order, asked.ask, before):
-        row = message.same_as or _row(context, asked, message)
+        row = message.same_as or _told_otherwise(known.values(), asked, message) or _row(context, asked, message)
         # What is there already needs no check: the order's status may have moved because of it.
         if row.dedupe not in known:
             _check(asked, message)
         planned.append((message, known.get(row.dedupe, row)))
     deadlines = [line.ship_by for line in asked.order.lines if line.open and line.ship_by]
     return Plan(tuple(planned), before, min(deadlines, default=None))
+
+
+def _told_otherwise(known: Iterable[ActionRow], asked: _Asked, message: Message) -> ActionRow | None:
+    """What told this very shipment with more or fewer facts, as where a webhook knows a link that polling does not.
+
+    The tracking number is the same, and nothing contradicts.
+    """
+    number = message.arguments.get("tracking_number", "")
+    if asked.ask.action != "ship" or not number or message.held or message.quantity is not None:
+        return None
+    line = message.arguments.get("line")
+    for row in known:
+        whole = row.quantity is None and row.state is not ActionState.HELD and row.action_type == "ship"
+        same = row.arguments.get("tracking_number") == number and row.arguments.get("line") == line
+        if whole and same and all(row.arguments.get(name, value) == value for name, value in message.arguments.items()):
+            return row
+    return None
 
 
 def _row(context: Context, asked: _Asked, message: Message) -> ActionRow:
