@@ -149,3 +149,8 @@ def test_the_settings_have_defaults_and_are_checked() -> None:
 
 def placeholders(text: str) -> set[str]:
     return set(re.findall(r"%\((\w+)\)s", text))
+
+
+@pytest.mark.parametrize("key", ConsoleSettings.__struct_fields__)
+def test_each_setting_is_explained(key: str) -> None:
+    assert f"| `{key}` |" in (WEB.parents[1] / "docs/console.md").read_text(encoding="utf-8")
