@@ -18,6 +18,7 @@ from lengow.connector.mail import MailOutcome, Message, Refused, Sent, send_mail
 from lengow.connector.model import ActionState, ChangeState, EventState, OrderState, StepKind
 from lengow.connector.retry import steady_pause
 from lengow.connector.store.rows import OrderFilter, Step
+from lengow.connector.works import HasWaiting, work_named, works_of
 
 log = logging.getLogger("lengow.connector.digest")
 
@@ -30,8 +31,8 @@ MOST = 1000
 
 WANT_A_PERSON = (ActionState.REFUSED, ActionState.FAILED, ActionState.STUCK)
 
-Kind = Literal["failed_order", "late_order", "near_order", "action", "change", "event", "step"]
-KINDS: tuple[Kind, ...] = ("late_order", "near_order", "failed_order", "action", "change", "event", "step")
+Kind = Literal["failed_order", "late_order", "near_order", "action", "change", "event", "work", "step"]
+KINDS: tuple[Kind, ...] = ("late_order", "near_order", "failed_order", "action", "change", "event", "work", "step")
 """In the order in which they are told."""
 
 
@@ -149,6 +150,7 @@ def _problems(context: Context, account: str) -> Iterator[Problem]:
     yield from _actions(context, account)
     yield from _changes(context, account)
     yield from _events(context, account)
+    yield from _works(context, account)
     yield from _steps(context, account)
 
 
@@ -190,6 +192,14 @@ def _events(context: Context, account: str) -> Iterator[Problem]:
     for shop in context.settings.shops_of(account):
         for row in context.store.list_events(shop=shop, state=EventState.FAILED, limit=MOST):
             yield Problem("event", f"event {row.id}", shop, row.reason, row.about, row.received_at)
+
+
+def _works(context: Context, account: str) -> Iterator[Problem]:
+    for name in works_of(context.settings):
+        work = work_named(name)
+        if isinstance(work, HasWaiting):
+            for one in work.waiting(context, account):
+                yield Problem("work", f"{name} {one.key}", one.subject, one.reason, one.about, one.at)
 
 
 def _steps(context: Context, account: str) -> Iterator[Problem]:

@@ -8,6 +8,8 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
 
+import msgspec
+
 from lengow.connector.context import Context
 from lengow.connector.settings import Settings
 from lengow.connector.store.rows import Step
@@ -25,6 +27,26 @@ class Work(Protocol):
         It must be safe to repeat, and may renew the lease with `renew` of a transaction. What it raises is logged, and
         it is tried again.
         """
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Something that waits for a person, for the digest."""
+
+    key: str
+    """The same for as long as it is the same problem."""
+    subject: str
+    """The order it is about, for people."""
+    reason: str
+    about: str
+    at: datetime | None = None
+    """When it came up."""
+
+
+@runtime_checkable
+class HasWaiting(Protocol):
+    """What a work has besides where something of its own may wait for a person."""
+
+    def waiting(self, context: Context, account: str) -> Sequence[Waiting]: ...
 
 
 @runtime_checkable

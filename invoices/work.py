@@ -10,13 +10,16 @@ import msgspec
 from lengow.connector.context import Context
 from lengow.connector.settings import Settings
 from lengow.connector.store.rows import Step
+from lengow.connector.works import Waiting
 from lengow.invoices.invoices import settings_of
 from lengow.invoices.issuing import Issuer
-from lengow.invoices.ledger import InvoiceState, Ledger
+from lengow.invoices.ledger import FOR_A_PERSON, InvoiceState, Ledger
 from lengow.invoices.mailing import Mailer
 from lengow.invoices.settings import invoice_settings
 
 EVERY = timedelta(minutes=1)
+
+MOST_WAITING = 1000
 
 
 class InvoiceWork:
@@ -33,6 +36,21 @@ class InvoiceWork:
             if context.settings.mail is not None and any(shop.mail for shop in shops):
                 Mailer(context, ledger, context.settings.mail).mail_due(step)
         return context.now() + EVERY
+
+    def waiting(self, context: Context, account: str) -> Sequence[Waiting]:
+        """Invoices that are held, or whose mail did not arrive."""
+        with closing(Ledger(context.settings.store.url)) as ledger:
+            rows = ledger.listed(account=account, states=FOR_A_PERSON, limit=MOST_WAITING)
+        return [
+            Waiting(
+                f"{row.id} {row.state} {row.changed_at.isoformat()}",
+                row.order_key,
+                f"{row.kind} {row.number} {row.state}".replace("  ", " "),
+                ": ".join(filter(None, (row.reason, row.about))),
+                row.changed_at,
+            )
+            for row in rows
+        ]
 
     def export_buyers(self, context: Context, order_ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
         """Each invoice of these orders, with what stands in it."""
