@@ -96,7 +96,7 @@ def take(url: str, folder: Path, merchant: Any) -> None:
         page.goto(f"{url}/orders/{shipped.order.id}")
         save(page, folder / "console-order.png")
         page.goto(f"{url}/orders/{waiting.order.id}#act-ship")
-        page.locator("#act-ship summary").click()
+        page.locator("#act-ship").evaluate("element => element.open = true")
         page.get_by_label("Carrier", exact=False).first.select_option("Other")
         save(page.locator("section[aria-labelledby=tell]"), folder / "console-ship.png")
         page.goto(f"{url}/shops")

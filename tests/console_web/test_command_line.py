@@ -101,3 +101,14 @@ def test_the_console_is_served_beside_the_webhooks(serving: tuple[str, str]) -> 
         hook = session.post(url.replace("/console/", "/webhooks/b2c"), json={}, timeout=30)
         assert hook.status_code == 401
     assert requests.get(f"{url}orders", timeout=30).url.endswith("/console/login?next=/console/orders")
+
+
+def test_the_example_of_the_docs_runs(runs: Runs, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/console.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    asked = 'client = app.test_client()\nprint(client.get("/backend/lengow/").status_code)\n'
+    asked += 'with client.session_transaction() as own:\n    own["staff_name"] = "hana"\n'
+    asked += 'print("hana" in client.get("/backend/lengow/").text)\nconnector.close()\n'
+    (tmp_path / "host.py").write_text(f"{block}\n{asked}", encoding="utf-8")
+    done = subprocess.run([sys.executable, "host.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "401\nTrue\n", done.stderr
