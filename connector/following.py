@@ -172,7 +172,8 @@ def _pending(context: Context, reading: Reading, package_id: int) -> tuple[Packa
 
 
 def _bring(context: Context, package: PackageRow, row: ChangeRow) -> UpdateOutcome | ShopUnavailable:
-    assert row.body is not None
+    if row.body is None:
+        return Rejected(package.reference, "The buyer's data was erased before the change was brought.")
     try:
         adapter = context.adapter(package.shop)
         return adapter.update_order(ShopOrder(package.shop_order_id, package.reference), row.body)

@@ -3,16 +3,37 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 
+from lengow.connector.adapter import (
+    AmendAmounts,
+    AmendedLine,
+    Cancel,
+    CancelLines,
+    Change,
+    CorrectAddress,
+    MarkShipped,
+    Refund,
+)
 from lengow.connector.errors import LeaseLost, StoreError
-from lengow.connector.model import ActionState, EventState, OrderState, StepKind
+from lengow.connector.model import (
+    ActionState,
+    Address,
+    ChangeKind,
+    ChangeState,
+    EventState,
+    OrderState,
+    StepKind,
+    Tracking,
+)
 from lengow.connector.store import Store
 from lengow.connector.store.rows import (
     ActionRow,
+    ChangeRow,
     EventRow,
     JournalEntry,
     NewStep,
@@ -499,6 +520,35 @@ class StoreContract:
             tx.set_event_body(told, "{}")
         assert store.events_with_parcels(limit=10) == []
 
+    def test_changes_keep_their_order_and_are_listed_by_state(self, store: Store) -> None:
+        with store.transaction() as tx:
+            order_id = tx.save_order(an_order())
+            package = PackageRow(0, order_id, 1, "b2c", "r1", ("1",), OrderState.CREATED, "", "", "1", True, NOW)
+            package_id = tx.save_package(package)
+            bodies: list[Change | None] = [
+                Cancel("why"),
+                CancelLines(("1",), Decimal("9.90")),
+                Refund("r1", Decimal("10.00"), line_ids=("1",)),
+                MarkShipped(Tracking(number="6A1")),
+                CorrectAddress(delivery=Address(city="Sète")),
+                AmendAmounts((AmendedLine("1", 2, Decimal("1.10")),), shipping=Decimal(0)),
+                None,
+            ]
+            rows = [a_change(order_id, package_id, body) for body in bodies]
+            rows = [msgspec.structs.replace(row, id=tx.add_change(row)) for row in rows]
+            applied = msgspec.structs.replace(
+                rows[0], state=ChangeState.APPLIED, reason="r", about="a", changed_at=LATER, who="anna"
+            )
+            tx.save_change(applied)
+            assert tx.change(applied.id) == applied
+        assert store.changes_of([order_id, 99]) == {order_id: [applied, *rows[1:]], 99: []}
+        assert store.list_changes(states=[ChangeState.WAITING], limit=2) == [rows[-1], rows[-2]]
+        assert store.list_changes(account="main", shop="b2c") == [*reversed(rows[1:]), applied]
+        assert store.list_changes(account="other") == store.list_changes(shop="other") == []
+        assert store.count_changes("main") == {ChangeState.APPLIED: 1, ChangeState.WAITING: 6}
+        assert store.count_changes("other") == {}
+        assert store.change(99) is None
+
     def test_an_event_is_taken_once(self, store: Store) -> None:
         with store.transaction() as tx:
             [event_id] = tx.add_events([an_event()])
@@ -625,6 +675,24 @@ class StoreContract:
             assert tx.drop_product_match("b2c", "SKU-1")
             assert not tx.drop_product_match("b2c", "SKU-1")
         assert store.product_matches("b2c") == []
+
+
+def a_change(order_id: int, package_id: int, body: Change | None) -> ChangeRow:
+    return ChangeRow(
+        0,
+        order_id,
+        package_id,
+        "main",
+        "b2c",
+        ChangeKind.LINES,
+        body,
+        ChangeState.WAITING,
+        "",
+        "",
+        NOW,
+        NOW,
+        "connector",
+    )
 
 
 def an_order(**values: Any) -> OrderRow:
