@@ -37,6 +37,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     """Whether `shipments_since` finds shipments that no webhook told."""
     catalogue: bool = False
     """Whether the adapter is a `catalogue.Catalogue` too: lists the shop's products, for feeds."""
+    invoices: bool = False
+    """Whether the adapter is a `documents.Invoicing` too: fetches the shop's own invoices, to mail them."""
     listing: bool = False
     """Whether the adapter is a `listing.Listing` too: lists the shop's orders of ours, to reconcile them."""
 

@@ -67,6 +67,29 @@ def compose(order: Order, package: PackageRow, settings: InvoiceSettings, *, num
     )
 
 
+def outline(order: Order, package: PackageRow, settings: InvoiceSettings, *, number: str, dates: Dates) -> Document:
+    """What the mail of an invoice tells that the shop has made: no lines and taxes, which stand in the shop's own PDF."""
+    buyer_address, _ = _addresses(order, package)
+    language = _language(settings.languages, order.marketplace, buyer_address.country)
+    return Document(
+        kind="invoice",
+        number=number,
+        issued_on=dates.issued_on,
+        delivered_on=dates.delivered_on,
+        paid_on=dates.paid_on,
+        order_number=order.marketplace_order_id,
+        marketplace=order.marketplace,
+        currency=order.currency,
+        language=language,
+        seller=seller_party(settings.seller),
+        buyer=_party(buyer_address),
+        delivery=None,
+        lines=(),
+        taxes=(),
+        total=sum((part.gross for part in _parts(order, package, language)), Decimal(0)),
+    )
+
+
 def credit(
     invoice: Document,
     *,

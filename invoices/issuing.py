@@ -11,10 +11,13 @@ from decimal import Decimal
 
 import msgspec
 
+from lengow.connector.adapter import ShopOrder
 from lengow.connector.context import CONNECTOR, Context
+from lengow.connector.documents import Invoicing, ShopInvoice
+from lengow.connector.errors import ShopUnavailable
 from lengow.connector.model import Order, OrderState
 from lengow.connector.store.rows import ActionRow, PackageRow, StoredOrder
-from lengow.invoices.composing import Dates, compose, credit, is_french_business
+from lengow.invoices.composing import Dates, compose, credit, is_french_business, outline
 from lengow.invoices.document import Document, Kind
 from lengow.invoices.errors import InvoiceHeld
 from lengow.invoices.ledger import InvoiceRow, InvoiceState, Ledger, Writing
@@ -35,11 +38,18 @@ Compose = Callable[[str], Document]
 """The document under a number."""
 
 
+RETRIED = ("no_shop_invoice", "shop_unavailable")
+"""Reasons that may be gone without anybody doing anything here: what is held for them is looked at again."""
+LOOK_AGAIN = timedelta(minutes=15)
+
+
 class Due(msgspec.Struct, frozen=True):
     """One document that is to be issued."""
 
     row: InvoiceRow
     compose: Compose
+    fetch: Callable[[], ShopInvoice] | None = None
+    """For the invoice that the shop has made itself; raises InvoiceHeld."""
 
 
 class Issuer:
@@ -60,8 +70,9 @@ class Issuer:
         if start is None:  # what was shipped before invoicing was switched on is not invoiced
             start = self._context.store.newest_entry()
             self._move_cursor(start)
-        issued, kept = 0, start
+        kept = start
         settled = self._context.now() - LATE_ENTRIES
+        issued = sum(self.issue(row.order_id) for row in self._ledger.held_again(self._account, self._context.now()))
         for entries in self._entries(start):
             issued += sum(self.issue(order_id) for order_id in dict.fromkeys(entry[2] for entry in entries))
             kept = max([kept, *(entry_id for entry_id, at, _ in entries if at < settled)])
@@ -81,22 +92,27 @@ class Issuer:
         issued = 0
         for due in self._due(order_id):
             try:
-                issued += self._write(due.row, self._shops[due.row.shop], due.compose, CONNECTOR) is not None
+                write = self._write if due.fetch is None else self._write_fetched
+                issued += write(due, CONNECTOR) is not None
             except InvoiceHeld as held:
                 self._hold(due.row, held)
         return issued
 
     def preview(self, stored: StoredOrder, order: Order, package: PackageRow) -> tuple[Document, bytes]:
-        """What the invoice of a package would be, under no number. Raises InvoiceHeld."""
-        document = self._compose(order, package, self._context.store.actions_of(stored.order.id))(PREVIEW_NUMBER)
+        """What the invoice of a package would be, under no number, or the shop's own. Raises InvoiceHeld."""
+        compose_under = self._compose(order, package, self._context.store.actions_of(stored.order.id))
+        shop = self._shops.get(package.shop)
+        if shop is not None and shop.source == "shop":
+            found = self._fetch(package)
+            return compose_under(found.number), found.pdf
+        document = compose_under(PREVIEW_NUMBER)
         return document, render(document, self._settings.seller)
 
     def credit_by_hand(self, invoice: InvoiceRow, cause: str, amount: Decimal, who: str) -> InvoiceRow:
         """A credit note over an amount. Raises InvoiceHeld."""
         found = self._ledger.document(invoice.id)
         stored = self._context.store.order(invoice.order_id)
-        shop = self._shops.get(invoice.shop)
-        if found is None or stored is None or shop is None:
+        if found is None or stored is None or not invoice.position or invoice.shop not in self._shops:
             raise InvoiceHeld("not_invoiced", f"{invoice.order_key} has no invoice that could be credited.")
         left = found[0].total - self._credited_total(invoice)
         if amount > left:
@@ -107,9 +123,8 @@ class Issuer:
         row = _row(stored, package, "credit_note", cause, self._context.now())
         row = msgspec.structs.replace(row, recipient=invoice.recipient)
         document = found[0]
-        issued = self._write(
-            row, shop, lambda number: credit(document, number=number, issued_on=self._today(), amount=amount), who
-        )
+        due = Due(row, lambda number: credit(document, number=number, issued_on=self._today(), amount=amount))
+        issued = self._write(due, who)
         if issued is None:
             raise InvoiceHeld("already_credited", f"{cause!r} was credited before.", what_to_do="Nothing.")
         return issued
@@ -131,6 +146,8 @@ class Issuer:
             if shop is None or package.state is not OrderState.CREATED or not wanted(order, shop):
                 continue
             yield from self._due_invoice(stored, order, package, actions)
+            if shop.source == "shop":
+                continue
             for back in given_back(order, actions):
                 yield from self._due_credit(stored, package, back)
 
@@ -140,7 +157,8 @@ class Issuer:
         row = self._open(stored, package, "invoice", f"package {package.id}")
         if row is not None and is_shipped(order, package, actions):
             row = msgspec.structs.replace(row, recipient=_recipient(order, package))
-            yield Due(row, self._compose(order, package, actions))
+            own = self._shops[package.shop].source == "own"
+            yield Due(row, self._compose(order, package, actions), None if own else lambda: self._fetch(package))
 
     def _due_credit(self, stored: StoredOrder, package: PackageRow, back: GivenBack) -> Iterator[Due]:
         invoice = self._ledger.of_cause(f"package {package.id}")
@@ -166,7 +184,7 @@ class Issuer:
 
     def _tried(self, due: Due) -> Due:
         try:
-            document = due.compose(PREVIEW_NUMBER)
+            document = due.compose(due.fetch().number if due.fetch else PREVIEW_NUMBER)
         except InvoiceHeld as held:
             row = msgspec.structs.replace(due.row, reason=held.code, about=str(held))
         else:
@@ -219,7 +237,8 @@ class Issuer:
         shop = self._shops.get(package.shop)
 
         def under(number: str) -> Document:
-            document = compose(order, package, self._settings, number=number, dates=dates)
+            make = outline if shop is not None and shop.source == "shop" else compose
+            document = make(order, package, self._settings, number=number, dates=dates)
             if shop is not None and shop.french_b2b == "hold" and is_french_business(document.buyer, document.seller):
                 raise InvoiceHeld(
                     "french_b2b",
@@ -230,11 +249,12 @@ class Issuer:
 
         return under
 
-    def _write(self, row: InvoiceRow, shop: ShopInvoices, compose_under: Compose, who: str) -> InvoiceRow | None:
+    def _write(self, due: Due, who: str) -> InvoiceRow | None:
         """Give the document its number and keep both; None when another worker was first.
 
         It is drawn before that, under the number that most likely comes.
         """
+        row, compose_under, shop = due.row, due.compose, self._shops[due.row.shop]
         year = self._today().year
         pattern = shop.number if row.kind == "invoice" else shop.credit_note_number
         series = series_of(pattern, year)
@@ -250,6 +270,35 @@ class Issuer:
             tx.save_document(saved.id, document, pdf)
         note(self._context, saved, "invoiced", f"{saved.kind} {number}: {saved.total} {saved.currency}", who=who)
         return saved
+
+    def _write_fetched(self, due: Due, who: str) -> InvoiceRow | None:
+        """Keep the shop's own invoice, under the shop's number; None when another worker was first."""
+        assert due.fetch is not None
+        found = due.fetch()
+        document = msgspec.structs.replace(due.compose(found.number), issued_on=found.issued_on)
+        with self._ledger.transaction() as tx:
+            if _taken(tx, due.row):
+                return None
+            saved = tx.save(self._issued(due.row, self._shops[due.row.shop], document, "", 0))
+            tx.save_document(saved.id, document, found.pdf)
+        note(self._context, saved, "invoiced", f"the shop's {saved.kind} {found.number}", who=who)
+        return saved
+
+    def _fetch(self, package: PackageRow) -> ShopInvoice:
+        """Raises InvoiceHeld."""
+        adapter = self._context.adapter(package.shop)
+        assert isinstance(adapter, Invoicing), "the settings were checked for it"
+        try:
+            found = adapter.invoice_of(ShopOrder(package.shop_order_id, package.reference))
+        except ShopUnavailable as error:
+            raise InvoiceHeld("shop_unavailable", str(error), what_to_do="Nothing: it is asked again.") from error
+        if found is None:
+            raise InvoiceHeld(
+                "no_shop_invoice",
+                f"The shop has made no invoice of its order {package.shop_order_id} yet.",
+                what_to_do="Make it in the shop; it is looked for again.",
+            )
+        return found
 
     def _draw(self, compose_under: Compose, number: str) -> tuple[Document, bytes]:
         document = compose_under(number)
@@ -278,15 +327,21 @@ class Issuer:
         )
 
     def _hold(self, row: InvoiceRow, held: InvoiceHeld) -> None:
-        about = f"{held} {held.what_to_do}"
-        if row.id and (row.reason, row.about) == (held.code, about):
+        about, again = f"{held} {held.what_to_do}", held.code in RETRIED
+        told = row.id and (row.reason, row.about) == (held.code, about)
+        if told and not again:
             return
         now = self._context.now()
-        changed = msgspec.structs.replace(row, state=InvoiceState.HELD, reason=held.code, about=about, changed_at=now)
+        due_at = now + LOOK_AGAIN if again else None
+        changed = msgspec.structs.replace(
+            row, state=InvoiceState.HELD, reason=held.code, about=about, due_at=due_at, changed_at=now
+        )
         with self._ledger.transaction() as tx:
             if _taken(tx, row):
                 return
             saved = tx.save(changed)
+        if told:
+            return
         log.warning("invoice held", extra={"order": row.order_key, "code": held.code})
         note(self._context, saved, "invoice_held", f"{held.code}: {held}")
 

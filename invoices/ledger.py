@@ -66,7 +66,7 @@ class InvoiceRow(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     message_id: str = ""
     due_at: datetime | None = None
-    """When its mail is tried, while it is to be."""
+    """When its mail is tried, or what holds it is looked at again."""
     issued_at: datetime | None = None
     changed_at: datetime
 
@@ -129,7 +129,7 @@ class Reading:
         return next(iter(self._some("WHERE id = ?", [invoice_id])), None)
 
     def numbered(self, number: str) -> InvoiceRow | None:
-        return next(iter(self._some("WHERE number = ? AND position > 0", [number])), None)
+        return next(iter(self._some("WHERE number = ? AND number <> '' ORDER BY position DESC", [number])), None)
 
     def of_cause(self, cause: str) -> InvoiceRow | None:
         return next(iter(self._some("WHERE cause = ?", [cause])), None)
@@ -154,6 +154,13 @@ class Reading:
         return self._some(
             "WHERE account = ? AND state = ? AND due_at <= ? ORDER BY id LIMIT 500",
             [account, InvoiceState.TO_MAIL, text_of(now)],
+        )
+
+    def held_again(self, account: str, now: datetime) -> list[InvoiceRow]:
+        """Those that are held for what may be gone by now."""
+        return self._some(
+            "WHERE account = ? AND state = ? AND due_at <= ? ORDER BY id LIMIT 500",
+            [account, InvoiceState.HELD, text_of(now)],
         )
 
     def being_mailed(self, account: str) -> list[InvoiceRow]:

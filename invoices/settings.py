@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from lengow.connector.adapter import adapter_class
 from lengow.connector.errors import SettingsError
 from lengow.connector.settings import Settings, convert_table
 
@@ -56,6 +57,8 @@ class ShopInvoices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """The same for orders that the marketplace ships itself."""
     billed_by_marketplace: tuple[str, ...] = ()
     """Marketplaces whose mandate bills the buyer: their orders are never invoiced here."""
+    source: Literal["own", "shop"] = "own"
+    """`shop`: the invoice that the shop makes itself is fetched and mailed, where its platform has one; none is made."""
     mail: bool = True
     """False: the invoice is made, and not mailed."""
     number: str = "F{year}-{n:06}"
@@ -105,6 +108,12 @@ def invoice_settings(settings: Settings) -> InvoiceSettings | None:
                 f"invoices.shops.{name}.credit_note_number: credit notes would share the series of invoices, {shop.number}.",
                 what_to_do="Give credit_note_number another beginning.",
                 field=f"invoices.shops.{name}.credit_note_number",
+            )
+        if shop.source == "shop" and not adapter_class(settings.shops[name].platform).capabilities.invoices:
+            raise SettingsError(
+                f"invoices.shops.{name}.source: {settings.shops[name].platform} has no invoices to fetch.",
+                what_to_do='Write source = "own".',
+                field=f"invoices.shops.{name}.source",
             )
         if shop.mail and (shop.send, shop.marketplace_shipped) != ("off", "off") and settings.mail is None:
             raise SettingsError(

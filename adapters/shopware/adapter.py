@@ -13,6 +13,7 @@ from lengow.adapters.shopware.catalogue import Catalogue
 from lengow.adapters.shopware.changes import Changer
 from lengow.adapters.shopware.creation import Creator
 from lengow.adapters.shopware.health import Health
+from lengow.adapters.shopware.invoicing import Invoices
 from lengow.adapters.shopware.listing import Lister
 from lengow.adapters.shopware.polling import Poller
 from lengow.adapters.shopware.products import Products
@@ -33,6 +34,7 @@ from lengow.connector.adapter import (
     UpdateOutcome,
 )
 from lengow.connector.catalogue import CatalogueProduct
+from lengow.connector.documents import ShopInvoice
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.listing import ListedOrders
 from lengow.connector.model import NewOrder
@@ -46,6 +48,7 @@ class ShopwareAdapter:
         settle_seconds=60,
         updates=("cancel", "ship", "address", "refund"),
         polling=True,
+        invoices=True,
         listing=True,
         catalogue=True,
     )
@@ -70,6 +73,7 @@ class ShopwareAdapter:
         self._changer = Changer(api, settings, profiles, orders)
         self._poller = Poller(api, settings, orders)
         self._lister = Lister(api)
+        self._invoices = Invoices(api)
         self._catalogue = Catalogue(api, context.call_timeout)
         self._health = Health(api, context.shop, settings, context.webhook_secrets, profiles, context.clock)
 
@@ -105,6 +109,12 @@ class ShopwareAdapter:
 
     def orders_since(self, since: datetime, cursor: str) -> ListedOrders:
         return self._lister.since(since, cursor, self._deadline())
+
+    def invoice_of(self, shop_order: ShopOrder) -> ShopInvoice | None:
+        try:
+            return self._invoices.of(shop_order.id, self._deadline())
+        except Refusal as refusal:
+            raise self._unreadable(refusal) from refusal
 
     def products(self) -> Iterator[CatalogueProduct]:
         try:

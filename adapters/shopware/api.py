@@ -66,6 +66,13 @@ class Api:
     def get(self, path: str, deadline: Deadline) -> Answer:
         return self._read("GET", path, None, deadline)
 
+    def download(self, path: str, deadline: Deadline) -> bytes:
+        """A PDF."""
+        answer = self._read("GET", path, None, deadline, {"Accept": "application/pdf"})
+        if not isinstance(answer.value, bytes):
+            raise self._caller.unavailable(f"its answer to {path.partition('/')[0]} is no PDF")
+        return answer.value
+
     def search(self, entity: str, criteria: Mapping[str, Any], deadline: Deadline, **headers: str) -> list[Row]:
         """One page; `entity` as in the database, such as `order_delivery`."""
         given = {"limit": PAGE, "total-count-mode": 0, **criteria}
@@ -181,6 +188,8 @@ def _answer(method: str, path: str, reply: Reply) -> Answer:
         raise Refusal(status, violations or [Violation("", f"the host answers HTTP {status}: {words}", "")])
     if status == 204:
         return Answer(None, at)
+    if status == 200 and (reply.headers.get("Content-Type") or "").startswith("application/pdf"):
+        return Answer(reply.content, at)
     if value is None or status >= 300:
         raise Lost(f"HTTP {status} to {method} {path} without the JSON of the API: {words}")
     return Answer(value, at)

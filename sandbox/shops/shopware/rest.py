@@ -16,6 +16,7 @@ from lengow.sandbox.shops.shopware.states import ENTITIES as MACHINE_OF
 from lengow.sandbox.shops.shopware.states import MACHINES
 from lengow.sandbox.shops.shopware.writing import UUID, BrokenQuery, Command, Writer
 
+DOWNLOAD = re.compile(r"/api/_action/document/([^/]+)/([^/]+)")
 TRANSITION = re.compile(r"/api/_action/(order|order_delivery|order_transaction)/([^/]+)/state/(\w+)")
 INDEXING = (None, "", "use-queue-indexing", "disable-indexing")
 Happened = Callable[[str, str], None]
@@ -29,6 +30,8 @@ class Rest:
         self._writer, self._searcher = Writer(data), Searcher(data)
         self.mails: list[tuple[str, str]] = []
         """Event and order of each mail that the flows sent to the buyer."""
+        self.files: dict[str, bytes] = {}
+        """The PDFs of the documents, by id."""
 
     def answer(self, request: Request, killed_at: str) -> Answer:
         """Raises Refused, Killed."""
@@ -44,6 +47,9 @@ class Rest:
         moved = TRANSITION.fullmatch(request.path)
         if moved is not None and request.method == "POST":
             return self._transition(moved[1], moved[2], moved[3], _json(request), integration)
+        wanted = DOWNLOAD.fullmatch(request.path)
+        if wanted is not None and request.method == "GET":
+            return self._download(wanted[1], wanted[2], integration)
         if request.method == "POST" and request.path.startswith("/api/search/"):
             return self._search(request, integration)
         if request.method == "POST" and request.path == "/api/order":
@@ -98,6 +104,15 @@ class Rest:
             return Answer.json(found)
         rows = [{"id": one.get("id"), "type": entity, "attributes": one} for one in found["data"]]
         return Answer.json({"data": rows, "meta": {"total": found["total"]}, "included": []})
+
+    def _download(self, id_: str, code: str, integration: Integration) -> Answer:
+        demand(integration, "document:read")
+        row = self._data.tables["document"].get(id_)
+        if row is None or row["deepLinkCode"] != code:
+            raise refused(
+                404, "DOCUMENT__INVALID_DOCUMENT", f'The document with id "{id_}" is invalid or could not be found.'
+            )
+        return Answer(200, self.files[id_], {"Content-Type": "application/pdf"})
 
     def _sync(self, body: Any, integration: Integration, killed_at: str) -> Answer:
         if not isinstance(body, dict | list):

@@ -222,6 +222,19 @@ ENTITIES: Mapping[str, Entity] = {
         {"media": _ref("media", "mediaId")},
     ),
     "media": Entity({"url": OPTIONAL}),
+    "document_type": Entity({"name": OPTIONAL, "technicalName": OPTIONAL}),
+    "document": Entity(
+        {
+            "orderId": _to("order", required=True),
+            "documentTypeId": _to("document_type", required=True),
+            "documentNumber": OPTIONAL,
+            "referencedDocumentId": _to("document"),
+            "deepLinkCode": OPTIONAL,
+            "config": Field("json"),
+            "sent": Field("bool"),
+        },
+        {"documentType": _ref("document_type", "documentTypeId")},
+    ),
     "property_group": Entity({"name": NEEDED}),
     "property_group_option": Entity(
         {"name": NEEDED, "groupId": _to("property_group", required=True)}, {"group": _ref("property_group", "groupId")}

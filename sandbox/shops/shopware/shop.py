@@ -8,7 +8,7 @@ from typing import Any
 from lengow.sandbox.answers import Answer, Refusal, Request
 from lengow.sandbox.clock import Clock
 from lengow.sandbox.shops.shopware.access import Access, Integration
-from lengow.sandbox.shops.shopware.data import Data, Row
+from lengow.sandbox.shops.shopware.data import Data, Row, new_id, written
 from lengow.sandbox.shops.shopware.errors import Refused, fatal, refused
 from lengow.sandbox.shops.shopware.hooks import Delivery, Webhooks
 from lengow.sandbox.shops.shopware.rest import Rest
@@ -101,6 +101,26 @@ class ShopwareShop:
             if parent:
                 self.data.tables["product"][parent]["childCount"] += 1
             return self.data.insert("product", {**row, **more})
+
+    def make_document(self, order_id: str, number: str, pdf: bytes, *, kind: str = "invoice", of: str = "") -> str:
+        """A document of an order, as the merchant or a flow makes it; returns its id. `of`: what a `storno` takes back."""
+        with self._lock:
+            types = list(self.data.rows("document_type", technicalName=kind))
+            type_id = (
+                types[0]["id"] if types else self.data.insert("document_type", {"technicalName": kind, "name": kind})
+            )
+            row = {
+                "orderId": order_id,
+                "documentTypeId": type_id,
+                "documentNumber": number,
+                "referencedDocumentId": of or None,
+                "deepLinkCode": new_id(),
+                "config": {"documentNumber": number, "documentDate": written(self.clock.now())},
+                "sent": False,
+            }
+            id_ = self.data.insert("document", row)
+            self._rest.files[id_] = pdf
+            return id_
 
     def describe(
         self,
