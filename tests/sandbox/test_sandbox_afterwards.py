@@ -47,7 +47,7 @@ def test_all_of_it_is_given_back_before_it_left(api):
     assert seen(api, order_id)["lengow_status"] == "refunded"
 
 
-def test_pieces_are_given_back_up_to_what_was_api.sells("multi_line"):
+def test_pieces_are_given_back_up_to_what_was_sold(api):
     order_id = api.sells()
     api.sandbox.amend(order_id, {"quantity": 3})
     api.sandbox.refund(order_id, quantity=1)
