@@ -35,8 +35,6 @@ class Host:
         self.folder = folder
         self.received = folder / "received.txt"
         self.received.touch()
-        (folder / "messages").mkdir()
-        (folder / "control").mkdir()
         (folder / "lengow.toml").write_text(
             f"""
             [store]
@@ -62,7 +60,6 @@ class Host:
             "LENGOW_CONFIG": str(folder / "lengow.toml"),
             "PYTHONPATH": str(HOSTS),
             "RECEIVED": str(self.received),
-            "BROKER_FOLDER": str(folder),
         }
 
     @contextmanager
@@ -175,9 +172,7 @@ def test_a_django_project_serves_the_receiver_beside_its_own_views(host: Host) -
 
 def test_celery_runs_the_steps(host: Host) -> None:
     sold = host.merchant.sells(3)
-    beat = ["--beat", "--schedule", host.folder / "beat"]
-    command = [BIN / "celery", "--app", "celery_shop", "worker", "--concurrency", "2", "--without-mingle", *beat]
-    with host.runs(*command):
+    with host.runs(sys.executable, HOSTS / "one_process_celery.py"):
         wait_until(lambda: host.in_shop() == sorted(sold))
         wait_until(lambda: host.reported() == sorted(sold))
 
