@@ -61,35 +61,22 @@ def webhook_server(
 
     Raises SettingsError where nothing can be served.
     """
-    from waitress.server import create_server
-
+    from lengow.console.web_server import web_server
     from lengow.webhooks import LARGEST_BODY, create_app
 
     app = _with_feeds(create_app(connector), connector)
     if with_console:
         console_package().add_to(app, connector)
     listener = _listen(host, port)
-    server: Any = create_server(  # its stubs know neither channels nor trigger
-        app,
-        sockets=[listener],
-        threads=threads,
-        max_request_body_size=LARGEST_BODY + 1,
-        ident="lengow-connector",
-    )
+    server = web_server(app, listener, threads=threads, largest_body=LARGEST_BODY)
     worker = threading.Thread(target=server.run, name="lengow-webhooks", daemon=True)
     worker.start()
-
-    def hang_up() -> None:
-        """In the server's own thread: clients that keep their connection open would keep its loop running."""
-        for channel in list(server.active_channels.values()):
-            channel.handle_close()
-        server.close()
 
     try:
         yield f"http://{_in_url(host)}:{listener.getsockname()[1]}/webhooks/"
     finally:
         server.task_dispatcher.shutdown(cancel_pending=False, timeout=10)
-        server.trigger.pull_trigger(hang_up)
+        server.hang_up()
         worker.join(10)
 
 
