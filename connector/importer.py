@@ -29,6 +29,7 @@ from lengow.connector.errors import (
 from lengow.connector.model import StepKind
 from lengow.connector.recorder import Previewed, Recorder
 from lengow.connector.retry import steady_pause
+from lengow.connector.store.contract import Transaction
 from lengow.connector.store.rows import Step
 from lengow.connector.windows import slices
 
@@ -40,6 +41,8 @@ log = logging.getLogger("lengow.connector.importer")
 PASSES = 3
 """How often a window is read before it is left open."""
 COMPLETE_UNTIL = "complete_until"
+COMPLETE_SINCE = "complete_since"
+"""From when on every window was closed: where the very first one began."""
 LAST_ERROR = "last_import_error"
 DECIDED_BY = "decided_by"
 """The digest of what the decisions of the last round rested on."""
@@ -174,7 +177,7 @@ def _read_slices(
             break
         if moves_cursor and end < until:
             with context.store.transaction() as tx:
-                tx.set_value(step.account, COMPLETE_UNTIL, end.isoformat())
+                _move_cursor(tx, step.account, since, end)
     return done
 
 
@@ -255,6 +258,12 @@ def _kept(context: Context, step: Step) -> Step:
         return tx.renew(step, context.lease_end())
 
 
+def _move_cursor(tx: Transaction, account: str, since: datetime, until: datetime) -> None:
+    tx.set_value(account, COMPLETE_UNTIL, until.isoformat())
+    if tx.get_value(account, COMPLETE_SINCE) is None:
+        tx.set_value(account, COMPLETE_SINCE, since.isoformat())
+
+
 def _close(context: Context, step: Step, imported: Imported, *, moves_cursor: bool) -> None:
     error = imported.error
     with context.store.transaction() as tx:
@@ -262,7 +271,7 @@ def _close(context: Context, step: Step, imported: Imported, *, moves_cursor: bo
             tx.postpone(step, next_import(context, step), restart=True)
             tx.set_value(step.account, LAST_ERROR, "")
             if moves_cursor:
-                tx.set_value(step.account, COMPLETE_UNTIL, imported.until.isoformat())
+                _move_cursor(tx, step.account, imported.since, imported.until)
         else:
             pause = steady_pause(step.attempts, jitter=context.jitter())
             tx.postpone(step, context.now() + timedelta(seconds=pause), f"{error.code}: {error}")

@@ -37,7 +37,7 @@ from lengow.connector.erasure import without_buyer
 from lengow.connector.errors import ApiError, CannotMend, OrderUndecodable, ShopUnavailable
 from lengow.connector.events import take_told
 from lengow.connector.held import Held
-from lengow.connector.importer import COMPLETE_UNTIL, Progress
+from lengow.connector.importer import COMPLETE_SINCE, COMPLETE_UNTIL, Progress
 from lengow.connector.listing import ListedOrder, Listing
 from lengow.connector.marketplaces import refresh_marketplaces
 from lengow.connector.mending import adopt, create_anew, resync_ids
@@ -111,8 +111,8 @@ class _Comparison:
         self._context, self._account, self._shops, self._listed, self._held = context, account, shops, listed, held
         self._mends_as = mends_as
         self._recorder = Recorder(context, account)
-        synced = context.store.get_value(account, COMPLETE_UNTIL)
-        self._synced_until = datetime.fromisoformat(synced) if synced else None
+        self._synced_since = _moment(context.store.get_value(account, COMPLETE_SINCE))
+        self._synced_until = _moment(context.store.get_value(account, COMPLETE_UNTIL))
 
     def compare(self, raws: Sequence[bytes]) -> Iterator[Discrepancy]:
         """A page of Lengow's."""
@@ -165,6 +165,8 @@ class _Comparison:
             return [], stored
         if self._synced_until is not None and order.updated_at > self._synced_until:
             return [], stored  # the next sync brings it
+        if self._synced_since is not None and order.updated_at < self._synced_since:
+            return [], stored  # older than the first sync, which was to leave it out
         if stored is not None and not self._has_changed(raw, stored):
             return [], stored
         shop, name = self._shop_for(order), (order.marketplace, order.marketplace_order_id)
@@ -281,6 +283,10 @@ def _pages(context: Context, account: str, since: datetime) -> Iterator[tuple[Or
                     break
                 number, coming = number + 1, following
             before += page.count
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _identified(raws: Sequence[bytes]) -> Iterator[tuple[Identity, bytes]]:

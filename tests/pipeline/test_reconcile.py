@@ -110,6 +110,16 @@ class TestMissingAtTheStore:
         assert found_in(merchant, fix=True) == []
 
 
+    def test_what_is_older_than_the_first_sync_is_left_alone(self, merchant: Any) -> None:
+        """Another system may have dealt with it."""
+        merchant.sells(2)
+        merchant.sandbox.advance(days=5)
+        [order_id] = merchant.sells()
+        merchant.sync()
+        assert found_in(merchant, fix=True) == []
+        assert merchant.in_shop() == [order_id]
+
+
 class TestMissingInTheShop:
     def test_a_deleted_order_is_told_and_never_made_anew_by_itself(self, merchant: Any) -> None:
         first, second = merchant.sells(2)
