@@ -109,7 +109,6 @@ class TestMissingAtTheStore:
         assert merchant.in_shop() == [order_id]
         assert found_in(merchant, fix=True) == []
 
-
     def test_what_is_older_than_the_first_sync_is_left_alone(self, merchant: Any) -> None:
         """Another system may have dealt with it."""
         merchant.sells(2)
