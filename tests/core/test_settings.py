@@ -11,6 +11,7 @@ import pytest
 from lengow.connector import Account, Settings, SettingsError, Shop, Store, ToggleUnsupported
 from lengow.connector.adapter import GROUP, Capabilities
 from lengow.connector.secret import NoSecret, Secret, read_secret
+from lengow.connector.settings import Digest
 from lengow.console.template import write_template
 
 GOOD = """
@@ -59,7 +60,8 @@ class TestWhatIsRead:
         assert settings.store.url == f"sqlite:///{tmp_path}/lengow.db"
 
     def test_the_template_with_every_comment_taken_up(self, tmp_path, monkeypatch):
-        for name in ("LENGOW_ACCESS_TOKEN", "LENGOW_SECRET", "B2C_WEBHOOK_SECRET"):
+        secrets = ("LENGOW_ACCESS_TOKEN", "LENGOW_SECRET", "B2C_WEBHOOK_SECRET", "SMTP_PASSWORD", "LENGOW_METRICS_TOKEN")
+        for name in secrets:
             monkeypatch.setenv(name, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
         write_template(str(tmp_path / "lengow.toml"))
         text = (tmp_path / "lengow.toml").read_text()
@@ -72,6 +74,9 @@ class TestWhatIsRead:
         assert shop.carriers == {"colissimo_home": "COLISSIMO"}
         assert shop.options["products_table"] == "products"
         assert settings.accounts["main"].daily_sync_at == time(3)
+        assert settings.accounts["main"].digest == Digest(to=("ops@shop.example",), language="fr")
+        assert settings.mail is not None
+        assert settings.store.keep_personal_data_days == 180
 
     def test_the_same_in_code(self, load, tmp_path):
         in_code = Settings(
