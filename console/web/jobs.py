@@ -30,7 +30,7 @@ Told = Callable[[int, int], None]
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     account: str
     what: str
-    """`sync`, `retry` or `work`."""
+    """`sync`, `retry`, `work` or `feed`."""
     who: str
     started_at: datetime
     told_at: datetime
@@ -108,6 +108,19 @@ class Jobs:
             return msgspec.structs.replace(job, facts=facts, error="; ".join(round_.errors))
 
         return self._begin(account, "work", who, work)
+
+    def build_feed(self, account: str, name: str, who: str) -> bool:
+        """Build a feed of an account, and those that share its offers; False when work is under way already."""
+
+        def work(job: Job, _: Callable[[Job], None]) -> Job:
+            from lengow import feeds
+
+            report = feeds.build(self._connector, name)
+            refused = [f"{one.feed}: {one.refusal}" for one in report.feeds if one.refusal]
+            facts = {"products": report.products, "offers": sum(one.offers for one in report.feeds)}
+            return msgspec.structs.replace(job, facts=facts, error="; ".join(refused))
+
+        return self._begin(account, "feed", who, work)
 
     def of(self, account: str) -> Job | None:
         """The newest of an account, running or not."""

@@ -53,6 +53,20 @@ CHANGE_STATES = {
     ChangeState.OVERTAKEN: N_("overtaken"),
 }
 
+INVOICE_STATES = {
+    "held": N_("held"),
+    "issued": N_("issued"),
+    "to_mail": N_("to be mailed"),
+    "mailing": N_("being mailed"),
+    "mailed": N_("mailed"),
+    "mail_unknown": N_("perhaps mailed"),
+    "mail_failed": N_("not mailed"),
+    "bounced": N_("came back"),
+    "dismissed": N_("dismissed"),
+}
+
+INVOICE_KINDS = {"invoice": N_("invoice"), "credit_note": N_("credit note")}
+
 TONES = {
     "failed": "bad",
     "refused": "bad",
@@ -62,6 +76,13 @@ TONES = {
     "applied": "good",
     "pending": "busy",
     "held": "look",
+    "mail_failed": "bad",
+    "bounced": "bad",
+    "mail_unknown": "look",
+    "mailed": "good",
+    "issued": "good",
+    "to_mail": "busy",
+    "mailing": "busy",
     "confirmed": "good",
     "done": "good",
     "ready": "busy",

@@ -3,6 +3,7 @@
 import re
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from html import unescape
@@ -44,6 +45,14 @@ class Visitor:
         self.last = answer
         assert answer.status_code == status, answer.text[:2000]
         return answer.text
+
+    def waits(self) -> None:
+        """Until the work that a page started is done."""
+        for _ in range(600):
+            if 'data-busy="no"' in self.sees("/progress"):
+                return
+            time.sleep(0.05)
+        raise AssertionError("the work did not end")
 
     def token(self) -> str:
         page = self.client.get("/console/login", follow_redirects=True).text

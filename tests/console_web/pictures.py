@@ -82,7 +82,9 @@ def take(url: str, folder: Path, merchant: Any) -> None:
     shipped = next(
         one for one in merchant.orders() if one.order.status == "shipped" and "Geodis" in told(merchant, one)
     )
-    waiting = next(one for one in merchant.orders() if one.order.status == "waiting_shipment" and one.order.state == "created")
+    waiting = next(
+        one for one in merchant.orders() if one.order.status == "waiting_shipment" and one.order.state == "created"
+    )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = browser.new_context(viewport=SIZE, locale="en-GB").new_page()

@@ -16,6 +16,7 @@ ARGUMENTS = {
     "order_id": 1,
     "action_id": 1,
     "event_id": 1,
+    "invoice_id": 1,
     "step_id": 1,
     "change_id": 1,
     "action": "ship",

@@ -146,6 +146,7 @@ def _troubles(
         ),
         Trouble(failed_events, N_("messages from a shop could not be followed."), "events", {"state": "failed"}),
         Trouble(waiting, N_("changes at Lengow wait for your word."), "changes"),
+        Trouble(_invoices(site), N_("invoices are held, or were not mailed."), "invoices"),
         Trouble(len(held), N_("steps were given up, and wait for a person."), "health"),
         Trouble(
             len(late) - past, N_("orders are to be shipped within 24 hours."), "orders", {"sort": "deadline"}, False
@@ -155,6 +156,15 @@ def _troubles(
         ),
     ]
     return [one for one in found if one.count]
+
+
+def _invoices(site: Site) -> int:
+    if "invoices" not in site.connector.settings.sections:
+        return 0
+    from lengow.invoices import Invoices
+
+    with Invoices(site.connector) as invoices:
+        return sum(len(invoices.for_a_person(account)) for account in site.connector.settings.accounts)
 
 
 def _chart(visit: Visit) -> Chart:
