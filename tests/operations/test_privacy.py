@@ -202,7 +202,11 @@ class TestOneBuyer:
             database = "sqlite:///{merchant.shop_database}"
             """
         file.write_text(text, encoding="utf-8")
-        return lambda *words: CliRunner().invoke(cli, ["--config", str(file), "privacy", *words], standalone_mode=False)
+
+        def run(*words: str, group: str = "privacy") -> Result:
+            return CliRunner().invoke(cli, ["--config", str(file), group, *words], standalone_mode=False)
+
+        return run
 
     def test_everything_that_is_held_is_shown(self, merchant: Any, shipped: str, run: Any) -> None:
         email = merchant.order(shipped).order.email
@@ -229,6 +233,9 @@ class TestOneBuyer:
         entry = merchant.connector.store.journal(merchant.order(shipped).order.id)[-1]
         assert (entry.what, entry.detail) == ("erased", "asked for")
         assert entry.who
+        [listed] = json.loads(run("list", "--json", group="orders").output)
+        assert (listed["buyer"], listed["state"]) == ("", "created")
+        assert listed["erased_at"]
         again = run("erase", "--email", email)
         assert again.output == "No order has this e-mail address.\n"
 
