@@ -10,8 +10,10 @@ before it writes, and never makes a shop order where one is.
 
 import logging
 import math
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import msgspec
@@ -34,7 +36,7 @@ from lengow.connector.discrepancies import (
     unknown_in_shop,
 )
 from lengow.connector.erasure import without_buyer
-from lengow.connector.errors import ApiError, CannotMend, OrderUndecodable, ShopUnavailable
+from lengow.connector.errors import ApiError, CannotMend, OrderUndecodable, ShopUnavailable, StoreError
 from lengow.connector.events import take_told
 from lengow.connector.held import Held
 from lengow.connector.importer import COMPLETE_SINCE, COMPLETE_UNTIL, Progress
@@ -72,7 +74,7 @@ def reconcile_account(
     """
     since = context.now() - timedelta(days=days)
     shops = [name for name in context.settings.shops_of(account) if shop in (None, name)]
-    with Held() as held:
+    with _temporary_file(), Held() as held:
         listed: set[str] = set()
         for name in shops:
             try:
@@ -94,6 +96,17 @@ def reconcile_account(
             yield not_compared(account, f"Lengow's orders cannot be read: {error}")
             return
         yield from comparison.rest()
+
+
+@contextmanager
+def _temporary_file() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"The temporary file of the comparison: {error}.",
+            what_to_do="Make room where temporary files are, or name another folder in SQLITE_TMPDIR.",
+        ) from error
 
 
 class _Comparison:

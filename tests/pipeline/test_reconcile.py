@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from lengow.connector import Connector
 from lengow.connector.discrepancies import Discrepancy
-from lengow.connector.errors import ShopUnavailable
+from lengow.connector.errors import ShopUnavailable, StoreError
+from lengow.connector.held import Held
 from lengow.connector.listing import ListedOrders
 from lengow.connector.model import OrderState, StepKind
 from lengow.connector.steps import run_import, schedule
@@ -96,6 +99,27 @@ class TestMissingAtTheStore:
         assert merchant.rows("SELECT id, reference FROM shop_orders ORDER BY id") == before
         assert {merchant.state(one) for one in ids} == {("created", "")}
         merchant.sync()
+        assert merchant.compared().clean
+
+    def test_several_who_mend_at_once_make_nothing_twice(self, merchant: Any) -> None:
+        merchant.sells(30)
+        merchant.sync()
+        before = merchant.rows("SELECT id, reference FROM shop_orders ORDER BY id")
+        merchant.sells(5)
+        merchant.connector.close()
+        for path in merchant.folder.glob("lengow.db*"):
+            path.unlink()
+        merchant.restart()
+
+        def mend(_: int) -> None:
+            with Connector(merchant.settings(), clock=merchant.sandbox.now) as connector:
+                list(connector.reconcile(fix=True))
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(mend, range(4)))
+        assert found_in(merchant, fix=True) == []
+        after = merchant.rows("SELECT id, reference FROM shop_orders ORDER BY id")
+        assert (after[:30], len(after)) == (before, 35)
         assert merchant.compared().clean
 
     def test_a_change_that_was_passed_over_is_taken_in(self, merchant: Any) -> None:
@@ -341,6 +365,17 @@ def test_what_a_list_left_out_is_asked_for_once_more(merchant: Any, monkeypatch:
     assert found_in(merchant) == []
     monkeypatch.setattr(type(adapter), "find_order", _no_answer)
     assert kinds(found_in(merchant)) == ["not_compared"] * 2
+
+
+def test_a_full_disk_is_said_so(merchant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    merchant.sync()
+    monkeypatch.setattr(Held, "add", full)
+    with pytest.raises(StoreError, match="disk is full") as raised:
+        found_in(merchant)
+    assert "Make room" in raised.value.what_to_do
 
 
 def _no_answer(*_: object) -> None:
