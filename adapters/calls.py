@@ -4,6 +4,7 @@ The calls are urllib3's, which costs half the CPU of the same through `requests`
 (proxies by environment, its certificates) holds for them too.
 """
 
+import os
 import ssl
 import time
 from collections.abc import Mapping
@@ -21,17 +22,20 @@ from urllib3.exceptions import (
     LocationValueError,
     NewConnectionError,
     ProxyError,
-    SSLError,
 )
 
 from lengow.connector.adapter import Rejected, Unknown
-from lengow.connector.client.deadline import TIMED_POOLS
+from lengow.connector.client.deadline import TIMED_POOLS, HandshakeFailed
 from lengow.connector.errors import ShopUnavailable
 
 CONNECT_SECONDS = 5.0
 TOO_LATE = "The shop was too slow to begin this order in time."
-NOT_SENT = (ConnectTimeoutError, NewConnectionError, ProxyError, SSLError, LocationValueError)
+NOT_SENT = (ConnectTimeoutError, NewConnectionError, ProxyError, HandshakeFailed, LocationValueError)
 """Failures by which the request surely did not reach the shop. A lost connection may mean either, so it is none."""
+LARGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes, unpacked."""
+LONGEST_WAIT = 3600.0
+"""Seconds for which a shop is believed that asks to wait; one that is still busy then says so again."""
 
 
 class Busy(Exception):
@@ -106,20 +110,20 @@ class Reply(msgspec.Struct, frozen=True):
         """When it was answered, by the shop's clock; UTC."""
         try:
             return parsedate_to_datetime(self.headers.get("Date") or "").astimezone(UTC)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
 
     @property
     def retry_after(self) -> float:
-        """Seconds of `Retry-After`, which may also be a date; 0 where there is none."""
+        """Seconds of `Retry-After`, which may also be a date, up to LONGEST_WAIT; 0 where there is none."""
         text = self.headers.get("Retry-After") or ""
-        if text.isascii() and text.isdigit() and len(text) < 8:
-            return float(text)
+        if text.isascii() and text.isdigit():
+            return min(float(text), LONGEST_WAIT)
         try:
             until = parsedate_to_datetime(text).astimezone(UTC)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return 0.0
-        return max(0.0, (until - (self.at or datetime.now(UTC))).total_seconds())
+        return min(max(0.0, (until - (self.at or datetime.now(UTC))).total_seconds()), LONGEST_WAIT)
 
 
 class Caller:
@@ -157,12 +161,18 @@ class Caller:
                 timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, left), read=left),
                 redirect=False,
                 retries=False,
+                preload_content=False,
             )
+            content = answer.read(LARGEST_ANSWER + 1)
         except NOT_SENT as error:
             raise self.unavailable(type(error).__name__) from error
         except HTTPError as error:
             raise Lost(f"no answer to {method} {about}: {type(error).__name__}") from error
-        reply = Reply(answer.status, answer.headers, answer.data)
+        if len(content) > LARGEST_ANSWER:
+            answer.close()
+            raise Lost(f"the answer to {method} {about} is larger than {LARGEST_ANSWER} bytes")
+        answer.release_conn()
+        reply = Reply(answer.status, answer.headers, content)
         if reply.status == 429:
             asks = f", asks to wait {reply.retry_after:g} s" if reply.retry_after else ""
             raise Busy(f"HTTP 429 to {method} {about}{asks}", reply.retry_after)
@@ -190,7 +200,7 @@ def _pools(url: str, connections: int) -> urllib3.PoolManager:
     proxy = proxies.get(urlsplit(url).scheme) or proxies.get("all")
     options: dict[str, Any] = {"maxsize": connections}
     if "https" in (urlsplit(url).scheme, urlsplit(proxy or "").scheme):
-        options["ssl_context"] = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
+        options["ssl_context"] = _trusted()
     if proxy is None:
         pools = urllib3.PoolManager(**options)
     else:
@@ -200,3 +210,11 @@ def _pools(url: str, connections: int) -> urllib3.PoolManager:
         pools = urllib3.ProxyManager(parts.geturl(), proxy_headers=headers, **options)
     pools.pool_classes_by_scheme = TIMED_POOLS
     return pools
+
+
+def _trusted() -> ssl.SSLContext:
+    """The certificates of `requests`: its own, or those that the environment names, a file or a folder."""
+    path = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+    if os.path.isdir(path):
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)

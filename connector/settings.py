@@ -456,8 +456,8 @@ def convert_table(table: Mapping[str, Any], kind: type[T], where: str) -> T:
         _refuse_unknown_keys(table, kind.__struct_encode_fields__, f"{where}.")
 
     def special(wanted: type, value: Any) -> Any:
-        if wanted is Secret and isinstance(value, str):
-            return read_secret(value)
+        if wanted is Secret and isinstance(value, str | Secret):
+            return read_secret(value) if isinstance(value, str) else value
         raise TypeError(f"Expected a text, got {type(value).__name__}")
 
     try:

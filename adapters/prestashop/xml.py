@@ -1,4 +1,4 @@
-"""The XML that the webservice takes, and the two answers that it gives in no other form. Entities are refused.
+"""The XML that the webservice takes, and the two answers that it gives in no other form. Entities and DTDs are refused.
 
 Everything else is read as JSON, which is complete but for null fields of single objects (FINDINGS, JSON).
 """
@@ -66,7 +66,7 @@ def _element(name: str, value: object) -> str:
 
 def _parsed(document: bytes) -> Element:
     try:
-        tree: Element = fromstring(document)
+        tree: Element = fromstring(document, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise Unreadable(f"the answer is not XML: {error}") from error
     return tree

@@ -6,12 +6,18 @@ The read time-out that is given with a request becomes the time by which headers
 import http.client
 import io
 import socket
+import ssl
 import time
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import SSLError
+
+
+class HandshakeFailed(SSLError):
+    """TLS did not come about: nothing was sent. urllib3's own SSLError may also break an answer."""
 
 
 class DeadlineAdapter(HTTPAdapter):
@@ -67,6 +73,12 @@ class _Connection(HTTPConnection):
 
 class _SecureConnection(HTTPSConnection):
     response_class = _TimedResponse
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except (ssl.SSLError, ssl.CertificateError, SSLError) as error:
+            raise HandshakeFailed(error) from error
 
 
 class _Pool(HTTPConnectionPool):
