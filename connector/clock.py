@@ -20,7 +20,10 @@ SET_BACK = timedelta(minutes=5)
 
 
 def mind_clock(context: Context) -> bool:
-    """Have what waits for a later time run now, where the clock was set back since it was last seen; whether it was."""
+    """Have what waits for a later time run now, where the clock was set back since it was last seen; whether it was.
+
+    Leases last no longer than from now on: who still works under one renews it before his next call (`Leases`).
+    """
     now = context.now()
     text = context.store.get_value(OF_ALL, SEEN)
     seen = datetime.fromisoformat(text) if text else None
@@ -29,7 +32,7 @@ def mind_clock(context: Context) -> bool:
     back = seen is not None and now < seen
     with context.store.transaction() as tx:
         if seen is not None and back:
-            tx.make_due(now)
+            tx.make_due(now, context.lease_end())
             tx.note([context.entry(None, "clock_set_back", f"from {seen.isoformat()} to {now.isoformat()}")])
         tx.set_value(OF_ALL, SEEN, now.isoformat())
     if back:

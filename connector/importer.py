@@ -252,7 +252,8 @@ def _pages(client: "LengowClient", since: datetime, until: datetime) -> Iterator
 def _kept(context: Context, step: Step) -> Step:
     """The step with its lease renewed, once half of it is over. Raises LeaseLost when another worker has it."""
     assert step.lease_until is not None
-    if step.lease_until - context.now() > timedelta(seconds=context.settings.store.lease_seconds / 2):
+    half = timedelta(seconds=context.settings.store.lease_seconds / 2)
+    if half < step.lease_until - context.now() <= 2 * half:  # longer: the clock was set back
         return step
     with context.store.transaction() as tx:
         return tx.renew(step, context.lease_end())

@@ -23,7 +23,7 @@ class Leases:
             kept = self._steps.get(step.id)
             if kept is None or kept.lease_until is None:
                 return False
-            if kept.lease_until - self._context.now() < half:
+            if not half <= kept.lease_until - self._context.now() <= 2 * half:  # longer: the clock was set back
                 self._renew()
             return step.id in self._steps
 

@@ -246,8 +246,8 @@ class Transaction(Reading, Protocol):
 
     def drop_step(self, kind: StepKind, subject: str) -> None: ...
 
-    def make_due(self, now: datetime) -> None:
-        """Every step that waits for a later time is due now; what is held, or being worked on, stays as it is."""
+    def make_due(self, now: datetime, lease_until: datetime) -> None:
+        """Every step that waits for a later time is due now, and no lease lasts longer; what is held stays as it is."""
 
     def claim(
         self,

@@ -129,9 +129,12 @@ class Statements(Queries, ErasingStatements):
             map(values_of, steps),
         )
 
-    def make_due(self, now: datetime) -> None:
+    def make_due(self, now: datetime, lease_until: datetime) -> None:
         self._db.change(
             "UPDATE steps SET due_at = ? WHERE due_at > ? AND held = 0 AND lease_until IS NULL", [text_of(now)] * 2
+        )
+        self._db.change(
+            "UPDATE steps SET due_at = ?, lease_until = ? WHERE lease_until > ?", [text_of(lease_until)] * 3
         )
 
     def drop_step(self, kind: StepKind, subject: str) -> None:

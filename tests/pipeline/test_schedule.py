@@ -15,7 +15,9 @@ import pytest
 
 from lengow.connector import Connector
 from lengow.connector.importer import COMPLETE_UNTIL, next_import
+from lengow.connector.leases import Leases
 from lengow.connector.model import StepKind
+from lengow.connector.steps import schedule
 from lengow.connector.store.rows import Step
 from lengow.connector.windows import slices
 from lengow.sandbox import Fault
@@ -117,6 +119,36 @@ class TestClocks:
         order_ids = merchant.sells()
         merchant.connector.start()
         _wait_until(lambda: merchant.in_shop() == order_ids)
+
+    def test_a_lease_of_a_crashed_worker_ends_in_time_too(self, merchant: Any) -> None:
+        order_ids = merchant.sells()
+        ahead = merchant.sandbox.now() + timedelta(hours=5)
+        _with_clock(merchant, lambda: ahead)
+        schedule(merchant.connector._context, "main")
+        with merchant.connector.store.transaction() as tx:
+            assert tx.claim(StepKind.IMPORT, ahead, ahead + timedelta(minutes=2), limit=1, account="main")
+        _with_clock(merchant, merchant.sandbox.now)
+        assert merchant.sync().imported is None
+        merchant.sandbox.advance(minutes=3)
+        assert merchant.sync().imported is not None
+        assert merchant.in_shop() == order_ids
+
+    def test_who_works_on_while_it_is_set_back_keeps_his_step(self, merchant: Any) -> None:
+        """A lease that looks longer than any is renewed before the next call, and found lost where it was taken."""
+        merchant.sync()
+        context, ahead = merchant.connector._context, merchant.sandbox.now() + timedelta(hours=5)
+        with merchant.connector.store.transaction() as tx:
+            [step] = tx.claim(StepKind.IMPORT, ahead, ahead + timedelta(minutes=2), limit=1, account="main", force=True)
+        with merchant.connector.store.transaction() as tx:
+            tx.make_due(merchant.sandbox.now(), context.lease_end())
+        leases = Leases(context, [step])
+        assert leases.hold(step)
+        kept = merchant.connector.store.steps_of(StepKind.IMPORT, ["main"])["main"]
+        assert kept.lease_until > merchant.sandbox.now() + timedelta(seconds=100)
+        merchant.sandbox.advance(minutes=3)
+        with merchant.connector.store.transaction() as tx:
+            assert tx.claim(StepKind.IMPORT, merchant.sandbox.now(), context.lease_end(), limit=1, force=True)
+        assert not leases.hold(step)
 
     def test_a_clock_that_stands_or_goes_on_makes_nothing_due(self, merchant: Any) -> None:
         merchant.sync()

@@ -655,11 +655,15 @@ class StoreContract:
             tx.add_steps([NewStep(StepKind.CREATE, "before", NOW - timedelta(hours=1), shop="b2c")])
             [held] = tx.claim(StepKind.CREATE, LATER, LATER, limit=1, subject="held")
             tx.hold(held, "no luck")
-            tx.claim(StepKind.CREATE, LATER, MUCH_LATER, limit=1, subject="taken")
-            tx.make_due(NOW)
+            [taken] = tx.claim(StepKind.CREATE, LATER, MUCH_LATER, limit=1, subject="taken")
+            tx.make_due(NOW, LATER)
         found = store.steps_of(StepKind.CREATE, ["later", "held", "taken", "before"])
         due = {subject: step.due_at for subject, step in found.items()}
-        assert due == {"later": NOW, "held": LATER, "taken": MUCH_LATER, "before": NOW - timedelta(hours=1)}
+        assert due == {"later": NOW, "held": LATER, "taken": LATER, "before": NOW - timedelta(hours=1)}
+        with store.transaction() as tx:
+            assert tx.mine([taken]) == {taken.id}, "who works on it keeps it until then"
+            assert [one.subject for one in tx.claim(StepKind.CREATE, LATER, MUCH_LATER, limit=9, subject="taken")] == ["taken"]
+            assert tx.mine([taken]) == set()
 
     def test_product_matches_are_kept_one_a_shop_and_sku(self, store: Store) -> None:
         first = ProductMatch("b2c", "SKU-1", "P1", NOW, "anna")
