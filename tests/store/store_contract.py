@@ -662,7 +662,7 @@ class StoreContract:
         assert due == {"later": NOW, "held": LATER, "taken": LATER, "before": NOW - timedelta(hours=1)}
         with store.transaction() as tx:
             assert tx.mine([taken]) == {taken.id}, "who works on it keeps it until then"
-            assert [one.subject for one in tx.claim(StepKind.CREATE, LATER, MUCH_LATER, limit=9, subject="taken")] == ["taken"]
+            assert len(tx.claim(StepKind.CREATE, LATER, MUCH_LATER, limit=9, subject="taken")) == 1
             assert tx.mine([taken]) == set()
 
     def test_product_matches_are_kept_one_a_shop_and_sku(self, store: Store) -> None:
