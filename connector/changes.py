@@ -324,10 +324,9 @@ def _given_back(line: Line, order: Order) -> Decimal:
 
 def _asked_back(line: Line, action: ActionRow) -> Decimal:
     """What a refund action gives back for a line: of so many pieces, else all of it."""
-    pieces = action.arguments.get("refund_quantity", "")
-    if not pieces.isdecimal() or line.quantity < 1:
-        return line.amount
-    return line.amount * int(pieces) / line.quantity
+    told = action.arguments.get("refund_quantity", "")
+    pieces = int(told) if told.isascii() and told.isdecimal() else action.quantity
+    return line.amount if pieces is None or line.quantity < 1 else line.amount * pieces / line.quantity
 
 
 def _package_of(order: Order, line_ids: Sequence[str]) -> Package:

@@ -327,6 +327,8 @@ class _Record:
         assert self._order is not None
         if self._stored is None:
             return plan_changes(self._context, self._account, None, self._order, packages, (), ())
+        if not self._amended and all(row.begun for row in packages):
+            return Planned()
         order_id = self._stored.order.id
         before = unpack_order(self._before.decoded) if self._before is not None and self._before.decoded else None
         known, actions = reading.changes_of([order_id])[order_id], reading.actions_of(order_id)
