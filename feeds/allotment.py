@@ -14,9 +14,9 @@ from operator import not_
 from lengow.connector.catalogue import CatalogueProduct
 from lengow.feeds.filters import Filter
 
-PLACES = 1 << 25
-"""Of the map, a byte each: 32 MB, in which a million SKUs leave 97 % unset."""
-PARTS = 1 << 12
+PLACES = 1 << 24
+"""Of the map, a byte each: 16 MB, in which a million SKUs leave 94 % unset. A larger one misses the cache more often."""
+PARTS = 1 << 14
 
 
 class Allotment:
@@ -43,7 +43,7 @@ class Allotment:
 
 
 class Seen:
-    """A set of SKUs at 8 bytes each and 32 MB: texts themselves would take ten times as much.
+    """A set of SKUs at 8 bytes each and 16 MB: texts themselves would take ten times as much.
 
     It keeps 64 bits of each SKU's hash, keyed anew in each process. That two of a million different SKUs share one, so
     that the second would be left out, happens once in 37 million builds.

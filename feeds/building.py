@@ -26,7 +26,7 @@ from lengow.feeds.settings import Feed, Group, group_of, groups, read_feeds
 
 log = logging.getLogger("lengow.feeds")
 
-AT_ONCE = 200
+AT_ONCE = 400
 """Products in hand: few enough to stay in the processor's cache from column to column."""
 
 Products = Callable[[str], Iterable[CatalogueProduct]]
@@ -159,22 +159,41 @@ class Run:
             allotment = Allotment(_filters(self.group, shop))
             for some in _batches(self._products(shop)):
                 self.products += len(some)
-                for name, theirs in allotment.allot(some).items():
-                    self.matched += len(theirs)
-                    yield self._part(name, theirs)
+                allotted = allotment.allot(some)
+                self.matched += sum(map(len, allotted.values()))
+                composed = {name: self.composers[name].compose(theirs) for name, theirs in allotted.items()}
+                twice = self._twice(some, composed)
+                for name, offers in composed.items():
+                    yield _part(name, offers, twice[name])
             self.overlaps += allotment.overlaps
 
-    def _part(self, name: str, products: Sequence[CatalogueProduct]) -> Part:
-        offers = self.composers[name].compose(products)
-        places = [place for place in range(len(products)) if place not in offers.bad]
-        skus = [offers.rows[place][0] for place in places]
-        twice = {places[place] for place in self._seen.repeated(skus)}
-        if not twice and not offers.bad:
-            return Part(name, offers.rows, 0, offers)
-        flaws = [*offers.flaws, *((SKU, Flaw(place, "sku_twice", offers.rows[place][0])) for place in sorted(twice))]
-        rows = [offers.rows[place] for place in places if place not in twice]
-        offers = msgspec.structs.replace(offers, bad=offers.bad | twice, flaws=flaws)
-        return Part(name, rows, len(offers.bad), offers)
+    def _twice(self, products: Sequence[CatalogueProduct], composed: Mapping[str, Offers]) -> dict[str, set[int]]:
+        """The places of offers whose SKU an offer before them has: before in the order of the products, of any feed."""
+        skus = [sku for offers in composed.values() for sku in offers.skus]
+        found: dict[str, set[int]] = {name: set() for name in composed}
+        in_order = len(composed) == 1 or len(set(skus)) == len(skus)  # then none of these is twice among these
+        if in_order:
+            repeated = self._seen.repeated(skus)
+            if not repeated:
+                return found
+        offered = [(name, place) for name, offers in composed.items() for place in offers.good]
+        if not in_order:
+            order = {id(product): number for number, product in enumerate(products)}
+            offered.sort(key=lambda one: order[id(composed[one[0]].products[one[1]])])
+            repeated = self._seen.repeated([composed[name].rows[place][0] for name, place in offered])
+        for number in repeated:
+            name, place = offered[number]
+            found[name].add(place)
+        return found
+
+
+def _part(name: str, offers: Offers, twice: set[int]) -> Part:
+    if not twice and not offers.bad:
+        return Part(name, offers.rows, 0, offers)
+    flaws = [*offers.flaws, *((SKU, Flaw(place, "sku_twice", offers.rows[place][0])) for place in sorted(twice))]
+    rows = [offers.rows[place] for place in offers.good if place not in twice]
+    offers = msgspec.structs.replace(offers, bad=offers.bad | twice, flaws=flaws)
+    return Part(name, rows, len(offers.bad), offers)
 
 
 def _build(
@@ -185,7 +204,7 @@ def _build(
     with ExitStack() as stack:
         drafts: dict[str, Draft] = {}
         if not dry_run:
-            stack.enter_context(held(min(paths.values())))
+            stack.enter_context(held(list(paths.values())))
             for name, feed in group.feeds.items():
                 drafts[name] = stack.enter_context(Draft(paths[name], zipped=feed.gzip))
         counts = _write(run, drafts)

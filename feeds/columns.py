@@ -13,10 +13,10 @@ from typing import Any, Literal
 import msgspec
 
 from lengow.connector.currencies import CURRENCIES
-from lengow.feeds.facts import FALSE_WORDS, NO_UN_NUMBER, TRUE_WORDS, Kind
-from lengow.feeds.filters import number
+from lengow.feeds.facts import NO_UN_NUMBER, Kind
+from lengow.feeds.filters import number, truth_of
 from lengow.feeds.sources import plain
-from lengow.feeds.texts import FORMULA, all_plain, clean_all, is_plain
+from lengow.feeds.texts import ADDRESS, FORMULA, PLAIN, clean_all, is_plain, odd_ones
 
 CENT = Decimal("0.01")
 MOST = 10**9
@@ -27,6 +27,10 @@ UN_NUMBER = pattern(r"(?:UN\s?)?\d{4}", ASCII | IGNORECASE)
 WEB_ADDRESS = pattern(r"https?://[^\s/?#<>\"]+[^\s<>\"]*")
 GRAMS = Decimal(1000)
 EAN_LENGTHS = frozenset({8, 12, 13, 14})
+
+
+NOTHING = (None, "")
+"""What is in a column that nobody filled."""
 
 
 class Flaw(msgspec.Struct, frozen=True, gc=False):
@@ -48,6 +52,8 @@ Column = tuple[list[str], list[Flaw]]
 
 
 def write_column(kind: Kind, values: list[Any], rules: Rules) -> Column:
+    if not values or (values[0] in NOTHING and values.count(values[0]) == len(values)):
+        return [""] * len(values), []
     return KINDS[kind](values, rules)
 
 
@@ -57,7 +63,7 @@ def _texts(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
 
 def _identifiers(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
     texts = _as_texts(values)
-    if all_plain(texts) and FORMULA.isdisjoint({text[:1] for text in texts}):
+    if not odd_ones(texts, PLAIN) and FORMULA.isdisjoint({text[:1] for text in texts}):
         return texts, []
     return _each(texts, _identifier)
 
@@ -90,7 +96,10 @@ def _eans(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
     texts = _as_texts(values)
     if EAN_LENGTHS.issuperset(map(len, texts)):
         try:
-            if {_check_sum(text) % 10 for text in texts} == {0}:
+            full = [text.rjust(16, "0") for text in texts]
+            if {(BLOCKS[one[:4]] + BLOCKS[one[4:8]] + BLOCKS[one[8:12]] + BLOCKS[one[12:]]) % 10 for one in full} == {
+                0
+            }:
                 return texts, []
         except KeyError:
             pass
@@ -103,7 +112,8 @@ def _ean(text: str) -> str:
         return ""
     if not (digits.isascii() and digits.isdigit()) or len(digits) not in EAN_LENGTHS:
         raise Bad("ean_length")
-    if _check_sum(digits) % 10:
+    full = digits.rjust(16, "0")
+    if sum(BLOCKS[full[start : start + 4]] for start in (0, 4, 8, 12)) % 10:
         raise Bad("ean_check_digit")
     return digits
 
@@ -111,13 +121,7 @@ def _ean(text: str) -> str:
 BLOCKS: Mapping[str, int] = {
     f"{one:04d}": one // 1000 * 3 + one // 100 % 10 + one // 10 % 10 * 3 + one % 10 for one in range(10_000)
 }
-"""GS1's weights 3, 1, 3, 1 over four digits."""
-
-
-def _check_sum(digits: str) -> int:
-    """Of a GTIN, with zeros before it that count nothing. Raises KeyError for what are none."""
-    full = digits.rjust(16, "0")
-    return BLOCKS[full[:4]] + BLOCKS[full[4:8]] + BLOCKS[full[8:12]] + BLOCKS[full[12:]]
+"""GS1's weights 3, 1, 3, 1 over four digits; zeros before a GTIN count nothing."""
 
 
 def _prices(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
@@ -185,19 +189,17 @@ def _integer(value: Any) -> str:
 
 def _booleans(values: list[Any], rules: Rules) -> Column:
     true, false = rules.booleans
-    words: dict[Any, str] = {"": "", None: "", True: true, False: false}
-    words |= dict.fromkeys(TRUE_WORDS, true) | dict.fromkeys(FALSE_WORDS, false)
+    written = {True: true, False: false}
 
     def one(value: Any) -> str:
-        word = plain(value).strip().casefold()
-        if word not in words:
+        if value in NOTHING or not plain(value).strip():
+            return ""
+        truth = truth_of(value)
+        if truth is None:
             raise Bad("boolean_invalid")
-        return words[word]
+        return written[truth]
 
-    try:
-        return [words[value] for value in values], []
-    except KeyError:
-        return _each(values, one)
+    return _alike(values, one)
 
 
 def _weights(values: list[Any], rules: Rules) -> Column:
@@ -222,13 +224,8 @@ def _weight(value: Any, unit: str) -> str:
 def _urls(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
     texts = _as_texts(values)
     joined = "\n".join(texts)
-    given = len(texts) - texts.count("")
-    if (
-        f"\n{joined}".count("\nhttps://") == given
-        and joined.count("\n") == len(texts) - 1
-        and joined.replace("\n", "").isprintable()
-        and not any(sign in joined for sign in ' <>"')
-    ):
+    begun = f"\n{joined}".count("\nhttps://") == len(texts) - texts.count("")
+    if begun and joined.isascii() and not odd_ones(texts, ADDRESS):
         return texts, []
     return _each(texts, _url)
 

@@ -1,20 +1,24 @@
 """Feed files: written beside the old one and put in its place at once, so that a reader never sees half a feed."""
 
 import fcntl
+import glob
 import gzip
 import io
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self
+
+import msgspec
 
 from lengow.feeds.errors import FeedRefused, FeedUnreadable
 from lengow.feeds.formats import FORMATS, Format
 
 BLOCK = 1 << 20
 ZIPPED = b"\x1f\x8b"
+DRAFT = ".draft"
 MODE = 0o644
 """Of a feed: whoever serves it may be another user."""
 
@@ -25,8 +29,8 @@ class Draft:
     def __init__(self, path: Path, *, zipped: bool) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
-        self._name = Path(name)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=DRAFT, dir=path.parent)
+        self.name = Path(name)
         self._raw: IO[bytes] = os.fdopen(handle, "wb", BLOCK)
         self._file: IO[bytes] = (
             gzip.GzipFile("", "wb", 6, self._raw, mtime=0) if zipped else self._raw  # type: ignore[assignment]
@@ -45,7 +49,7 @@ class Draft:
         self._raw.close()
 
     def publish(self) -> None:
-        os.replace(self._name, self.path)
+        os.replace(self.name, self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -54,33 +58,75 @@ class Draft:
         if self._file is not self._raw:
             self._file.close()
         self._raw.close()
-        self._name.unlink(missing_ok=True)
+        self.name.unlink(missing_ok=True)
 
 
 def publish(drafts: Sequence[Draft]) -> None:
-    """Put finished drafts in place, one right after the other."""
+    """Put finished drafts in place, one right after the other. A list of them, written first, outlives a kill between
+    two: `complete` then carries on, so that no offer stays in two feeds.
+    """
+    listed = _list_of(min(draft.path for draft in drafts))
+    _write_durably(listed, msgspec.json.encode([(str(draft.name), str(draft.path)) for draft in drafts]))
     for draft in drafts:
         draft.publish()
     for folder in {draft.path.parent for draft in drafts}:
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _flush(folder)
+    listed.unlink()
+
+
+def complete(first: Path) -> None:
+    """Put in place what a kill left over, of the feeds the first of whose paths this is."""
+    listed = _list_of(first)
+    if not listed.exists():
+        return
+    for draft, path in msgspec.json.decode(listed.read_bytes(), type=list[tuple[str, str]]):
+        with suppress(FileNotFoundError):
+            os.replace(draft, path)
+    listed.unlink(missing_ok=True)
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Only one process at a time builds the feeds that begin with this one. Raises FeedRefused at once for another."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(f".{path.name}.lock"), "w") as file:
+def held(paths: Collection[Path]) -> Iterator[None]:
+    """Only one process at a time builds these feeds, and begins with no leftovers. Raises FeedRefused at once for
+    another.
+    """
+    first = min(paths)
+    first.parent.mkdir(parents=True, exist_ok=True)
+    with open(first.with_name(f".{first.name}.lock"), "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise FeedRefused(
-                f"Another process is building {path}.", what_to_do="Wait for it; it builds the same feeds."
+                f"Another process is building {first}.", what_to_do="Wait for it; it builds the same feeds."
             ) from None
+        complete(first)
+        for path in paths:
+            for left in path.parent.glob(f".{glob.escape(path.name)}.*{DRAFT}"):
+                left.unlink(missing_ok=True)
         yield
+
+
+def _list_of(first: Path) -> Path:
+    return first.with_name(f".{first.name}.switch")
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    draft = path.with_name(f"{path.name}.new")
+    with open(draft, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+    _flush(path.parent)
+
+
+def _flush(folder: Path) -> None:
+    """What was renamed in it is on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def count_offers(path: Path, form: Format) -> int | None:

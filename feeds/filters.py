@@ -180,7 +180,7 @@ def _alike(part: Part, other: Part) -> Part:
     if other.kind == "number":
         return Part("number", lambda product: number(part.get(product)))
     if other.kind == "boolean":
-        return Part("boolean", lambda product: _boolean(part.get(product)))
+        return Part("boolean", lambda product: truth_of(part.get(product)))
     return Part("text", part.get)
 
 
@@ -309,6 +309,16 @@ def number(text: Any) -> Decimal | None:
     return value if value.is_finite() else None
 
 
-def _boolean(text: Any) -> bool | None:
-    word = str(text).strip().casefold()
-    return True if word in TRUE_WORDS else False if word in FALSE_WORDS else None
+def truth_of(value: Any) -> bool | None:
+    """True or false as merchants write it; None for anything else."""
+    if value in WORDS:
+        return WORDS[value]
+    return WORDS.get(str(value).strip().casefold())
+
+
+WORDS: Mapping[Any, bool] = {
+    **dict.fromkeys(TRUE_WORDS, True),
+    **dict.fromkeys(FALSE_WORDS, False),
+    True: True,
+    False: False,
+}

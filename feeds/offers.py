@@ -44,6 +44,16 @@ class Offers(msgspec.Struct, frozen=True):
     """The places of those that cannot be offered."""
     flaws: list[tuple[Attribute, Flaw]]
 
+    @property
+    def good(self) -> list[int]:
+        """The places of those that can be offered."""
+        return [place for place in range(len(self.rows)) if place not in self.bad]
+
+    @property
+    def skus(self) -> list[str]:
+        """Of those that can be offered."""
+        return [row[0] for row in self.rows] if not self.bad else [self.rows[place][0] for place in self.good]
+
 
 class Composer:
     """Makes the rows of one feed."""

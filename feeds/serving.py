@@ -14,8 +14,9 @@ from flask import Blueprint, Response, abort, request, send_file
 
 from lengow.connector import Settings
 from lengow.feeds.building import path_of
+from lengow.feeds.files import complete
 from lengow.feeds.formats import FORMATS
-from lengow.feeds.settings import Feed, read_feeds
+from lengow.feeds.settings import Feed, groups, read_feeds
 
 log = logging.getLogger("lengow.feeds")
 
@@ -23,6 +24,11 @@ log = logging.getLogger("lengow.feeds")
 def blueprint(settings: Settings, name: str = "lengow_feeds") -> Blueprint:
     """The feeds that have a `secret`, to be registered in a host's app. Raises SettingsError."""
     feeds = {key: feed for key, feed in read_feeds(settings).items() if feed.secret is not None}
+    first = {
+        name: min(path_of(settings, one) for one in group.feeds.values())
+        for group in groups(settings)
+        for name in group.feeds
+    }
     pages = Blueprint(name, __name__)
 
     @pages.get("/feeds/<feed>/<secret>/<file>")
@@ -31,6 +37,7 @@ def blueprint(settings: Settings, name: str = "lengow_feeds") -> Blueprint:
         if not _is_secret(found, secret) or found is None or file != file_name(found):
             log.warning("feed refused", extra={"remote": request.remote_addr})
             abort(404)
+        complete(first[feed])
         return _sent(path_of(settings, found), found)
 
     return pages

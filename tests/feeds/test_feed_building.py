@@ -9,12 +9,15 @@ from decimal import Decimal
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
+from flask import Flask
 
 from lengow import feeds
+from lengow.connector import Settings
 from lengow.connector.catalogue import CatalogueProduct
 from lengow.connector.errors import SettingsError, ShopUnavailable
-from lengow.feeds.files import held
+from lengow.feeds.files import Draft, held
 from tests.feeds.conftest import FeedMerchant, product
 
 Make = Callable[..., FeedMerchant]
@@ -257,7 +260,7 @@ def test_a_feed_that_collapses_keeps_its_old_file_unless_forced(make_feeds: Make
         merchant.build(*(product(f"S{number}") for number in range(6)))
     assert (merchant.folder / "feed.csv").read_bytes() == before
     assert os.listdir(merchant.folder).count("feed.csv") == 1
-    assert not [name for name in os.listdir(merchant.folder) if name.endswith(".new")]
+    assert not [name for name in os.listdir(merchant.folder) if name.endswith(".draft")]
     assert merchant.build(*(product(f"S{number}") for number in range(7))).feeds[0].previous == 10
     merchant.build(product("S0"), force=True)
     assert len(merchant.offers()) == 1
@@ -283,7 +286,7 @@ def test_a_shop_that_fails_in_the_middle_leaves_the_old_file(make_feeds: Make) -
     with pytest.raises(ShopUnavailable):
         feeds.build(merchant.connector, "feed", products=products())
     assert [offer["sku"] for offer in merchant.offers()] == ["OLD"]
-    assert not [name for name in os.listdir(merchant.folder) if name.endswith(".new")]
+    assert not [name for name in os.listdir(merchant.folder) if name.endswith(".draft")]
 
 
 def test_a_feed_is_read_while_it_is_replaced(make_feeds: Make) -> None:
@@ -309,9 +312,50 @@ def test_two_processes_do_not_build_the_same_feeds(make_feeds: Make) -> None:
 
 
 def _hold(path: Any, ready: Any, done: Any) -> None:
-    with held(path):
+    with held([path]):
         ready.set()
         done.wait(60)
+
+
+def test_a_kill_between_two_files_is_made_good(make_feeds: Make) -> None:
+    """An offer that moved to the other feed would be in both, or in none."""
+    tables = {"one": {"filter": "stock > 5", "collapse_guard": 1}, "other": {"collapse_guard": 1}}
+    merchant = make_feeds(**tables)
+    merchant.build(product("A", stock=1), product("B", stock=9))
+    killed = multiprocessing.Process(target=_build_and_die, args=(merchant.folder, tables))
+    killed.start()
+    killed.join(60)
+    assert killed.exitcode == 9
+    assert [[one["sku"] for one in merchant.offers(name)] for name in tables] == [["A"], ["A"]]
+    app = Flask(__name__)
+    app.register_blueprint(feeds.blueprint(make_feeds_like(merchant, secret="0123456789abcdef")))
+    url = "/feeds/one/0123456789abcdef/feed.csv"
+    assert b"\nA|id-A|" in app.test_client().get(url, buffered=True).data
+    assert [[one["sku"] for one in merchant.offers(name)] for name in tables] == [["A"], ["B"]]
+
+
+def make_feeds_like(merchant: FeedMerchant, **more: Any) -> Settings:
+    document = {name: {**table, **more} for name, table in merchant.connector.settings.sections["feeds"].items()}
+    return msgspec.structs.replace(merchant.connector.settings, sections={"feeds": document})
+
+
+def _build_and_die(folder: Any, tables: Any) -> None:
+    """With the stocks turned round; the process ends after the first of two files is in its place."""
+    merchant, published = FeedMerchant(folder, tables, ("b2c",)), Draft.publish
+
+    def publish(draft: Draft) -> None:
+        published(draft)
+        os._exit(9)
+
+    Draft.publish = publish  # type: ignore[method-assign]
+    merchant.build(product("A", stock=9), product("B", stock=1))
+
+
+def test_a_build_clears_what_a_kill_left(make_feeds: Make) -> None:
+    merchant = make_feeds()
+    (merchant.folder / ".feed.csv.abc.draft").write_text("half")
+    merchant.build(product())
+    assert sorted(name for name in os.listdir(merchant.folder) if "feed" in name) == [".feed.csv.lock", "feed.csv"]
 
 
 def test_products_of_another_type_are_refused(make_feeds: Make) -> None:
