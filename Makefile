@@ -5,16 +5,24 @@ export PYTHONUTF8 := 1
 
 .PHONY: help demo test browser lint bench clean
 help:
-	@sed -n '1p' Makefile; echo 'Also: make lint, make bench, make clean.'
+	@sed -n '1p' Makefile; echo 'Also: make lint, make chaos-scale, make bench, make clean.'
 
-.venv/installed: setup.cfg pyproject.toml
-	@echo '== installing lengow-connector and its test tools into .venv (once)'
+.venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'lengow-connector needs Python 3.11 or newer; set PYTHON=/path/to/python3'; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo 'venv is missing: apt-get install python3-venv'; exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@
 
-demo: .venv/installed
+.venv/demo: setup.cfg pyproject.toml | .venv/made
+	@echo '== installing lengow-connector with all platforms into .venv (once)'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[magento,prestashop,woocommerce]'
+	@touch $@
+
+.venv/installed: setup.cfg pyproject.toml | .venv/made
+	@echo '== installing lengow-connector and its test tools into .venv (once)'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@ .venv/demo
+
+demo: .venv/demo
 	@echo '== the main job against a local sandbox'
 	@$(BIN)/lengow-connector demo
 
@@ -32,6 +40,10 @@ browser:
 test: lint browser
 	@echo '== tests'
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+chaos-scale: .venv/installed
+	@echo '== workers, receivers and PostgreSQL killed at random; root has separate hosts and cut networks too'
+	@$(BIN)/python -m pytest -s -p no:xdist tests/scale/chaos_cluster.py
 
 bench: .venv/installed
 	@echo '== benchmarks (figures beside their bars)'

@@ -36,7 +36,8 @@ SETTINGS = {
 class PostgresServer:
     """A cluster in a folder of its own, on a TCP port of 127.0.0.1; stopped, started and killed at will."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, *, network: str = "", **settings: str) -> None:
+        """`network`: trusted beside this machine itself, such as `10.77.0.0/16`."""
         self.folder = Path(tempfile.mkdtemp(prefix="lengow-postgres-", dir="/tmp"))
         self._user = _ordinary_user()
         self._bin = _binaries(self.folder)
@@ -60,6 +61,10 @@ class PostgresServer:
             "-N",
         ]
         subprocess.run([str(self._bin / initdb[0]), *initdb[1:]], check=True, capture_output=True, **self._as_user())
+        if network:
+            self._settings["listen_addresses"] = "*"
+            with (self._data / "pg_hba.conf").open("a") as trusted:
+                trusted.write(f"host all all {network} trust\n")
         self.start()
 
     @property

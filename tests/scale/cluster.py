@@ -1,5 +1,7 @@
 """A cluster for tests: a sandbox Lengow, one PostgreSQL, and processes of `lengow-connector` that share the store."""
 
+import base64
+import hmac
 import json
 import os
 import signal
@@ -13,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import requests
 
 from lengow.adapters.generic import create_tables
 from lengow.connector.store import open_database, open_store
 from lengow.connector.store.postgres_database import address_of
 from lengow.sandbox import HeldOrder, Reconciliation, SandboxControl, ShopHoldings, Tracking, reconcile
 
+WEBHOOK_KEY = b"k" * 32
 COMMAND = [sys.executable, "-c", "from lengow.console.cli import main; main()"]
 
 
@@ -46,15 +50,17 @@ class Cluster:
         self.lease = lease
         self.write_settings()
 
-    def write_settings(self, store_url: str | None = None, name: str = "lengow.toml", **shop: Any) -> Path:
-        """The settings file of a host, which may reach the store by another address."""
+    def write_settings(
+        self, store_url: str | None = None, name: str = "lengow.toml", *, lengow: str = "", **shop: Any
+    ) -> Path:
+        """The settings file of a host, which may reach the store and Lengow by other addresses."""
         lines = ["[store]", f'url = "{store_url or self.url}"', f"lease_seconds = {self.lease}"]
         for account, keys in self.accounts.items():
             lines += [
                 f"[accounts.{account}]",
                 f'access_token = "{keys.access_token}"',
                 f'secret = "{keys.secret}"',
-                f'base_url = "{self.sandbox.url}"',
+                f'base_url = "{lengow or self.sandbox.url}"',
                 "requests_per_minute = 0",
                 "sync_every_minutes = 0.02",
                 f"[shops.shop-{account}]",
@@ -62,6 +68,7 @@ class Cluster:
                 'platform = "generic"',
                 "call_timeout = 1",
                 "poll_every_minutes = 0.02",
+                f'webhook_secrets = ["whsec_{base64.b64encode(WEBHOOK_KEY).decode()}"]',
                 *(f"{key} = {json.dumps(value)}" for key, value in shop.items()),
             ]
         path = self.folder / name
@@ -69,19 +76,24 @@ class Cluster:
         return path
 
     def worker(
-        self, *options: str, settings: Path | None = None, prefix: Sequence[str] = ()
+        self,
+        *options: str,
+        settings: Path | None = None,
+        prefix: Sequence[str] = (),
+        command: Sequence[str] = COMMAND,
     ) -> "subprocess.Popen[str]":
-        return self.start("worker", "--concurrency=4", *options, settings=settings, prefix=prefix)
+        return self.start("worker", "--concurrency=4", *options, settings=settings, command=[*prefix, *command])
 
-    def start(self, *command: str, settings: Path | None = None, prefix: Sequence[str] = ()) -> "subprocess.Popen[str]":
-        log = (self.folder / f"process-{len(self.processes)}.log").open("w")
-        process = subprocess.Popen(
-            [*prefix, *COMMAND, "--config", str(settings or self.settings), *command],
-            stderr=log,
-            text=True,
-            env={**os.environ, "PYTHONUTF8": "1"},
-        )
-        log.close()
+    def start(
+        self, *arguments: str, settings: Path | None = None, command: Sequence[str] = COMMAND
+    ) -> "subprocess.Popen[str]":
+        with (self.folder / f"process-{len(self.processes)}.log").open("w") as log:
+            process = subprocess.Popen(
+                [*command, "--config", str(settings or self.settings), *arguments],
+                stderr=log,
+                text=True,
+                env={**os.environ, "PYTHONUTF8": "1"},
+            )
         self.processes.append(process)
         return process
 
@@ -109,6 +121,32 @@ class Cluster:
             """
         )
 
+    def receiver(self, port: int) -> "subprocess.Popen[str]":
+        return self.start("serve", f"--port={port}")
+
+    def ships_by_webhook(self, ports: Sequence[int], *, most: int = 20) -> int:
+        """The hosts tell the receivers, which one is all the same, and again until one takes it; how many were told."""
+        told = 0
+        rows = self.rows(
+            "SELECT id, shop, reference FROM shop_orders WHERE status = 'to_ship' ORDER BY id LIMIT %s", most
+        )
+        for order_id, shop, reference in rows:
+            for attempt in range(40):
+                url = f"http://127.0.0.1:{ports[(order_id + attempt) % len(ports)]}/webhooks/{shop}"
+                try:
+                    answer = requests.post(url, timeout=15, **delivery(str(order_id), f"T-{reference}"))
+                except requests.RequestException:
+                    time.sleep(0.5)
+                    continue
+                if 400 <= answer.status_code < 500:
+                    raise AssertionError(f"the receiver refuses it: {answer.text}")
+                if answer.ok:
+                    self.run("UPDATE shop_orders SET status = 'shipped' WHERE id = %s", order_id)
+                    told += 1
+                    break
+                time.sleep(0.5)
+        return told
+
     def in_shops(self) -> int:
         return int(self.rows("SELECT count(*) FROM shop_orders")[0][0])
 
@@ -127,8 +165,7 @@ class Cluster:
             lines.setdefault(order_id, []).append(line_id)
         held: dict[str, list[HeldOrder]] = {name: [] for name in self.accounts}
         for order_id, shop, marketplace, number, total, shipped in self.rows(
-            "SELECT id, shop, marketplace, marketplace_order_id, total,"
-            " EXISTS (SELECT 1 FROM shop_shipments WHERE shop_order_id = shop_orders.id) FROM shop_orders"
+            "SELECT id, shop, marketplace, marketplace_order_id, total, status = 'shipped' FROM shop_orders"
         ):
             told = Tracking() if shipped else None
             held[shop.removeprefix("shop-")].append(
@@ -170,6 +207,30 @@ class Cluster:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
             process.wait(20)
+
+
+def delivery(order_id: str, tracking_number: str) -> dict[str, Any]:
+    """A Standard Webhooks request, signed by hand; the same event has the same id."""
+    body = json.dumps(
+        {
+            "type": "shipment.created",
+            "timestamp": "2026-03-03T14:20:05Z",
+            "data": {
+                "contract": "shop-shipment/1",
+                "order": {"id": order_id},
+                "shipment": {"id": f"w-{order_id}", "carrier_code": "COLISSIMO", "tracking_number": tracking_number},
+            },
+        }
+    ).encode()
+    stamp = str(int(time.time()))
+    digest = hmac.digest(WEBHOOK_KEY, f"msg-{order_id}.{stamp}.".encode() + body, "sha256")
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": f"msg-{order_id}",
+        "webhook-timestamp": stamp,
+        "webhook-signature": "v1," + base64.b64encode(digest).decode(),
+    }
+    return {"data": body, "headers": headers}
 
 
 def until(true: Callable[[], object], *, within: float = 60) -> Any:
