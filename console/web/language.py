@@ -29,6 +29,11 @@ def N_(message: str) -> str:
     return message
 
 
+def N2_(one: str, many: str) -> tuple[str, str]:
+    """The same for a text that has a singular and a plural, with the number as `%(num)s`."""
+    return one, many
+
+
 class Language:
     """One of `LANGUAGES`, with the time zone in which moments are shown."""
 
@@ -42,6 +47,10 @@ class Language:
         """The text in this language, with `%(name)s` filled in."""
         text = str(self.translations.ugettext(message)) if message else ""
         return text % values if values else text
+
+    def say_many(self, texts: tuple[str, str], count: int) -> str:
+        """The singular or plural of this language, with the number filled in."""
+        return str(self.translations.ungettext(*texts, count)) % {"num": self.number(count)}
 
     def moment(self, moment: datetime | None) -> str:
         """Day and minute."""

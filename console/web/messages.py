@@ -14,7 +14,7 @@ from lengow.console.web.language import DEFAULT, FOLDER, LANGUAGES
 
 HERE = Path(__file__).parent
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]
-KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "N_": None, "ngettext": (1, 2)}
+KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "N_": None, "ngettext": (1, 2), "N2_": (1, 2)}
 
 
 def texts() -> Iterator[str | tuple[str, ...]]:

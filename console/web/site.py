@@ -81,7 +81,11 @@ def add_to(app: Flask, connector: Connector) -> None:
 
 def _answer(site: Site, page: Page, **arguments: Any) -> Response:
     request.max_content_length = request.max_form_memory_size = LARGEST_FORM
-    visit = _visit(site)
+    try:
+        visit = _visit(site)
+    except StoreError as error:
+        visit = Visit(site, None, request.cookies.get(COOKIE) or people.new_token(), _language(site))
+        return _wrong(visit, 503, str(error), error.what_to_do)
     try:
         refusal = _refusal(visit, page)
         response = refusal if refusal is not None else page.view(visit, **arguments)
@@ -118,9 +122,13 @@ def _visit(site: Site) -> Visit:
         user = site.authenticate()
     else:
         user = people.session_user(site.store, token, site.now()) if token else None
+    return Visit(site, user, token or people.new_token(), _language(site))
+
+
+def _language(site: Site) -> Language:
     accepted = {tag: float(quality) for tag, quality in request.accept_languages}
     code = chosen(accepted, request.cookies.get(LANGUAGE_COOKIE), site.settings.language)
-    return Visit(site, user, token or people.new_token(), Language(code, site.settings.time_zone))
+    return Language(code, site.settings.time_zone)
 
 
 def _wrong(visit: Visit, status: int, sentence: str, what_to_do: str) -> Response:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from lengow.connector.errors import StoreBusy
 from lengow.console.web import Role, User, blueprint, create_site, people
 from lengow.console.web.people import PersonInvalid
 from lengow.console.web.routes import PAGES, Page
@@ -275,3 +276,12 @@ def test_a_host_brings_its_own_users(merchant: Any) -> None:
     assert (row.name, row.value, row.set_by) == ("decrease_stock_for_marketplace_shipped", True, "hana")
     who["user"] = User("vic", Role.VIEWER)  # type: ignore[assignment]
     assert client.post(path, data={"form_token": token[1], "value": "off"}).status_code == 400  # hana's form
+
+
+def test_a_store_that_does_not_answer_is_said_so(operator: Any, merchant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(_: str) -> None:
+        raise StoreBusy("The store is locked.")
+
+    monkeypatch.setattr(merchant.connector.store, "session", busy)
+    page = operator.sees("/orders", 503)
+    assert "The store is locked." in page

@@ -9,6 +9,7 @@ import pytest
 
 from lengow.connector.model import ActionState
 from lengow.connector.settings import DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED, IMPORT_SHIPPED_BY_MARKETPLACE
+from lengow.sandbox import Fault
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 COLOURFUL = ("/", "/orders", "/orders/1", "/orders/4", "/shops", "/health?examine=yes")
@@ -30,12 +31,23 @@ def test_an_operator_imports_and_sees_the_orders_come(merchant: Any, browsing: B
     operator = browsing()
     assert "never synced" in operator.text()
     operator.page.get_by_role("button", name="Sync now").click()
-    operator.page.get_by_text("5 orders read, 5 of them new").wait_for()
+    operator.page.get_by_text("Orders read: 5, new: 5").wait_for()
     operator.page.get_by_text("up to date").first.wait_for()  # the script shows it without a click
     assert "All is well" in operator.text()
     operator.page.get_by_role("link", name="Orders", exact=True).click()
     assert operator.page.locator("tbody tr").count() == 5
     assert len(merchant.in_shop()) == 5
+
+
+def test_a_running_sync_shows_how_far_it_is(merchant: Any, browsing: Browsing) -> None:
+    merchant.sells(250)
+    merchant.sandbox.fault(Fault(kind="latency", seconds=1.5, path="/v3.0/orders", times=20))
+    operator = browsing()
+    operator.page.get_by_role("button", name="Sync now").click()
+    operator.page.get_by_text("00 of 250 orders").wait_for()
+    assert operator.page.get_by_role("progressbar").get_attribute("value") not in (None, "0", "100")
+    assert operator.page.get_by_role("button", name="Sync now").count() == 0
+    operator.page.get_by_text("Orders read: 250, new: 250").wait_for()
 
 
 def test_orders_are_ticked_and_tried_again(merchant: Any, browsing: Browsing) -> None:
@@ -46,14 +58,14 @@ def test_orders_are_ticked_and_tried_again(merchant: Any, browsing: Browsing) ->
     operator.page.get_by_label("Tick all").check()
     operator.page.get_by_role("button", name="Try the ticked orders again").click()
     operator.page.get_by_text("3 orders are being tried again.").wait_for()
-    operator.page.get_by_text("3 orders tried again by otto").wait_for()
+    operator.page.get_by_text("Tried again by otto").wait_for()
 
 
 def test_a_failed_order_says_what_to_do_and_is_tried_again(merchant: Any, browsing: Browsing) -> None:
     number = merchant.sells_raw({"currency": {"iso_a3": "ZZZ"}})
     merchant.sync()
     operator = browsing()
-    operator.page.get_by_role("link", name="orders failed").click()
+    operator.page.get_by_role("link", name="order failed").click()
     operator.page.get_by_role("link", name=number).click()
     assert "Report it to Lengow; then “Try again”." in operator.text()
     operator.page.get_by_role("button", name="Try again").click()
@@ -76,7 +88,7 @@ def test_a_toggle_is_switched_after_it_said_what_comes(merchant: Any, browsing: 
     assert merchant.connector.toggles("b2c")[IMPORT_SHIPPED_BY_MARKETPLACE] is True
     operator.opens("/")
     operator.page.get_by_role("button", name="Sync now").click()
-    operator.page.get_by_text("orders read").wait_for()
+    operator.page.get_by_text("Orders read:").wait_for()
     assert len(merchant.in_shop()) == 2
 
 
@@ -150,7 +162,7 @@ def test_the_marketplaces_refusal_is_read_in_its_own_words(merchant: Any, browsi
     [action] = merchant.connector.store.actions_of(merchant.order(number).order.id)
     assert action.state in (ActionState.REFUSED, ActionState.FAILED)
     operator = browsing()
-    operator.page.get_by_role("link", name="actions were refused").click()
+    operator.page.get_by_role("link", name="action was refused").click()
     operator.page.get_by_role("link", name=number).click()
     assert action.error in operator.text()
 
@@ -198,7 +210,7 @@ def test_it_works_by_keyboard_alone(merchant: Any, browsing: Browsing) -> None:
             break
         operator.page.keyboard.press("Tab")
     operator.page.keyboard.press("Enter")
-    operator.page.get_by_text("1 orders read").wait_for()
+    operator.page.get_by_text("Orders read: 1").wait_for()
 
 
 def test_it_works_without_javascript(merchant: Any, browsing: Browsing) -> None:
@@ -207,13 +219,13 @@ def test_it_works_without_javascript(merchant: Any, browsing: Browsing) -> None:
     operator.page.get_by_role("button", name="Sync now").click()
     for _ in range(100):
         operator.opens("/")
-        if "2 orders read" in operator.text():
+        if "Orders read: 2" in operator.text():
             break
         operator.page.wait_for_timeout(100)
     operator.opens("/orders")
     operator.page.locator("tbody input[type=checkbox]").first.check()
     operator.page.get_by_role("button", name="Try the ticked orders again").click()
-    assert "1 orders are being tried again." in operator.text()
+    assert "1 order is being tried again." in operator.text()
     operator.opens("/orders")
     operator.page.locator("tbody th a").first.click()
     assert not operator.page.get_by_label("Carrier's name").is_visible()

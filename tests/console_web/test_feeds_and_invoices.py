@@ -41,7 +41,7 @@ def test_who_has_neither_sees_neither(make_merchant: Callable[..., Any]) -> None
 def test_an_invoice_that_is_held_says_why_and_is_dismissed(merchant: Any, operator: Any) -> None:
     row = held_invoice(merchant)
     page = operator.sees("/")
-    assert "invoices are held, or were not mailed." in page
+    assert "1 invoice is held, or was not mailed." in page
     page = operator.sees("/invoices")
     assert row.order_key in page
     assert row.reason in page

@@ -47,8 +47,10 @@ def test_every_text_is_translated() -> None:
         translated = [message.string] if isinstance(message.string, str) else list(message.string)
         assert all(translated), f"not translated: {key}"
         assert not message.fuzzy
+        known = placeholders(key if isinstance(text, str) else " ".join(text))
         for one in translated:
-            assert placeholders(one) == placeholders(key), key
+            assert placeholders(one) <= known, key
+        assert isinstance(text, tuple) or placeholders(translated[0]) == known, key
 
 
 def test_no_translation_is_left_of_a_text_that_is_gone() -> None:

@@ -13,7 +13,7 @@ from flask import Response, request
 from lengow.connector.model import OrderState
 from lengow.connector.store.rows import OrderRow, OrderSearch, StoredOrder
 from lengow.console.web import labels
-from lengow.console.web.language import N_, Language
+from lengow.console.web.language import N2_, N_, Language
 from lengow.console.web.visit import Site, Visit
 
 PAGE = 50
@@ -41,6 +41,7 @@ COLUMNS = (
     "shop",
     "shop_order_ids",
 )
+RETRIED = N2_("%(num)s order is being tried again.", "%(num)s orders are being tried again.")
 FORMULA = re.compile(r"[=+\-@\t\r]")
 """What a spreadsheet takes for the beginning of a formula."""
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -93,7 +94,7 @@ def retry(visit: Visit) -> Response:
             busy = True
     if busy and not begun:
         return visit.go("overview", visit.say(N_("Work on this account is under way already.")), wrong=True)
-    return visit.go("overview", visit.say(N_("%(count)s orders are being tried again."), count=begun))
+    return visit.go("overview", visit.language.say_many(RETRIED, begun))
 
 
 def search_of(given: Mapping[str, str], language: Language) -> OrderSearch:

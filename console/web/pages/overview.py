@@ -12,7 +12,7 @@ from lengow.connector.model import ActionState, ChangeState, EventState, OrderSt
 from lengow.connector.store.rows import Step, StoredOrder
 from lengow.console.web.chart import Chart, chart_of
 from lengow.console.web.jobs import Job
-from lengow.console.web.language import N_, Language
+from lengow.console.web.language import N2_, N_, Language
 from lengow.console.web.visit import Site, Visit
 
 DAYS = 30
@@ -46,7 +46,8 @@ class Trouble(msgspec.Struct, frozen=True):
     """Something that a person has to look at."""
 
     count: int
-    sentence: str
+    texts: tuple[str, str]
+    """One, and many; without a number where there is nothing to count."""
     endpoint: str
     values: dict[str, str] = {}
     urgent: bool = True
@@ -122,14 +123,8 @@ def _troubles(
 ) -> list[Trouble]:
     """The most urgent first."""
     store, now = site.store, site.now()
-    found = [Trouble(1, one.error, "health") for one in accounts if one.error]
-    found += [
-        Trouble(
-            1, N_("Orders have not been read from Lengow for a long time. See that the schedule is running."), "health"
-        )
-        for one in accounts
-        if one.stale and not one.error and not is_busy(site, one)
-    ]
+    failing = sum(bool(one.error) for one in accounts)
+    stale = sum(one.stale and not one.error and not is_busy(site, one) for one in accounts)
     past = sum(one.order.ship_by is not None and one.order.ship_by < now for one in late)
     failed = sum(shop.counts.get(OrderState.FAILED, 0) for shop in shops)
     failed_actions = len(
@@ -138,21 +133,87 @@ def _troubles(
     stuck = len(store.list_actions(states=[ActionState.STUCK], unhandled=True, limit=MANY))
     failed_events = len(store.list_events(state=EventState.FAILED, limit=MANY))
     waiting = store.count_changes().get(ChangeState.WAITING, 0)
-    found += [
-        Trouble(past, N_("past their shipping deadline, and no shipment was told."), "orders", {"sort": "deadline"}),
-        Trouble(failed, N_("orders failed. Each says what to do."), "orders", {"state": "failed"}),
+    found = [
         Trouble(
-            failed_actions, N_("actions were refused by a marketplace or by Lengow."), "actions", {"state": "person"}
-        ),
-        Trouble(failed_events, N_("messages from a shop could not be followed."), "events", {"state": "failed"}),
-        Trouble(waiting, N_("changes at Lengow wait for your word."), "changes"),
-        Trouble(_invoices(site), N_("invoices are held, or were not mailed."), "invoices"),
-        Trouble(len(held), N_("steps were given up, and wait for a person."), "health"),
-        Trouble(
-            len(late) - past, N_("orders are to be shipped within 24 hours."), "orders", {"sort": "deadline"}, False
+            failing,
+            N2_("The last sync of an account failed.", "The last syncs of %(num)s accounts failed."),
+            "health",
         ),
         Trouble(
-            stuck, N_("actions have had no answer from the marketplace for long."), "actions", {"state": "stuck"}, False
+            stale,
+            N2_(
+                "Orders of an account have not been read for a long time. See that the schedule is running.",
+                "Orders of %(num)s accounts have not been read for a long time. See that the schedule is running.",
+            ),
+            "health",
+        ),
+        Trouble(
+            past,
+            N2_(
+                "%(num)s order is past its shipping deadline, and no shipment was told.",
+                "%(num)s orders are past their shipping deadline, and no shipment was told.",
+            ),
+            "orders",
+            {"sort": "deadline"},
+        ),
+        Trouble(
+            failed,
+            N2_("%(num)s order failed. It says what to do.", "%(num)s orders failed. Each says what to do."),
+            "orders",
+            {"state": "failed"},
+        ),
+        Trouble(
+            failed_actions,
+            N2_(
+                "%(num)s action was refused by a marketplace or by Lengow.",
+                "%(num)s actions were refused by a marketplace or by Lengow.",
+            ),
+            "actions",
+            {"state": "person"},
+        ),
+        Trouble(
+            failed_events,
+            N2_(
+                "%(num)s message from a shop could not be followed.",
+                "%(num)s messages from a shop could not be followed.",
+            ),
+            "events",
+            {"state": "failed"},
+        ),
+        Trouble(
+            waiting,
+            N2_("%(num)s change at Lengow waits for your word.", "%(num)s changes at Lengow wait for your word."),
+            "changes",
+        ),
+        Trouble(
+            _invoices(site),
+            N2_("%(num)s invoice is held, or was not mailed.", "%(num)s invoices are held, or were not mailed."),
+            "invoices",
+        ),
+        Trouble(
+            len(held),
+            N2_(
+                "%(num)s step was given up, and waits for a person.",
+                "%(num)s steps were given up, and wait for a person.",
+            ),
+            "health",
+        ),
+        Trouble(
+            len(late) - past,
+            N2_("%(num)s order is to be shipped within 24 hours.", "%(num)s orders are to be shipped within 24 hours."),
+            "orders",
+            {"sort": "deadline"},
+            False,
+        ),
+        Trouble(
+            stuck,
+            N2_(
+                "%(num)s action has had no answer from the marketplace for long.",
+                "%(num)s actions have had no answer from the marketplace for long.",
+            ),
+            "actions",
+            {"state": "stuck"},
+            False,
         ),
     ]
     return [one for one in found if one.count]
