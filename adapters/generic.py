@@ -224,7 +224,7 @@ class GenericAdapter:
         outcomes: list[Outcome] = []
         try:
             with self._db.transaction() as db:
-                outcomes = [self._create(db, order) for order in orders]
+                outcomes = self._create_all(db, orders)
         except StoreError as error:
             if outcomes:  # the commit itself failed
                 return [Unknown(order.reference, str(error)) for order in orders]
@@ -436,6 +436,32 @@ class GenericAdapter:
             query = "SELECT sku, quantity FROM shop_order_lines WHERE shop_order_id = ? AND line_id = ?"
             self._add_stock(db, [row for line in refund.line_ids for row in db.rows(query, [order_id, line])])
 
+    def _create_all(self, db: Database, orders: Sequence[NewOrder]) -> list[Outcome]:
+        """All at once, and one by one where one of them is refused."""
+        if not orders:
+            return []
+        references = [order.reference for order in orders]
+        marks = ", ".join("?" * len(references))
+        query = f"SELECT reference, id FROM shop_orders WHERE shop = ? AND reference IN ({marks})"
+        known = {reference: str(order_id) for reference, order_id in db.rows(query, [self._context.shop, *references])}
+        outcomes: list[Outcome] = []
+        try:
+            with db.savepoint():
+                for order in orders:
+                    if order.reference not in known:
+                        known[order.reference] = self._insert_new(db, order)
+                    outcomes.append(Created(order.reference, ShopOrder(known[order.reference], order.reference)))
+            return outcomes
+        except (RowRefused, _Ambiguous):
+            return [self._create(db, order) for order in orders]
+
+    def _insert_new(self, db: Database, order: NewOrder) -> str:
+        values = self._order_values(order)
+        marks = ", ".join("?" * len(values))
+        order_id = db.insert(f"INSERT INTO shop_orders ({', '.join(values)}) VALUES ({marks})", list(values.values()))
+        self._insert_lines(db, order_id, order)
+        return str(order_id)
+
     def _create(self, db: Database, order: NewOrder) -> Outcome:
         try:
             with db.savepoint():
@@ -457,19 +483,18 @@ class GenericAdapter:
         if not inserted:
             return ShopOrder(str(db.rows(*self._named(order.reference))[0][0]), order.reference)
         [(order_id,)] = inserted
-        db.change_each(
-            """
-            INSERT INTO shop_order_lines (shop_order_id, line_id, sku, title, quantity, amount, tax)
-            VALUES (?, ?, ?, ?, ?, ?, ?)
-            """,
-            [
-                (order_id, line.id, line.sku, line.title, line.quantity, str(line.amount), _text(line.tax))
-                for line in order.lines
-            ],
-        )
+        self._insert_lines(db, order_id, order)
+        return ShopOrder(str(order_id), order.reference)
+
+    def _insert_lines(self, db: Database, order_id: int, order: NewOrder) -> None:
+        for line in order.lines:
+            db.later(
+                "INSERT INTO shop_order_lines (shop_order_id, line_id, sku, title, quantity, amount, tax)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [order_id, line.id, line.sku, line.title, line.quantity, str(line.amount), _text(line.tax)],
+            )
         if order.decrease_stock:
             self._add_stock(db, [(line.sku, -line.quantity) for line in order.lines])
-        return ShopOrder(str(order_id), order.reference)
 
     def _order_values(self, order: NewOrder) -> dict[str, Any]:
         source = order.order

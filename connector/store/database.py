@@ -31,7 +31,10 @@ class Database(Source, Protocol):
         """The statement once for each set of values; returns how many rows were changed in all."""
 
     def insert(self, statement: str, values: Sequence[Any]) -> int:
-        """Insert one row; returns its `id`."""
+        """Insert one row; returns its `id`. It may be sent later, as by `later`."""
+
+    def later(self, statement: str, values: Sequence[Any]) -> None:
+        """A write whose result nobody waits for: sent before whatever is asked next, together with others."""
 
     def savepoint(self) -> AbstractContextManager[None]:
         """What the block raises undoes the block alone, and is passed on. Raises RowRefused for refused values."""

@@ -67,6 +67,11 @@ SESSION = {
 
 CREATED = re.compile(r"CREATE (?:UNIQUE )?(?:TABLE|INDEX) IF NOT EXISTS (\w+)")
 
+INSERT = re.compile(r"INSERT INTO (\w+) \(([^)]+)\) VALUES \(([^)]+)\)")
+
+MOST_IDS = 128
+"""That are drawn at once."""
+
 IN_VAIN = (
     psycopg.errors.SerializationFailure,
     psycopg.errors.DeadlockDetected,
@@ -182,6 +187,7 @@ class PostgresDatabase:
                 inside = self._local.transaction = Inside(session)
                 try:
                     yield inside
+                    inside.send()
                     self._commit(session)
                 except BaseException:
                     _roll_back(session)
@@ -314,37 +320,72 @@ class PostgresDatabase:
 
 
 class Inside:
-    """One connection in a transaction, around which errors are translated."""
+    """One connection in a transaction, around which errors are translated.
+
+    Each statement that is waited for costs a way to the server and back. What need not be waited for is kept, in its
+    order, and sent all at once before the next one that must, or the end.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._kept: list[tuple[str, Sequence[Any]]] = []
+        self._ids: dict[str, list[int]] = {}
+        self._given: dict[str, int] = {}
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
+        self.send()
         return self._session.execute(_marked(query), values).fetchall()
 
     def change(self, statement: str, values: Sequence[Any] = ()) -> int:
+        self.send()
         return self._session.execute(_marked(statement), values).rowcount
 
     def change_each(self, statement: str, many: Iterable[Sequence[Any]]) -> int:
         values = list(many)
         if not values:
             return 0
+        self.send()
         with self._session.cursor() as cursor:
             cursor.executemany(_marked(statement), values)
             return cursor.rowcount
 
     def insert(self, statement: str, values: Sequence[Any]) -> int:
-        [(new,)] = self.rows(f"{statement} RETURNING id", values)
-        return int(new)
+        """The id is drawn before, so that the row can be sent later."""
+        table, with_id = _inserting(statement)
+        new = self._next_id(table)
+        self.later(with_id, [new, *values])
+        return new
+
+    def later(self, statement: str, values: Sequence[Any]) -> None:
+        self._kept.append((statement, values))
+
+    def send(self) -> None:
+        """What was kept."""
+        kept, self._kept = self._kept, []
+        if not kept:
+            return
+        with self._session.pipeline():
+            for statement, values in kept:
+                self._session.execute(_marked(statement), values)
+
+    def _next_id(self, table: str) -> int:
+        """Of a few that are drawn at once: the more, the more were needed; what is left over is never used."""
+        ids = self._ids.setdefault(table, [])
+        if not ids:
+            count = self._given[table] = min(2 * self._given.get(table, 0), MOST_IDS) or 1
+            query = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
+            ids += [int(row[0]) for row in reversed(self._session.execute(query, [table, count]).fetchall())]
+        return ids.pop()
 
     @property
     def session(self) -> Session:
         """For what runs statements of its own within the transaction."""
+        self.send()
         return self._session
 
     def run_script(self, statements: str) -> None:
         """Several statements, as they stand."""
-        self._session.execute(statements.encode())
+        self.session.execute(statements.encode())
 
     def lock(self, name: str) -> None:
         """Be alone under this name until the transaction ends."""
@@ -353,8 +394,14 @@ class Inside:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         try:
+            self.send()
             with self._session.transaction():
-                yield
+                try:
+                    yield
+                    self.send()
+                except BaseException:
+                    self._kept.clear()
+                    raise
         except (psycopg.IntegrityError, psycopg.DataError) as error:
             raise RowRefused(f"The database refuses it: {_sentence(error)}.") from error
 
@@ -412,6 +459,16 @@ def _roll_back(session: Session) -> None:
         session.execute("ROLLBACK")
     except psycopg.Error:
         session.close()  # the server undoes what it has of it
+
+
+@lru_cache(maxsize=256)
+def _inserting(statement: str) -> tuple[str, str]:
+    """The table of an INSERT, and the same INSERT with the id as its first value."""
+    found = INSERT.fullmatch(statement.strip())
+    if found is None:
+        raise ValueError(f"not a plain INSERT: {statement}")
+    table, columns, values = found.groups()
+    return table, f"INSERT INTO {table} (id, {columns}) VALUES (?, {values})"
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,6 @@ from procrastinate.schema import SchemaManager
 
 from lengow.connector.store.postgres_database import Inside
 
-
 APPLIED = "CREATE TABLE IF NOT EXISTS procrastinate_migrations (name TEXT PRIMARY KEY)"
 
 

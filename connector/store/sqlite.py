@@ -99,6 +99,9 @@ class _Inside:
     def insert(self, statement: str, values: Sequence[Any]) -> int:
         return int(self._connection.execute(statement, values).lastrowid or 0)
 
+    def later(self, statement: str, values: Sequence[Any]) -> None:
+        self._connection.execute(statement, values)
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         self._connection.execute("SAVEPOINT part")
