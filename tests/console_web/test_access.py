@@ -32,13 +32,15 @@ def path_of(page: Page) -> str:
     return f"/console{filled}"
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.needs], ids=lambda page: f"{page.method} {page.rule}")
-def test_no_page_but_the_login_is_shown_to_a_stranger(app: Any, visit: Callable[..., Any], page: Page) -> None:
+def test_no_page_but_the_login_is_shown_to_a_stranger(visit: Callable[..., Any]) -> None:
     stranger = visit()
-    form = {"form_token": stranger.token()}
-    answer = stranger.client.open(path_of(page), method=page.method, data=form if page.method == "POST" else None)
-    assert answer.status_code == 303
-    assert answer.location.startswith("/console/login")
+    for page in PAGES:
+        if page.needs is None:
+            continue
+        form = {"form_token": stranger.token()} if page.method == "POST" else None
+        answer = stranger.client.open(path_of(page), method=page.method, data=form)
+        assert answer.status_code == 303, f"{page.method} {page.rule}"
+        assert answer.location.startswith("/console/login")
 
 
 @pytest.mark.parametrize(("name", "role"), [("vera", Role.VIEWER), ("otto", Role.OPERATOR)])

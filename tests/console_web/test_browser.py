@@ -41,7 +41,7 @@ def test_an_operator_imports_and_sees_the_orders_come(merchant: Any, browsing: B
 
 def test_a_running_sync_shows_how_far_it_is(merchant: Any, browsing: Browsing) -> None:
     merchant.sells(250)
-    merchant.sandbox.fault(Fault(kind="latency", seconds=1.5, path="/v3.0/orders", times=20))
+    merchant.sandbox.fault(Fault(kind="latency", seconds=1, path="/v3.0/orders", times=20))
     operator = browsing()
     operator.page.get_by_role("button", name="Sync now").click()
     operator.page.get_by_text("00 of 250 orders").wait_for()

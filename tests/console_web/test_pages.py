@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from markupsafe import escape
 
 from lengow.connector.model import ActionState
 from lengow.connector.settings import IMPORT_SHIPPED_BY_MARKETPLACE
+from lengow.console.web.pages.orders import FILTERS
 from lengow.console.web.routes import PAGES
 from lengow.sandbox import Fault
 
@@ -123,25 +125,37 @@ def test_orders_are_paged_both_ways(merchant: Any, operator: Any, monkeypatch: p
     assert re.findall(r'translate="no">(M\d+)<', operator.sees(back[1].replace("&amp;", "&"))) == seen[1]
 
 
-@pytest.mark.parametrize(
-    "text", ["'", '"; DROP TABLE orders; --', "%", "_", "*", "\\", "\x00", "a" * 5000, "(", "é" * 300]
+METACHARACTERS = (
+    "'",
+    '"; DROP TABLE orders; --',
+    "%",
+    "_",
+    "*",
+    "\\",
+    "\x00",
+    "a" * 5000,
+    "(",
+    "é" * 300,
+    "-1",
+    "½",
+    "9" * 20,
 )
-@pytest.mark.parametrize(
-    "name", ["text", "shop", "marketplace", "state", "reason", "type", "since", "until", "sort", "after", "before"]
-)
-def test_metacharacters_in_a_filter_are_only_text(operator: Any, merchant: Any, name: str, text: str) -> None:
-    answer = operator.client.get("/console/orders", query_string={name: text})
-    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("name", [*FILTERS, "after", "before"])
+def test_metacharacters_in_a_filter_are_only_text(operator: Any, merchant: Any, name: str) -> None:
+    for text in METACHARACTERS:
+        answer = operator.client.get("/console/orders", query_string={name: text})
+        assert answer.status_code == 200, text
     assert merchant.connector.store.users() != []
 
 
-@pytest.mark.parametrize(
-    "path", ["/actions", "/events", "/changes", "/carriers", "/products", "/health", "/orders.csv"]
-)
-@pytest.mark.parametrize("text", ["'", "-1", "99999999999999999999", "\x00", "½", "failed"])
-def test_the_other_pages_stand_any_query(operator: Any, path: str, text: str) -> None:
+def test_the_other_pages_stand_any_query(operator: Any) -> None:
     names = ("state", "shop", "before", "of", "name", "sku", "examine", "after", "text")
-    assert operator.client.get(f"/console{path}", query_string=dict.fromkeys(names, text)).status_code == 200
+    for path in ("/actions", "/events", "/changes", "/carriers", "/products", "/health", "/orders.csv"):
+        for text in METACHARACTERS:
+            answer = operator.client.get(f"/console{path}", query_string=dict.fromkeys(names, text))
+            assert answer.status_code == 200, f"{path} {text}"
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -176,7 +190,10 @@ def test_what_a_buyer_or_marketplace_writes_is_shown_as_text(
         page = anne.client.get("/console" + path.replace("%", "%25").replace("#", "%23")).text
         for part in ("<script>alert", "<img src=x", "<svg onload", "' onmouseover='alert"):
             assert part not in page, path
-        assert "49" not in re.findall(r"<dd[^>]*>\s*([^<]*)", page)
+    page = anne.sees(f"/orders/{stored.order.id}")
+    assert "49" not in re.findall(r"<dd[^>]*>\s*([^<]*)", page)
+    if text.isprintable():
+        assert page.count(str(escape(text))) > 5
 
 
 def test_what_a_marketplace_answers_is_shown_as_text(merchant: Any, operator: Any) -> None:
