@@ -14,6 +14,8 @@ from lengow.adapters.prestashop.xml import Association, entity
 
 LONGEST_TEXT = 500
 """Of the shop's own words in a reason."""
+LONGEST_ERRORS = 20_000
+"""Characters of an answer in which XML errors are looked for, which takes time by the square of them."""
 NODES = {
     "addresses": "address",
     "carts": "cart",
@@ -185,7 +187,7 @@ def _errors(response: Reply) -> list[tuple[int, str]]:
     try:
         value = msgspec.json.decode(response.content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = XML_ERROR.findall(response.text)
+        found = XML_ERROR.findall(response.text[:LONGEST_ERRORS])
         return [(int(code), html.unescape(message)) for code, message in found]
     errors = value.get("errors") if isinstance(value, dict) else None
     rows = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []

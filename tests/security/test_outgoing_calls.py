@@ -201,6 +201,13 @@ def connector(folder: Path, *, lengow: str = NOWHERE, shop: str = NOWHERE) -> It
         yield one
 
 
+def test_errors_without_end_are_not_searched_for_ever(tmp_path: Path) -> None:
+    body = b"<code><![CDATA[1]]></code><message><![CDATA[" * 50_000
+    answer = b"HTTP/1.1 500 Oops\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with answering(sends(answer)) as peer, connector(tmp_path, shop=peer.url) as one, pytest.raises(ShopUnavailable):
+        one.context.adapter("prestashop").find_order("reference")
+
+
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent"])
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_shop_cannot_send_its_keys_elsewhere(tmp_path: Path, platform: str, status: str) -> None:
