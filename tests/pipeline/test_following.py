@@ -1,6 +1,7 @@
 """What happens at Lengow to an order that is in a shop is brought there, put to a person, or ignored, as configured."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from lengow.adapters.generic import GenericAdapter
 from lengow.connector.adapter import Capabilities, CorrectAddress, MarkShipped, Rejected, Unknown
 from lengow.connector.errors import ChangeSettled, ChangeUnknown, SettingsError, ShopUnavailable
-from lengow.connector.model import ChangeState
+from lengow.connector.model import ChangeState, StepKind
 from lengow.connector.settings import Follow, Settings
 from lengow.connector.store.rows import ChangeRow
 
@@ -365,6 +366,29 @@ class TestFailures:
             merchant.sandbox.advance(hours=14)
             merchant.connector.work("main")
         assert told(merchant, order_id) == [("cancelled", "waiting", "change_given_up")]
+
+    def test_a_worker_whose_lease_was_taken_over_writes_nothing(
+        self, merchant: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order_id = bought(merchant)
+        real, store = GenericAdapter.update_order, merchant.connector.store
+        taken: list[Any] = []
+
+        def slow(adapter: GenericAdapter, shop_order: Any, change: Any) -> Any:
+            if not taken:
+                now = merchant.sandbox.advance(minutes=5)
+                with store.transaction() as tx:
+                    taken.extend(tx.claim(StepKind.FOLLOW, now, now + timedelta(minutes=2), limit=1))
+            return real(adapter, shop_order, change)
+
+        monkeypatch.setattr(GenericAdapter, "update_order", slow)
+        merchant.sandbox.cancel(order_id)
+        later(merchant)
+        assert len(taken) == 1
+        assert told(merchant, order_id) == [("cancelled", "pending", "")], "it is the other worker's to write"
+        later(merchant)
+        assert told(merchant, order_id) == [("cancelled", "applied", "")]
+        assert merchant.journal(order_id).count("change_applied") == 1
 
     def test_the_order_in_which_things_happened_is_kept(self, merchant: Any, shop: Shop) -> None:
         order_id = bought(merchant, "multi_line")
