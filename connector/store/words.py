@@ -8,14 +8,16 @@ SHORTEST_BEGINNING = 3
 LONGEST_WORD = 100
 MOST_WORDS = 6
 """Of what a person looks for; the rest is not looked at."""
+PART = re.compile(r"\w+")
 AFTER_ALL = "\U0010ffff"
 
 
 def words_of(number: str, buyer: str, email: str) -> set[str]:
     """An order's number, its buyer's names in whole and in parts, the e-mail address and the parts of its name."""
-    local = email.partition("@")[0]
-    found = {folded(number), folded(email), *_parts(local), *_parts(buyer), *map(folded, buyer.split())}
-    return {word[:LONGEST_WORD] for word in found if word}
+    name, address = folded(buyer), folded(email)
+    found = {folded(number), address, *name.split(), *PART.findall(f"{name} {address.partition('@')[0]}")}
+    found.discard("")
+    return found if max(map(len, found), default=0) <= LONGEST_WORD else {word[:LONGEST_WORD] for word in found}
 
 
 def sought_words(text: str) -> list[tuple[str, str]]:
@@ -30,9 +32,8 @@ def word_range(word: str) -> tuple[str, str]:
 
 def folded(text: str) -> str:
     """Without case and accents."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in plain if not unicodedata.combining(letter) and letter.isprintable()).strip()
-
-
-def _parts(text: str) -> list[str]:
-    return re.findall(r"\w+", folded(text))
+    text = text.casefold()
+    if not text.isascii():
+        plain = unicodedata.normalize("NFKD", text)
+        text = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return (text if text.isprintable() else "".join(filter(str.isprintable, text))).strip()
