@@ -58,7 +58,13 @@ def write_column(kind: Kind, values: list[Any], rules: Rules) -> Column:
 
 
 def _texts(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
-    return clean_all(_as_texts(values)), []
+    texts = _as_texts(values)
+    known = set(texts)
+    if len(known) > len(texts) / 4:
+        return clean_all(texts), []
+    few = list(known)  # such as brands: each is looked at once
+    cleaned = dict(zip(few, clean_all(few), strict=True))
+    return list(map(cleaned.__getitem__, texts)), []
 
 
 def _identifiers(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
@@ -239,7 +245,7 @@ def _url(text: str) -> str:
 
 def _un_numbers(values: list[Any], rules: Rules) -> Column:
     texts, _ = _texts(values, rules)
-    return _each(texts, _un_number)
+    return _alike(texts, _un_number)
 
 
 def _un_number(text: str) -> str:
