@@ -11,6 +11,7 @@ from lengow.feeds.building import FeedReport, Report, build, build_all, check
 from lengow.feeds.diff import Change, diff
 from lengow.feeds.errors import FeedCollapsed, FeedRefused, FeedUnreadable
 from lengow.feeds.offers import Problem
+from lengow.feeds.products import read_products
 from lengow.feeds.serving import blueprint
 from lengow.feeds.settings import Feed, read_feeds
 
@@ -30,4 +31,5 @@ __all__ = [
     "check",
     "diff",
     "read_feeds",
+    "read_products",
 ]

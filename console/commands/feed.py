@@ -6,6 +6,13 @@ import click
 
 from lengow.console.commands.common import FAILURES_LEFT, as_json, connector_of, one_of
 
+given_products = click.option(
+    "--products",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Products from a file of JSON lines, not from the shop of NAME.",
+)
+
 FORMATS = ("table", "csv", "json")
 
 
@@ -47,24 +54,30 @@ def feed_url(config: str | None, name: str) -> None:
 
 @feed.command("build")
 @click.argument("name", required=False)
+@given_products
 @click.option("--dry-run", is_flag=True, help="Read and check all, and write nothing.")
 @click.option("--force", is_flag=True, help="Write a feed although it loses more offers than `collapse_guard` allows.")
 @as_json
 @click.pass_obj
-def feed_build(config: str | None, name: str | None, dry_run: bool, force: bool, as_json: bool) -> int:
+def feed_build(
+    config: str | None, name: str | None, file: Path | None, dry_run: bool, force: bool, as_json: bool
+) -> int:
     """Build feed NAME with those that share its offers; without NAME all. What is refused keeps its old file."""
     from lengow import feeds
     from lengow.connector.errors import LengowError, SettingsError
     from lengow.console import feed_output
     from lengow.feeds.settings import group_of, groups
 
+    _need_name(name, file)
     reports: list[feeds.Report] = []
     failed = False
     with connector_of(config) as connector:
         settings = connector.settings
         for group in groups(settings) if name is None else [group_of(settings, name)]:
             try:
-                reports.append(feeds.build(connector, next(iter(group.feeds)), force=force, dry_run=dry_run))
+                products = feeds.read_products(file) if file else None
+                one = name or next(iter(group.feeds))
+                reports.append(feeds.build(connector, one, products=products, force=force, dry_run=dry_run))
             except SettingsError:
                 raise
             except LengowError as error:
@@ -77,15 +90,18 @@ def feed_build(config: str | None, name: str | None, dry_run: bool, force: bool,
 
 @feed.command("check")
 @click.argument("name", required=False)
+@given_products
 @click.option("--format", "form", default="table", show_default=True, callback=one_of(lambda: FORMATS))
 @click.pass_obj
-def feed_check(config: str | None, name: str | None, form: str) -> int:
+def feed_check(config: str | None, name: str | None, file: Path | None, form: str) -> int:
     """List what is wrong with each product's offer in feed NAME, or in all. Exit code 3 if anything is."""
     from lengow import feeds
     from lengow.console import feed_output
 
+    _need_name(name, file)
     with connector_of(config) as connector:
-        found = feed_output.show_problems(feeds.check(connector, name), form)
+        products = feeds.read_products(file) if file else None
+        found = feed_output.show_problems(feeds.check(connector, name, products=products), form)
     return FAILURES_LEFT if found else 0
 
 
@@ -99,3 +115,8 @@ def feed_diff(old: Path, new: Path, as_json: bool) -> None:
     from lengow.console import feed_output
 
     feed_output.show_changes(feeds.diff(old, new), as_json=as_json)
+
+
+def _need_name(name: str | None, file: Path | None) -> None:
+    if file is not None and name is None:
+        raise click.UsageError("With --products, name the feed whose shop they are of.")

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import os
 import socket
 import subprocess
@@ -265,6 +266,24 @@ def test_the_command_line_builds_checks_and_compares(shop_folder: Path) -> None:
     assert "not built" not in run(shop_folder, "feed", "list").stdout
     assert run(shop_folder, "feed", "url", "manomano").stdout == f"/feeds/manomano/{SECRET}/feed.csv\n"
     assert run(shop_folder, "feed", "build", "nothing").returncode == 2
+
+
+def test_products_come_from_a_file_too(tmp_path: Path) -> None:
+    text = SETTINGS.replace('platform = "woocommerce"', 'platform = "generic"').format(
+        url="", key="", secret="", feed_secret=SECRET
+    )
+    text = "\n".join(line for line in text.splitlines() if not line.startswith(("url", "consumer")))
+    (tmp_path / "lengow.toml").write_text(text)
+    one = {"id": "1", "sku": "A", "title": "Drill", "price": "9.90", "currency": "EUR", "stock": 2}
+    (tmp_path / "products.jsonl").write_text(f"{json.dumps(one)}\n")
+    done = run(tmp_path, "feed", "build", "manomano", "--products", "products.jsonl")
+    assert done.returncode == 0, done.stderr
+    [row] = csv.DictReader((tmp_path / "out/manomano.csv").read_text().splitlines(), delimiter="|")
+    assert (row["sku"], row["price"], row["stock"]) == ("A", "9.90", "2")
+    (tmp_path / "products.jsonl").write_text('{"id": 1}\n')
+    refused = run(tmp_path, "feed", "check", "manomano", "--products", "products.jsonl")
+    assert (refused.returncode, "Line 1 of products.jsonl is no product" in refused.stderr) == (3, True)
+    assert run(tmp_path, "feed", "build", "--products", "products.jsonl").returncode == 2
 
 
 def test_serve_mounts_the_feeds(shop_folder: Path) -> None:
