@@ -13,6 +13,7 @@ import msgspec
 
 from lengow.connector.actions import dismiss_action, queue_action, retry_action
 from lengow.connector.adapter import Finding, Request, adapter_class
+from lengow.connector.carriers import map_carrier, unmap_carrier, waiting_events
 from lengow.connector.catalogue import Catalogue, CatalogueProduct
 from lengow.connector.context import Context
 from lengow.connector.deadlines import late_orders
@@ -56,6 +57,7 @@ from lengow.connector.store.rows import (
     ActionRow,
     ChangeRow,
     EventRow,
+    MappedCarrier,
     NewStep,
     OrderKey,
     PackageRow,
@@ -661,6 +663,25 @@ class Connector:
     def product_matches(self, shop: str | None = None) -> list[ProductMatch]:
         """Which products are meant by which SKUs."""
         return self.store.product_matches(self._shop(shop) if shop else None)
+
+    def map_carrier(
+        self, shop: str, marketplace: str, code: str, carrier: str, *, who: str = OPERATOR
+    ) -> list[EventRow]:
+        """From now on the shop's carrier `code` (or name) is told to the marketplace as `carrier`.
+
+        Goes before the settings. Events that failed with that carrier are worked off once more: they are the answer.
+        Raises CannotMend (the marketplace has no such carrier) and ActionInvalid.
+        """
+        row = map_carrier(self._context, self._shop(shop), marketplace, code, carrier, who=who)
+        return [self.retry_event(one, who=who) for one in waiting_events(self._context, shop, row.code)]
+
+    def unmap_carrier(self, shop: str, marketplace: str, code: str, *, who: str = OPERATOR) -> None:
+        """The settings decide again. Raises CannotMend where it was not mapped by hand."""
+        unmap_carrier(self._context, self._shop(shop), marketplace, code, who=who)
+
+    def mapped_carriers(self, shop: str | None = None) -> list[MappedCarrier]:
+        """What was mapped by hand."""
+        return self.store.mapped_carriers(self._shop(shop) if shop else None)
 
     def order(self, account: str, marketplace: str, marketplace_order_id: str) -> StoredOrder:
         """Raises OrderUnknown."""

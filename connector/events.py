@@ -9,6 +9,7 @@ import msgspec
 
 from lengow.connector.actions import queue_action
 from lengow.connector.adapter import Event, Request
+from lengow.connector.carriers import with_carriers
 from lengow.connector.context import Context
 from lengow.connector.errors import ActionInvalid, LengowError, OrderUndecodable, OrderUnknown, ShopUnavailable
 from lengow.connector.marketplace import ActionRule, Marketplace
@@ -317,7 +318,7 @@ def _ask(
     arguments = dict(chosen.action_arguments.get(action, {}))
     if event.kind == "shipment":
         description = marketplace(context, stored.order.account, stored.order.marketplace)
-        arguments |= shipment_arguments(description, event.tracking, chosen)
+        arguments |= shipment_arguments(description, event.tracking, with_carriers(context, shop, description.key))
     return queue_action(
         context,
         stored.order.key,

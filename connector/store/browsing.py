@@ -11,7 +11,7 @@ from typing import Any
 from lengow.connector.model import OrderState
 from lengow.connector.store.columns import text_of
 from lengow.connector.store.database import Source
-from lengow.connector.store.rows import JournalEntry, OrderSearch, SessionRow, UserRow
+from lengow.connector.store.rows import JournalEntry, MappedCarrier, OrderSearch, SessionRow, UserRow
 from lengow.connector.store.words import sought_words, word_range
 
 MOST_FOUND = 20_000
@@ -110,6 +110,15 @@ class Browsing:
             [limit],
         )
         return [JournalEntry(datetime.fromisoformat(row[0]), *row[1:]) for row in rows]
+
+    def mapped_carriers(self, shop: str | None = None) -> list[MappedCarrier]:
+        where, values = ("WHERE shop = ?", [shop]) if shop is not None else ("", [])
+        rows = self._db.rows(
+            "SELECT shop, marketplace, code, carrier, set_at, set_by FROM mapped_carriers"
+            f" {where} ORDER BY shop, marketplace, code",
+            values,
+        )
+        return [MappedCarrier(row[0], row[1], row[2], row[3], datetime.fromisoformat(row[4]), row[5]) for row in rows]
 
     def users(self) -> list[UserRow]:
         return [_user(row) for row in self._db.rows("SELECT name, role, password, created_at FROM users ORDER BY name")]

@@ -13,6 +13,7 @@ from lengow.connector.store.rows import (
     ChangeRow,
     EventRow,
     JournalEntry,
+    MappedCarrier,
     NewStep,
     OrderFilter,
     OrderRow,
@@ -178,6 +179,9 @@ class Reading(Protocol):
     def product_matches(self, shop: str | None = None) -> list[ProductMatch]:
         """By shop and SKU."""
 
+    def mapped_carriers(self, shop: str | None = None) -> list[MappedCarrier]:
+        """By shop, marketplace and code."""
+
     def queue(self, now: datetime) -> list[QueueRow]:
         """The steps, counted by kind and whether they are held."""
 
@@ -310,6 +314,12 @@ class Transaction(Reading, Protocol):
 
     def set_product_match(self, row: ProductMatch) -> None:
         """Insert, or replace the one of the same shop and SKU."""
+
+    def map_carrier(self, row: MappedCarrier) -> None:
+        """Insert, or replace by shop, marketplace and code."""
+
+    def unmap_carrier(self, shop: str, marketplace: str, code: str) -> bool:
+        """Whether it was mapped."""
 
     def drop_product_match(self, shop: str, sku: str) -> bool:
         """Whether there was one."""

@@ -190,6 +190,17 @@ FIRST = (
     )
     """,
     """
+    CREATE TABLE mapped_carriers (
+        shop TEXT NOT NULL,
+        marketplace TEXT NOT NULL,
+        code TEXT NOT NULL,
+        carrier TEXT NOT NULL,
+        set_at TEXT NOT NULL,
+        set_by TEXT NOT NULL,
+        PRIMARY KEY (shop, marketplace, code)
+    )
+    """,
+    """
     CREATE TABLE sync_state (
         account TEXT NOT NULL,
         name TEXT NOT NULL,

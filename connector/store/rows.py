@@ -209,6 +209,19 @@ class ProductMatch(msgspec.Struct, frozen=True):
     set_by: str
 
 
+class MappedCarrier(msgspec.Struct, frozen=True):
+    """Which carrier of a marketplace is meant by one of a shop's, as a person said."""
+
+    shop: str
+    marketplace: str
+    code: str
+    """What the shop calls it: its code, else its name."""
+    carrier: str
+    """The marketplace's code."""
+    set_at: datetime
+    set_by: str
+
+
 class OrderFilter(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None = None
     shop: str | None = None

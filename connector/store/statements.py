@@ -25,6 +25,7 @@ from lengow.connector.store.rows import (
     ChangeRow,
     EventRow,
     JournalEntry,
+    MappedCarrier,
     NewStep,
     OrderRow,
     PackageRow,
@@ -255,6 +256,20 @@ class Statements(Queries, ErasingStatements):
 
     def drop_product_match(self, shop: str, sku: str) -> bool:
         return self._db.change("DELETE FROM product_matches WHERE shop = ? AND sku = ?", [shop, sku]) > 0
+
+    def map_carrier(self, row: MappedCarrier) -> None:
+        self._db.change(
+            """
+            INSERT INTO mapped_carriers (shop, marketplace, code, carrier, set_at, set_by) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT (shop, marketplace, code) DO UPDATE SET carrier = excluded.carrier, set_at = excluded.set_at,
+                set_by = excluded.set_by
+            """,
+            values_of(row),
+        )
+
+    def unmap_carrier(self, shop: str, marketplace: str, code: str) -> bool:
+        statement = "DELETE FROM mapped_carriers WHERE shop = ? AND marketplace = ? AND code = ?"
+        return self._db.change(statement, [shop, marketplace, code]) > 0
 
     def set_value(self, account: str, name: str, value: str) -> None:
         self._db.change(

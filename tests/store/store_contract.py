@@ -36,6 +36,7 @@ from lengow.connector.store.rows import (
     ChangeRow,
     EventRow,
     JournalEntry,
+    MappedCarrier,
     NewStep,
     OrderFilter,
     OrderRow,
@@ -664,6 +665,22 @@ class StoreContract:
             assert tx.mine([taken]) == {taken.id}, "who works on it keeps it until then"
             assert len(tx.claim(StepKind.CREATE, LATER, MUCH_LATER, limit=9, subject="taken")) == 1
             assert tx.mine([taken]) == set()
+
+    def test_carriers_are_mapped_one_a_shop_marketplace_and_code(self, store: Store) -> None:
+        first = MappedCarrier("b2c", "manomano_fr", "geo", "Other", NOW, "anne")
+        with store.transaction() as tx:
+            tx.map_carrier(first)
+            tx.map_carrier(msgspec.structs.replace(first, marketplace="fnac_fr", carrier="20001"))
+            tx.map_carrier(msgspec.structs.replace(first, carrier="DPD", set_by="ben"))
+        assert [(one.marketplace, one.carrier, one.set_by) for one in store.mapped_carriers()] == [
+            ("fnac_fr", "20001", "anne"),
+            ("manomano_fr", "DPD", "ben"),
+        ]
+        assert store.mapped_carriers("b2b") == []
+        with store.transaction() as tx:
+            assert tx.unmap_carrier("b2c", "fnac_fr", "geo")
+            assert not tx.unmap_carrier("b2c", "fnac_fr", "geo")
+        assert len(store.mapped_carriers("b2c")) == 1
 
     def test_product_matches_are_kept_one_a_shop_and_sku(self, store: Store) -> None:
         first = ProductMatch("b2c", "SKU-1", "P1", NOW, "anna")
