@@ -16,7 +16,7 @@ from lengow.connector import Connector, Settings
 from lengow.connector.catalogue import CatalogueProduct
 from lengow.feeds.allotment import Allotment, Seen
 from lengow.feeds.columns import Flaw
-from lengow.feeds.errors import FeedCollapsed, FeedRefused
+from lengow.feeds.errors import FeedCollapsed, FeedRefused, FeedUnreadable
 from lengow.feeds.facts import OFFER
 from lengow.feeds.files import Draft, count_offers, held, publish
 from lengow.feeds.filters import Filter, read_filter
@@ -43,7 +43,7 @@ class FeedReport(msgspec.Struct, frozen=True):
     offers: int
     left_out: int
     previous: int | None
-    """How many offers the file had before; None: there was none."""
+    """How many offers the file had before; None: there was none, or it was not asked for (`force`)."""
     flaws: Mapping[str, int]
     """How many values have a flaw, by `attribute: code`."""
     refusal: str
@@ -249,7 +249,7 @@ def _report(run: Run, counts: Mapping[str, Counts], paths: Mapping[str, Path], *
     feeds = []
     for name, feed in run.group.feeds.items():
         count = counts[name]
-        previous = count_offers(paths[name], FORMATS[feed.format])
+        previous = None if force else _previous(paths[name], feed)
         collapsed = bool(previous) and not force and count.offers < (previous or 0) * (1 - feed.collapse_guard)
         lacking = count.left_out if feed.missing == "refuse" else 0
         feeds.append(
@@ -266,6 +266,16 @@ def _report(run: Run, counts: Mapping[str, Counts], paths: Mapping[str, Path], *
         )
     overlaps = tuple((one, other, number) for (one, other), number in run.overlaps.items() if number)
     return Report(run.group.account, run.group.marketplace, run.products, run.matched, tuple(feeds), overlaps)
+
+
+def _previous(path: Path, feed: Feed) -> int | None:
+    try:
+        return count_offers(path, FORMATS[feed.format])
+    except FeedUnreadable as error:
+        raise FeedRefused(
+            f"It cannot be told how many offers would be lost: {error}",
+            what_to_do="Take the file away, or build with --force.",
+        ) from error
 
 
 def _refusal(feed: Feed, count: Counts, previous: int | None) -> str:

@@ -27,9 +27,10 @@ class Draft:
     """A feed on its way to `path`. Nothing is seen there until `publish`; without it, nothing is left."""
 
     def __init__(self, path: Path, *, zipped: bool) -> None:
+        """Raises FeedRefused where nothing can be written; so below."""
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=DRAFT, dir=path.parent)
+        with _writable(path):
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=DRAFT, dir=_folder(path))
         self.name = Path(name)
         self._raw: IO[bytes] = os.fdopen(handle, "wb", BLOCK)
         self._file: IO[bytes] = (
@@ -37,16 +38,18 @@ class Draft:
         )
 
     def write(self, text: str) -> None:
-        self._file.write(text.encode())
+        with _writable(self.path):
+            self._file.write(text.encode())
 
     def finish(self) -> None:
         """All of it is on the disk."""
-        if self._file is not self._raw:
-            self._file.close()
-        self._raw.flush()
-        os.fsync(self._raw.fileno())
-        os.fchmod(self._raw.fileno(), MODE)
-        self._raw.close()
+        with _writable(self.path):
+            if self._file is not self._raw:
+                self._file.close()
+            self._raw.flush()
+            os.fsync(self._raw.fileno())
+            os.fchmod(self._raw.fileno(), MODE)
+            self._raw.close()
 
     def publish(self) -> None:
         os.replace(self.name, self.path)
@@ -55,10 +58,27 @@ class Draft:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not self._raw:
+        with suppress(OSError):  # what a full disk does not take is given up
             self._file.close()
-        self._raw.close()
+        with suppress(OSError):
+            self._raw.close()
         self.name.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FeedRefused(
+            f"{path} cannot be written: {error.strerror or error}.",
+            what_to_do="See that its folder is there and may be written to, and that the disk is not full.",
+        ) from error
+
+
+def _folder(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.parent
 
 
 def publish(drafts: Sequence[Draft]) -> None:
@@ -91,8 +111,9 @@ def held(paths: Collection[Path]) -> Iterator[None]:
     another.
     """
     first = min(paths)
-    first.parent.mkdir(parents=True, exist_ok=True)
-    with open(first.with_name(f".{first.name}.lock"), "w") as file:
+    with _writable(first):
+        lock = open(_folder(first) / f".{first.name}.lock", "w")  # noqa: SIM115 closed below
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -358,6 +358,36 @@ def test_a_build_clears_what_a_kill_left(make_feeds: Make) -> None:
     assert sorted(name for name in os.listdir(merchant.folder) if "feed" in name) == [".feed.csv.lock", "feed.csv"]
 
 
+def test_what_cannot_be_written_is_said(make_feeds: Make) -> None:
+    merchant = make_feeds(feed={"path": "taken/feed.csv"})
+    (merchant.folder / "taken").write_text("a file")
+    with pytest.raises(feeds.FeedRefused, match="cannot be written"):
+        merchant.build(product())
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_a_full_disk_leaves_the_old_file(make_feeds: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    merchant = make_feeds()
+    merchant.build(product("OLD"))
+    monkeypatch.setattr("lengow.feeds.files.os.fdopen", lambda handle, *_: os.close(handle) or open("/dev/full", "wb"))  # noqa: SIM115
+    with pytest.raises(feeds.FeedRefused, match="No space left"):
+        merchant.build(*(product(f"S{number}") for number in range(500)))
+    assert [offer["sku"] for offer in merchant.offers()] == ["OLD"]
+    assert not [name for name in os.listdir(merchant.folder) if name.endswith(".draft")]
+
+
+def test_an_old_file_that_cannot_be_read_needs_force(make_feeds: Make) -> None:
+    """It is not known what would be lost."""
+    merchant = make_feeds(feed={"gzip": True})
+    merchant.build(product())
+    file = merchant.folder / "feed.csv"
+    file.write_bytes(file.read_bytes()[:30])
+    with pytest.raises(feeds.FeedRefused, match="cannot be told") as refusal:
+        merchant.build(product())
+    assert "--force" in refusal.value.what_to_do
+    assert merchant.build(product(), force=True).feeds[0].offers == 1
+
+
 def test_products_of_another_type_are_refused(make_feeds: Make) -> None:
     with pytest.raises(TypeError, match="CatalogueProduct"):
         feeds.build(make_feeds().connector, "feed", products=[{"sku": "A"}])  # type: ignore[list-item]
