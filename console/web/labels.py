@@ -173,6 +173,8 @@ JOURNAL = {
     "change_waiting": N_("A change waits for a person"),
     "change_ignored": N_("Change ignored"),
     "change_found": N_("Change found at Lengow"),
+    "carrier_mapped": N_("Carrier mapped"),
+    "carrier_unmapped": N_("Carrier not mapped any more"),
     "product_matched": N_("Product matched"),
     "product_unmatched": N_("Product not matched any more"),
     "toggled": N_("Toggle switched"),

@@ -73,6 +73,8 @@ PAGES = (
     Page("/shops", "shops", GET, VIEWER, shops.show),
     Page("/shops/<shop>/toggles/<name>", "set_toggle", POST, OPERATOR, shops.set_toggle),
     Page("/carriers", "carriers", GET, VIEWER, carriers.show),
+    Page("/carriers/map", "map_carrier", POST, OPERATOR, carriers.map_carrier),
+    Page("/carriers/unmap", "unmap_carrier", POST, OPERATOR, carriers.unmap_carrier),
     Page("/health", "health", GET, VIEWER, health.show),
     Page("/steps/<int:step_id>/retry", "retry_step", POST, OPERATOR, health.retry_step),
     Page("/language", "language", POST, None, login.language),

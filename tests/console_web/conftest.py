@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from waitress.server import create_server
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
 from lengow.connector.store.rows import UserRow
-from lengow.console.web import create_site
+from lengow.console.web import Role, User, blueprint, create_site
 
 CHROMIUM = Path("/usr/bin/chromium")
 PASSWORD = "correct horse battery"
@@ -55,7 +56,7 @@ class Visitor:
         raise AssertionError("the work did not end")
 
     def token(self) -> str:
-        page = self.client.get("/console/login", follow_redirects=True).text
+        page = self.client.get("/console/", follow_redirects=True).text
         found = TOKEN.search(page)
         assert found is not None
         return unescape(found.group(1))
@@ -82,6 +83,19 @@ def visit(app: Any) -> Callable[..., Visitor]:
         if name:
             visitor.logs_in(name)
         return visitor
+
+    return make
+
+
+@pytest.fixture
+def hosted() -> Callable[[Any], Visitor]:
+    """An operator of any connector, whom a host lets in."""
+
+    def make(connector: Any) -> Visitor:
+        host = Flask("host")
+        pages = blueprint(connector, authenticate=lambda: User("otto", Role.OPERATOR))
+        host.register_blueprint(pages, url_prefix="/console")
+        return Visitor(host.test_client())
 
     return make
 

@@ -10,8 +10,10 @@ import msgspec
 import pytest
 from markupsafe import escape
 
-from lengow.connector.model import ActionState
+from lengow.connector.adapter import Event
+from lengow.connector.model import ActionState, EventState, StepKind, Tracking
 from lengow.connector.settings import IMPORT_SHIPPED_BY_MARKETPLACE
+from lengow.connector.store.rows import EventRow, NewStep
 from lengow.console.web.pages.orders import FILTERS
 from lengow.console.web.routes import PAGES
 from lengow.sandbox import Fault
@@ -251,22 +253,18 @@ def test_many_orders_are_tried_again_at_once(merchant: Any, operator: Any) -> No
 
 
 def test_one_order_shows_lines_amounts_addresses_journal_and_record(merchant: Any, operator: Any) -> None:
-    [number] = merchant.sells(1)
+    merchant.sells(8)
     merchant.sync()
-    row = merchant.order(number).order
-    page = operator.sees(f"/orders/{row.id}")
-    order = merchant.connector.store.models([row.id])[row.id]
-    for text in (
-        order.lines[0].sku,
-        order.billing.city,
-        "Came from Lengow",
-        "Created in the shop",
-        "marketplace_order_id",
-    ):
+    models = merchant.connector.store.models([one.order.id for one in merchant.orders()])
+    order_id, order = next((number, one) for number, one in models.items() if one.shipping)
+    page = operator.sees(f"/orders/{order_id}")
+    for text in (order.lines[0].sku, order.billing.city, "Came from Lengow", "Created in the shop"):
         assert text in page
-    amounts = re.search(r'Total, tax included</th><td class="n">([^<]+)</td><td class="n">([^<]+)</td>', page)
-    assert amounts is not None
-    assert amounts[1] == amounts[2]
+    assert "&#34;marketplace_order_id&#34;" in page
+    for label, amount in (("Shipping", order.shipping), ("Total, tax included", order.total)):
+        row = re.search(rf'{label}</th><td class="n">([^<]+)</td><td class="n">([^<]+)</td>', page)
+        assert row is not None
+        assert row[1] == row[2] == f"€{amount:,.2f}"
 
 
 def test_a_record_that_cannot_be_read_is_shown_all_the_same(merchant: Any, operator: Any) -> None:
@@ -399,6 +397,38 @@ def test_a_message_of_the_shop_that_failed_is_seen_and_followed_again(merchant: 
     assert "There is no such message" in operator.sees("/events")
     operator.sends("/events/1/retry", 404)
     operator.sends("/steps/1/retry", 400)
+
+
+def test_a_carrier_that_was_not_understood_is_mapped_and_its_shipment_told(
+    make_merchant: Callable[..., Any], hosted: Callable[[Any], Any]
+) -> None:
+    merchant = make_merchant(unmapped_carriers="hold")
+    [number] = merchant.sells(1)
+    merchant.sync()
+    package = merchant.order(number).packages[0]
+    event = Event(
+        "e1", "shipment", shop_order_id=package.shop_order_id, tracking=Tracking("dpd-relais", "DPD Relais", "7")
+    )
+    with merchant.connector.store.transaction() as tx:
+        body = msgspec.to_builtins(event)
+        row = EventRow(0, "b2c", "d1", "e1", "shipment", body, EventState.RECEIVED, "", "", merchant.connector.now())
+        [event_id] = tx.add_events([row])
+        tx.add_steps([NewStep(StepKind.EVENT, str(event_id), merchant.connector.now(), shop="b2c")])
+    merchant.sync()
+    operator = hosted(merchant.connector)
+    page = operator.sees("/carriers")
+    assert "1 shipment waits" in page
+    assert "DPD (most like it)" in page
+    form = {"shop": "b2c", "marketplace": "manomano_fr", "code": "dpd-relais"}
+    assert "has no carrier" in operator.sends("/carriers/map", 422, **form, carrier="PIGEON")
+    page = operator.sends("/carriers/map", **form, carrier="DPD")
+    assert "by otto" in page
+    operator.waits()
+    [action] = merchant.connector.store.actions_of(package.order_id)
+    assert action.arguments == {"carrier": "DPD", "tracking_number": "7"}
+    assert "Every carrier that the shops shipped with was understood." in operator.sees("/carriers")
+    operator.sends("/carriers/unmap", **form)
+    assert "Nothing is mapped yet." in operator.sees("/carriers")
 
 
 def test_the_doctor_is_asked_only_on_request_and_only_by_who_may_act(merchant: Any, visit: Callable[..., Any]) -> None:
