@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help demo test browser lint bench clean
+.PHONY: help demo test browser lint bench docs clean
 help:
-	@sed -n '1p' Makefile; echo 'Also: make lint, make chaos-scale, make bench, make clean.'
+	@sed -n '1p' Makefile; echo 'Also: make lint, make chaos-scale, make bench, make docs, make clean.'
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'lengow-connector needs Python 3.11 or newer; set PYTHON=/path/to/python3'; exit 1; }
@@ -49,5 +49,9 @@ bench: .venv/installed
 	@echo '== benchmarks (figures beside their bars)'
 	@$(BIN)/python benchmarks/run.py --json
 
+docs: .venv/installed
+	@echo '== the documentation, in site/index.html'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache
