@@ -147,12 +147,28 @@ def _applied(op: Callable[[Any, Any], bool], left: Part, right: Part) -> Filter:
 
 
 def _ordered(op: Callable[[Any, Any], bool], left: Part, right: Part) -> Filter:
-    """What is not there is neither less nor more than anything."""
+    """What is not there, or is no number, is neither less nor more than anything."""
     get, other = left.get, right.get
     if right.fixed:
         bound = other(NOTHING)
-        return lambda product: (one := get(product)) is not None and op(one, bound)
-    return lambda product: (one := get(product)) is not None and (two := other(product)) is not None and op(one, two)
+
+        def fits_bound(product: CatalogueProduct) -> bool:
+            one = get(product)
+            try:
+                return one is not None and op(one, bound)
+            except InvalidOperation:
+                return False
+
+        return fits_bound
+
+    def fits(product: CatalogueProduct) -> bool:
+        one, two = get(product), other(product)
+        try:
+            return one is not None and two is not None and op(one, two)
+        except InvalidOperation:
+            return False
+
+    return fits
 
 
 def _membership(left: Part, right: Part) -> Filter:

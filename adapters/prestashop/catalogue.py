@@ -42,6 +42,17 @@ class Page(msgspec.Struct, frozen=True):
     names: Names
 
 
+class Facts(msgspec.Struct, frozen=True):
+    """What is the same of all products."""
+
+    profile: Profile
+    url: str
+    currency: str
+    weight_unit: str
+    now: str
+    """In the shop's zone, as it writes times."""
+
+
 class Catalogue:
     def __init__(
         self, shop: Webservice, url: str, profiles: Profiles, clock: Callable[[], datetime], seconds: float
@@ -52,23 +63,16 @@ class Catalogue:
     def products(self) -> Iterator[CatalogueProduct]:
         """Raises ShopUnavailable and Refusal."""
         profile = self._profiles.get(Deadline(self._seconds))
-        language = str(profile.number("PS_LANG_DEFAULT") or 1)
-        currency = self._currency(profile)
-        today = f"{self._clock().astimezone(profile.zone):%Y-%m-%d %H:%M:%S}"
+        language, facts = str(profile.number("PS_LANG_DEFAULT") or 1), self._facts(profile)
         start, count = 0, PAGE
         while count == PAGE:
             rows = self._rows("products", sort_="[id_ASC]", limit_=f"{start},{PAGE}", language_=language, active="[1]")
             sold = [row for row in rows if text(row, "available_for_order") != "0"]
             page = self._page(sold, language)
             for row in sold:
-                yield from self._offers(row, page, profile, currency, today)
+                for combination in page.combinations.get(number(row, "id")) or (None,):
+                    yield _product(row, combination, page, facts)
             start, count = start + PAGE, len(rows)
-
-    def _offers(self, row: Row, page: Page, profile: Profile, currency: str, today: str) -> Iterator[CatalogueProduct]:
-        id_ = number(row, "id")
-        combinations = page.combinations.get(id_, ())
-        for combination in combinations or (None,):
-            yield _product(row, combination, page, profile, today, self._url, currency)
 
     def _page(self, rows: Sequence[Row], language: str) -> Page:
         ids = [number(row, "id") for row in rows]
@@ -119,24 +123,29 @@ class Catalogue:
         """Each call has its own time."""
         return self._shop.rows(resource, Deadline(self._seconds), display, **arguments)
 
-    def _currency(self, profile: Profile) -> str:
-        """The default one, in which prices are kept."""
-        [row] = self._rows("configurations", "[name,value]", name="PS_CURRENCY_DEFAULT") or [{}]
-        chosen = number(row, "value")
-        return next((code for code, id_ in profile.currencies.items() if id_ == chosen), "")
+    def _facts(self, profile: Profile) -> Facts:
+        """The default currency, in which prices are kept, and the unit of weights."""
+        found = self._rows("configurations", "[name,value]", name=any_of(("PS_CURRENCY_DEFAULT", "PS_WEIGHT_UNIT")))
+        values = {text(row, "name"): text(row, "value") for row in found}
+        codes = {str(id_): code for code, id_ in profile.currencies.items()}
+        return Facts(
+            profile=profile,
+            url=self._url,
+            currency=codes.get(values.get("PS_CURRENCY_DEFAULT", ""), ""),
+            weight_unit=values.get("PS_WEIGHT_UNIT") or "kg",
+            now=f"{self._clock().astimezone(profile.zone):%Y-%m-%d %H:%M:%S}",
+        )
 
 
-def _product(
-    row: Row, combination: Row | None, page: Page, profile: Profile, today: str, url: str, currency: str
-) -> CatalogueProduct:
+def _product(row: Row, combination: Row | None, page: Page, facts: Facts) -> CatalogueProduct:
     id_, part = number(row, "id"), number(combination or {}, "id")
-    own = combination or {}
+    own, profile = combination or {}, facts.profile
     factor = profile.factor(number(row, "id_tax_rules_group"), Place(profile.number("PS_COUNTRY_DEFAULT")))
-    usual = decimal(row, "price") + (decimal(own, "price") if text(own, "price") else 0)
+    usual = _amount(row, "price") + _amount(own, "price")
     reductions = [*page.reductions.get(id_, ()), *page.reductions.get(0, ())]
-    price = _reduced(usual, _counting(reductions, part, profile, today), factor)
+    price = _reduced(usual, _counting(reductions, part, facts), factor)
     options = _by_group(page.names.options, associated(own, "product_option_values"), "id")
-    weight = decimal(row, "weight") + (decimal(own, "weight") if text(own, "weight") else 0)
+    weight = _amount(row, "weight") + _amount(own, "weight")
     return CatalogueProduct(
         id=f"{id_}_{part}" if part else str(id_),
         parent_id=str(id_) if part else "",
@@ -144,23 +153,22 @@ def _product(
         title=variant_title(text(row, "name"), options.values()),
         price=with_tax(price, factor),
         price_before=with_tax(usual, factor) if price < usual else None,
-        currency=currency,
+        currency=facts.currency,
         tax_rate=percent(factor),
         stock=page.stocks.get((id_, part)),
         ean=text(own, "ean13") if part else text(row, "ean13"),
         brand=text(row, "manufacturer_name") if text(row, "manufacturer_name") != "0" else "",
         description=text(row, "description") or text(row, "description_short"),
-        images=_images(row, own, url),
-        weight=kilograms(weight, "kg"),
-        shipping_cost=None,
+        images=_images(row, own, facts.url),
+        weight=kilograms(weight, facts.weight_unit),
         options=options,
         attributes=_by_group(page.names.features, associated(row, "product_features"), "id_feature_value"),
     )
 
 
-def _counting(rows: Iterable[Row], combination: int, profile: Profile, today: str) -> Row | None:
+def _counting(rows: Iterable[Row], combination: int, facts: Facts) -> Row | None:
     """Of the specific prices that every visitor has now for one piece, that of the combination before the product's."""
-    country = profile.number("PS_COUNTRY_DEFAULT")
+    country, now = facts.profile.number("PS_COUNTRY_DEFAULT"), facts.now
     found = [
         row
         for row in rows
@@ -168,8 +176,8 @@ def _counting(rows: Iterable[Row], combination: int, profile: Profile, today: st
         and number(row, "id_country") in (0, country)
         and number(row, "id_product_attribute") in (0, combination)
         and number(row, "from_quantity") <= 1
-        and (text(row, "from") in ("", NO_DATE) or text(row, "from") <= today)
-        and (text(row, "to") in ("", NO_DATE) or today <= text(row, "to"))
+        and (text(row, "from") in ("", NO_DATE) or text(row, "from") <= now)
+        and (text(row, "to") in ("", NO_DATE) or now <= text(row, "to"))
     ]
     return max(
         found,
@@ -187,13 +195,19 @@ def _reduced(usual: Decimal, rule: Row | None, factor: Decimal) -> Decimal:
     """Without tax. A price of its own comes first (-1: none), then what is taken off it."""
     if rule is None:
         return usual
-    fixed, off = decimal(rule, "price"), decimal(rule, "reduction")
+    fixed, off = _amount(rule, "price"), _amount(rule, "reduction")
     price = fixed if fixed >= 0 else usual
     if text(rule, "reduction_type") == "percentage":
         price *= 1 - off
     elif off:
         price -= off / factor if text(rule, "reduction_tax") == "1" else off
     return max(price, Decimal(0))
+
+
+def _amount(row: Row, name: str) -> Decimal:
+    """What is no number is none: such a price is told by the feed."""
+    found = decimal(row, name)
+    return found if found.is_finite() else Decimal(0)
 
 
 def _images(row: Row, combination: Row, url: str) -> tuple[str, ...]:

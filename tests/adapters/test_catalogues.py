@@ -227,6 +227,15 @@ def test_prestashop_gives_a_combination_what_its_product_has() -> None:
     shop.standin.close()
 
 
+def test_prestashop_weights_are_in_the_shops_unit() -> None:
+    shop = ContractPrestaShop()
+    shop.standin.set("PS_WEIGHT_UNIT", "g")
+    shop.standin.add_product("P", weight="250.000000")
+    [one] = [one for one in shop.adapter().products() if one.sku == "P"]
+    assert one.weight == Decimal("0.25")
+    shop.standin.close()
+
+
 @pytest.mark.parametrize(
     ("reduction", "price"),
     [

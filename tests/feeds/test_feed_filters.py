@@ -96,6 +96,11 @@ def test_what_is_not_of_the_language_is_refused_when_it_is_read(text: str, reaso
     assert refusal.value.about["field"] == "feeds.f.filter"
 
 
+def test_what_is_no_number_is_neither_less_nor_more() -> None:
+    odd = product(price=Decimal("NaN"))
+    assert not any(read_filter(text, "")(odd) for text in ("price > 0", "price <= 0", "price < stock", "stock < price"))
+
+
 WORDS = st.sampled_from(
     "stock price title attributes.own options['x'] images 5 -1.5 'x' true none not and or < == in , [ ] ( ) . lower".split()
 )

@@ -49,6 +49,7 @@ CONFIGURATION = {
     "PS_TAX_ADDRESS_TYPE": "id_address_delivery",
     "PS_TIMEZONE": "Europe/Paris",
     "PS_VERSION_DB": "8.1.2",
+    "PS_WEIGHT_UNIT": "kg",
 }
 COUNTRIES = ((1, "DE", 1), (6, "ES", 1), (8, "FR", 1), (10, "IT", 1), (21, "US", 2))
 """Id, code and zone; the ids of a new shop."""
