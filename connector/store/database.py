@@ -36,6 +36,9 @@ class Database(Source, Protocol):
     def later(self, statement: str, values: Sequence[Any]) -> None:
         """A write whose result nobody waits for: sent before whatever is asked next, together with others."""
 
+    def later_each(self, statement: str, many: Iterable[Sequence[Any]]) -> None:
+        """The same, once for each set of values."""
+
     def savepoint(self) -> AbstractContextManager[None]:
         """What the block raises undoes the block alone, and is passed on. Raises RowRefused for refused values."""
 

@@ -67,10 +67,13 @@ SESSION = {
 
 CREATED = re.compile(r"CREATE (?:UNIQUE )?(?:TABLE|INDEX) IF NOT EXISTS (\w+)")
 
-INSERT = re.compile(r"INSERT INTO (\w+) \(([^)]+)\) VALUES \(([^)]+)\)")
+INSERT = re.compile(r"INSERT INTO (\w+) \(([\w, ]+)\) VALUES \(([?, ]+)\)")
 
 MOST_IDS = 128
 """That are drawn at once."""
+
+COPIED = 8
+"""So many rows of a table, or more, are quicker copied than inserted one by one."""
 
 IN_VAIN = (
     psycopg.errors.SerializationFailure,
@@ -328,7 +331,7 @@ class Inside:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._kept: list[tuple[str, Sequence[Any]]] = []
+        self._kept: list[tuple[str, list[Sequence[Any]]]] = []
         self._ids: dict[str, list[int]] = {}
         self._given: dict[str, int] = {}
 
@@ -357,16 +360,48 @@ class Inside:
         return new
 
     def later(self, statement: str, values: Sequence[Any]) -> None:
-        self._kept.append((statement, values))
+        self._kept.append((statement, [values]))
+
+    def later_each(self, statement: str, many: Iterable[Sequence[Any]]) -> None:
+        self._kept.append((statement, list(many)))
 
     def send(self) -> None:
-        """What was kept."""
+        """What was kept. Plain INSERTs that follow one another are put together by table, and copied where many."""
         kept, self._kept = self._kept, []
-        if not kept:
+        inserts: dict[str, list[Sequence[Any]]] = {}
+        others: list[tuple[str, list[Sequence[Any]]]] = []
+        for statement, many in kept:
+            if INSERT.fullmatch(statement):
+                self._execute(others)
+                inserts.setdefault(statement, []).extend(many)
+            else:
+                self._insert(inserts)
+                others.append((statement, many))
+        self._insert(inserts)
+        self._execute(others)
+
+    def _insert(self, inserts: dict[str, list[Sequence[Any]]]) -> None:
+        few = []
+        for statement, many in inserts.items():
+            if len(many) < COPIED:
+                few.append((statement, many))
+                continue
+            self._execute(few)
+            found = INSERT.fullmatch(statement)
+            assert found is not None
+            self.insert_all(found[1], found[2].replace(" ", "").split(","), many)
+        self._execute(few)
+        inserts.clear()
+
+    def _execute(self, statements: list[tuple[str, list[Sequence[Any]]]]) -> None:
+        if not statements:
             return
-        with self._session.pipeline():
-            for statement, values in kept:
-                self._session.execute(_marked(statement), values)
+        with self._session.pipeline(), self._session.cursor() as cursor:
+            for statement, many in statements:
+                marked = _marked(statement)
+                for values in many:
+                    cursor.execute(marked, values)
+        statements.clear()
 
     def _next_id(self, table: str) -> int:
         """Of a few that are drawn at once: the more, the more were needed; what is left over is never used."""

@@ -102,6 +102,9 @@ class _Inside:
     def later(self, statement: str, values: Sequence[Any]) -> None:
         self._connection.execute(statement, values)
 
+    def later_each(self, statement: str, many: Iterable[Sequence[Any]]) -> None:
+        self._connection.executemany(statement, many)
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         self._connection.execute("SAVEPOINT part")

@@ -86,13 +86,13 @@ class Statements(Queries, ErasingStatements):
         return self._save(row, INSERT_ORDER, UPDATE_ORDER)
 
     def save_records(self, rows: Sequence[RecordRow]) -> None:
-        self._db.change_each(SAVE_RECORD, map(msgspec.structs.astuple, rows))
+        self._db.later_each(SAVE_RECORD, map(msgspec.structs.astuple, rows))
 
     def save_package(self, row: PackageRow) -> int:
         return self._save(row, INSERT_PACKAGE, UPDATE_PACKAGE)
 
     def set_package_states(self, rows: Iterable[PackageRow]) -> None:
-        self._db.change_each(
+        self._db.later_each(
             "UPDATE packages SET state = ?, reason = ?, about = ?, shop_order_id = ?, carries_shipping = ?, changed_at = ?"
             " WHERE id = ?",
             [
@@ -110,19 +110,19 @@ class Statements(Queries, ErasingStatements):
         )
 
     def set_order_states(self, rows: Iterable[tuple[int, OrderState, str, str, datetime]]) -> None:
-        self._db.change_each(
+        self._db.later_each(
             "UPDATE orders SET state = ?, reason = ?, about = ?, changed_at = ? WHERE id = ?",
             [(state, reason, about, text_of(at), order_id) for order_id, state, reason, about, at in rows],
         )
 
     def note(self, entries: Iterable[JournalEntry]) -> None:
-        self._db.change_each(
+        self._db.later_each(
             "INSERT INTO journal (at, order_id, package_id, what, detail, who) VALUES (?, ?, ?, ?, ?, ?)",
             map(values_of, entries),
         )
 
     def add_steps(self, steps: Sequence[NewStep], *, renew: bool = True) -> None:
-        self._db.change_each(
+        self._db.later_each(
             f"""
             INSERT INTO steps (kind, subject, due_at, account, shop, urgency) VALUES (?, ?, ?, ?, ?, coalesce(?, '9999'))
             ON CONFLICT (kind, subject) {RENEW_STEP if renew else "DO NOTHING"}
@@ -139,7 +139,7 @@ class Statements(Queries, ErasingStatements):
         )
 
     def drop_step(self, kind: StepKind, subject: str) -> None:
-        self._db.change("DELETE FROM steps WHERE kind = ? AND subject = ?", [kind, subject])
+        self._db.later("DELETE FROM steps WHERE kind = ? AND subject = ?", [kind, subject])
 
     def claim(
         self,
@@ -282,7 +282,7 @@ class Statements(Queries, ErasingStatements):
 
     def save_marketplaces(self, account: str, descriptions: dict[str, bytes], read_at: datetime) -> None:
         self._db.change("DELETE FROM marketplaces WHERE account = ?", [account])
-        self._db.change_each(
+        self._db.later_each(
             """
             INSERT INTO marketplaces (account, marketplace, description, read_at) VALUES (?, ?, ?, ?)
             ON CONFLICT (account, marketplace) DO UPDATE SET description = excluded.description, read_at = excluded.read_at
@@ -318,23 +318,23 @@ class Statements(Queries, ErasingStatements):
         self._db.change("DELETE FROM sessions WHERE expires_at <= ?", [text_of(now)])
 
     def note_failed_login(self, subjects: Sequence[str], at: datetime) -> None:
-        self._db.change_each(
+        self._db.later_each(
             "INSERT INTO failed_logins (subject, at) VALUES (?, ?)", [(subject, text_of(at)) for subject in subjects]
         )
 
     def forget_failed_logins(self, *, subjects: Sequence[str] = (), before: datetime | None = None) -> None:
-        self._db.change_each("DELETE FROM failed_logins WHERE subject = ?", [(subject,) for subject in subjects])
+        self._db.later_each("DELETE FROM failed_logins WHERE subject = ?", [(subject,) for subject in subjects])
         if before is not None:
             self._db.change("DELETE FROM failed_logins WHERE at < ?", [text_of(before)])
 
     def _add_words(self, order_id: int, words: set[str]) -> None:
-        self._db.change_each(INSERT_WORD, [(order_id, word) for word in sorted(words)])
+        self._db.later_each(INSERT_WORD, [(order_id, word) for word in sorted(words)])
 
     def _change_words(self, row: OrderRow, buyer: str, email: str) -> None:
         """Also so that nothing is left of a name that was erased."""
         before = words_of(row.marketplace_order_id, buyer, email)
         after = words_of(row.marketplace_order_id, row.buyer, row.email)
-        self._db.change_each(
+        self._db.later_each(
             "DELETE FROM order_words WHERE word = ? AND order_id = ?",
             [(word, row.id) for word in sorted(before - after)],
         )
@@ -342,7 +342,7 @@ class Statements(Queries, ErasingStatements):
 
     def _save(self, row: OrderRow | PackageRow, insert: str, update: str) -> int:
         if row.id:
-            self._db.change(update, [*values_of(row)[1:], row.id])
+            self._db.later(update, [*values_of(row)[1:], row.id])
             return row.id
         return self._db.insert(insert, values_of(row)[1:])
 
