@@ -38,6 +38,9 @@ SHIPPED = frozenset({"shipped", "closed"})
 REFUNDED = "refunded"
 PARTLY_REFUNDED = "partial_refunded"
 
+NO_RATE = -1
+"""The total of an order for which Lengow has no exchange rate (reference lengow.md §2)."""
+
 ENDED = (ActionState.REFUSED, ActionState.FAILED)
 """An action in one of these has no effect at the marketplace."""
 
@@ -62,7 +65,7 @@ class Own(msgspec.Struct, frozen=True):
 
     shipped: frozenset[str] = frozenset()
     cancelled: frozenset[str] = frozenset()
-    """Begun in the shop: it has cancelled them itself."""
+    """Begun in the shop: it has cancelled them whole itself."""
     refunded: Mapping[str, Decimal] = {}
     """Begun in the shop, by line: it has booked them itself."""
 
@@ -81,8 +84,8 @@ def own_effects(actions: Iterable[ActionRow], order: Order) -> Own:
         begun_in_shop = action.asked_by == HOST or action.asked_by.startswith(SHOP)
         if action.action_type == "ship":
             shipped.update(concerned)
-        elif action.action_type in ("cancel", "refuse") and begun_in_shop:
-            cancelled.update(concerned)
+        elif action.action_type in ("cancel", "refuse") and begun_in_shop and action.quantity is None:
+            cancelled.update(concerned)  # of a line cancelled in part, the rest is still to be shipped
         elif action.action_type == "refund" and begun_in_shop:
             for line_id in concerned:
                 if line_id in lines:
@@ -121,7 +124,8 @@ def overtakes(newer: Found, older: ChangeKind, change: Change | None) -> bool:
         return older is not ChangeKind.REFUNDED
     if newer.kind is ChangeKind.REFUNDED:
         return older is ChangeKind.REFUNDED and change is None
-    return newer.kind is older and newer.kind in (ChangeKind.ADDRESS, ChangeKind.AMOUNTS, ChangeKind.SHIPPED)
+    says_more = newer.change is not None and newer.kind is older
+    return says_more and newer.kind in (ChangeKind.ADDRESS, ChangeKind.AMOUNTS, ChangeKind.SHIPPED)
 
 
 def merged(newer: Found, older: Change | None) -> Found:
@@ -287,7 +291,18 @@ def _amounts(
     fee = after.processing_fee if carries_shipping and after.processing_fee != before.processing_fee else None
     if not lines and shipping is None and fee is None:
         return []
+    if reason := _unusable(before, after, [*(line.amount for line in lines), shipping, fee]):
+        return [Found(ChangeKind.AMOUNTS, None, ChangeState.WAITING, reason)]
     return [Found(ChangeKind.AMOUNTS, AmendAmounts(lines, shipping, fee))]
+
+
+def _unusable(before: Order, after: Order, amounts: Iterable[Decimal | None]) -> str:
+    """Why no shop order can be brought to these amounts; empty if it can. As for what is not created (policy.py)."""
+    if after.total == NO_RATE:
+        return "no_exchange_rate"
+    if after.currency != before.currency:
+        return "currency_changed"
+    return "negative_amount" if any(amount is not None and amount < 0 for amount in amounts) else ""
 
 
 def _shipped(before: Order, after: Order, was: _Lines, now: _Lines, left: Sequence[str], own: Own) -> list[Found]:

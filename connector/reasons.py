@@ -51,7 +51,8 @@ REASONS: dict[str, Reason] = {
         "Nothing; follow it at Lengow.",
     ),
     "anonymized": Reason(
-        "The buyer's data was erased, at Lengow or here, so the order cannot be delivered.", "Nothing; follow it at Lengow."
+        "The buyer's data was erased, at Lengow or here, so the order cannot be delivered.",
+        "Nothing; follow it at Lengow.",
     ),
     "no_lines": Reason("The order has no lines.", "Look at it on the marketplace; it is read again when it changes."),
     "before_start_date": Reason(
@@ -98,6 +99,10 @@ REASONS: dict[str, Reason] = {
     "refund_amount_unknown": Reason(
         "The order was given back in part, and Lengow does not tell how much.",
         "Look at it on the marketplace, book it in the shop; then `changes dismiss`.",
+    ),
+    "currency_changed": Reason(
+        "Lengow tells the amounts in another currency than that of the shop order.",
+        "Look at the order on the marketplace; correct it in the shop by hand, then `changes dismiss`.",
     ),
     "relay_changed": Reason(
         "The buyer chose another relay point.",

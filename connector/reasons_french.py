@@ -115,6 +115,10 @@ REASONS_FRENCH: dict[str, Reason] = {
         "Lengow ne montre plus des lignes qui sont dans la commande de la boutique.",
         "Voir la commande sur la place de marché ; `changes apply` les annule dans la boutique.",
     ),
+    "currency_changed": Reason(
+        "Lengow donne les montants dans une autre devise que celle de la commande de la boutique.",
+        "La voir sur la place de marché ; la corriger à la main dans la boutique, puis `changes dismiss`.",
+    ),
     "relay_changed": Reason(
         "L’acheteur a choisi un autre point relais.",
         "Le saisir dans la boutique ; `changes apply` corrige l’adresse qui l’accompagne, s’il y en a une.",

@@ -107,6 +107,13 @@ class TestCancelled:
         own = own_effects([action("cancel")], order())
         assert found(order(), order(status="canceled"), own) == []
 
+    def test_the_rest_of_a_line_that_the_shop_cancelled_in_part_is(self) -> None:
+        before = order(line("1", quantity=3))
+        part = msgspec.structs.replace(action("cancel", line="1", cancel_quantity="1"), quantity=1)
+        own = own_effects([part], before)
+        [one] = found(before, order(line("1", "canceled", quantity=3)), own, package=package("1"))
+        assert one.change == Cancel("cancelled at the marketplace")
+
     def test_what_a_person_cancelled_at_the_marketplace_through_us_is(self) -> None:
         own = own_effects([action("cancel", asked_by="anna")], order())
         assert [one.kind for one in found(order(), order(status="canceled"), own)] == [ChangeKind.CANCELLED]
@@ -228,6 +235,16 @@ class TestAmounts:
         after = order(line("1", quantity=2, amount=Decimal(20)), line("2"), shipping=Decimal("5.90"))
         [one] = found(order(), after)
         assert one.change == AmendAmounts((AmendedLine("1", 2, Decimal(20)),), Decimal("5.90"))
+
+    def test_what_is_no_amount_of_the_shop_order_is_a_persons_and_never_brought(self) -> None:
+        for facts, reason in (
+            ({"shipping": Decimal(-1)}, "negative_amount"),
+            ({"total": Decimal(-1), "shipping": Decimal(7)}, "no_exchange_rate"),
+            ({"currency": "GBP", "shipping": Decimal("4.20")}, "currency_changed"),
+        ):
+            [one] = found(order(), msgspec.structs.replace(order(), **facts))
+            assert (one.change, one.verdict, one.reason) == (None, ChangeState.WAITING, reason)
+            assert not overtakes(one, ChangeKind.AMOUNTS, AmendAmounts((), Decimal(5))), "what is to be brought stays"
 
     def test_shipping_belongs_to_the_package_that_carries_it(self) -> None:
         rest = package(carries_shipping=False)

@@ -329,6 +329,15 @@ def test_parcels_told_at_once_are_counted_together(merchant: Any, marketplace: s
     assert sum(row.quantity for row in merchant.connector.store.list_actions()) == 2
 
 
+def test_the_rest_of_a_line_that_the_shop_cancelled_in_part_is_cancelled_in_the_shop_too(merchant: Any) -> None:
+    sold = Sold(merchant, "decathlon_fr")
+    merchant.connector.cancel("main", sold.marketplace, sold.id, quantities={sold.line: 1}, who="shop b2c")
+    sold.settles()
+    merchant.sandbox.cancel(sold.id)
+    sold.settles()
+    assert merchant.rows("SELECT status FROM shop_orders") == [("cancelled",)]
+
+
 class TestLate:
     def test_an_order_of_which_a_part_is_held_is_listed_as_late_and_told_of(self, merchant: Any) -> None:
         sold, near = Sold(merchant, "manomano_fr"), []
