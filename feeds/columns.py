@@ -271,6 +271,8 @@ def _each(values: Sequence[Any], write: Callable[[Any], str]) -> Column:
 
 def _alike(values: Sequence[Any], write: Callable[[Any], str]) -> Column:
     """`_each`, for columns in which the same values come again and again: each is written once."""
+    if bool in set(map(type, values)):  # True is 1 to a set
+        return _each(values, write)
     try:
         known = {value: write(value) for value in set(values)}
     except (Bad, TypeError):  # TypeError: what cannot be in a set

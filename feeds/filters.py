@@ -327,14 +327,14 @@ def number(text: Any) -> Decimal | None:
 
 def truth_of(value: Any) -> bool | None:
     """True or false as merchants write it; None for anything else."""
-    if value in WORDS:
-        return WORDS[value]
-    return WORDS.get(str(value).strip().casefold())
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | Decimal):
+        numbers = {Decimal(0): False, Decimal(1): True}
+        return numbers.get(Decimal(value)) if Decimal(value).is_finite() else None
+    text = str(value)
+    found = WORDS.get(text)
+    return WORDS.get(text.strip().casefold()) if found is None else found
 
 
-WORDS: Mapping[Any, bool] = {
-    **dict.fromkeys(TRUE_WORDS, True),
-    **dict.fromkeys(FALSE_WORDS, False),
-    True: True,
-    False: False,
-}
+WORDS: Mapping[str, bool] = {**dict.fromkeys(TRUE_WORDS, True), **dict.fromkeys(FALSE_WORDS, False)}
