@@ -144,7 +144,7 @@ def fill(path: Path, count: int) -> None:
 
 def store(db: sqlite3.Connection, orders: str, words: str, batch: list[tuple[Any, ...]]) -> None:
     db.executemany(orders, batch)
-    db.executemany(words, [(row[0], word) for row in batch for word in words_of(row[3], row[12], row[13])])
+    db.executemany(words, [(row[0], word) for row in batch for word in words_of(row[12], row[13])])
     package = (
         "INSERT INTO packages (order_id, position, shop, reference, line_ids, state, reason, about, shop_order_id,"
         " carries_shipping, changed_at) VALUES (?, 1, ?, ?, '[]', ?, '', '', ?, 1, ?)"

@@ -15,7 +15,7 @@ from lengow.connector.store.rows import JournalEntry, MappedCarrier, OrderSearch
 from lengow.connector.store.words import sought_words, word_range
 
 MOST_FOUND = 20_000
-"""Of orders in which a word is found, so many are looked at: the last by the word."""
+"""Of orders in which a word is found, so many are looked at: the last by the word or number."""
 
 TO_SHIP = "o.status = 'waiting_shipment' AND o.state = 'created'"
 """As the index `orders_by_deadline` has it."""
@@ -30,6 +30,14 @@ WORD_FOUND = f"""
             SELECT order_id FROM order_words WHERE word >= ? AND word < ? ORDER BY word DESC, order_id DESC
             LIMIT {MOST_FOUND}
         ) AS by_word
+        UNION SELECT id FROM (
+            SELECT id FROM orders WHERE marketplace_order_id >= ? AND marketplace_order_id < ?
+            ORDER BY marketplace_order_id DESC, id DESC LIMIT {MOST_FOUND}
+        ) AS by_number
+        UNION SELECT id FROM (
+            SELECT id FROM orders WHERE marketplace_order_id >= ? AND marketplace_order_id < ?
+            ORDER BY marketplace_order_id DESC, id DESC LIMIT {MOST_FOUND}
+        ) AS by_number_in_capitals
         UNION SELECT order_id FROM packages WHERE shop_order_id = ? AND shop_order_id <> ''
         UNION SELECT order_id FROM packages WHERE reference = ?
     )
@@ -160,7 +168,7 @@ def _conditions(wanted: OrderSearch) -> tuple[list[str], list[Any]]:
         conditions += [TO_SHIP, "o.ship_by IS NOT NULL"]
     for word, as_given in sought_words(wanted.text):
         conditions.append(WORD_FOUND)
-        values += [*word_range(word), as_given, as_given]
+        values += [*word_range(word), *word_range(as_given), *word_range(as_given.upper()), as_given, as_given]
     return conditions, values
 
 

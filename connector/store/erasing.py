@@ -65,8 +65,8 @@ class ErasingStatements:
     _db: Database
 
     def erase_order(self, row: OrderRow, at: datetime, *, parcels: Sequence[str], kept_details: Sequence[str]) -> None:
-        words = words_of(row.marketplace_order_id, row.buyer, row.email) | {folded(number) for number in parcels}
-        for word in words - words_of(row.marketplace_order_id, "", ""):
+        words = words_of(row.buyer, row.email) | {folded(number) for number in parcels}
+        for word in words:
             self._db.change("DELETE FROM order_words WHERE word = ? AND order_id = ?", [word, row.id])
         self._db.change(
             "UPDATE orders SET buyer = '', email = '', about = '', erased_at = ? WHERE id = ?", [text_of(at), row.id]

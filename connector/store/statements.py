@@ -78,7 +78,7 @@ class Statements(Queries, ErasingStatements):
     def save_order(self, row: OrderRow) -> int:
         if not row.id:
             order_id = self._save(row, INSERT_ORDER, UPDATE_ORDER)
-            self._add_words(order_id, words_of(row.marketplace_order_id, row.buyer, row.email))
+            self._add_words(order_id, words_of(row.buyer, row.email))
             return order_id
         for before in self._db.rows("SELECT buyer, email FROM orders WHERE id = ?", [row.id]):
             if before != (row.buyer, row.email):
@@ -332,8 +332,8 @@ class Statements(Queries, ErasingStatements):
 
     def _change_words(self, row: OrderRow, buyer: str, email: str) -> None:
         """Also so that nothing is left of a name that was erased."""
-        before = words_of(row.marketplace_order_id, buyer, email)
-        after = words_of(row.marketplace_order_id, row.buyer, row.email)
+        before = words_of(buyer, email)
+        after = words_of(row.buyer, row.email)
         self._db.later_each(
             "DELETE FROM order_words WHERE word = ? AND order_id = ?",
             [(word, row.id) for word in sorted(before - after)],
