@@ -3,9 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONUTF8 := 1
 
-.PHONY: help demo test browser lint bench docs clean
+.PHONY: help demo test browser lint bench docs fuzz clean
 help:
-	@sed -n '1p' Makefile; echo 'Also: make lint, make chaos-scale, make bench, make docs, make clean.'
+	@sed -n '1p' Makefile; echo 'Also: make lint, make chaos-scale, make bench, make docs, make fuzz, make clean.'
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'lengow-connector needs Python 3.11 or newer; set PYTHON=/path/to/python3'; exit 1; }
@@ -52,6 +52,10 @@ bench: .venv/installed
 docs: .venv/installed
 	@echo '== the documentation, in site/index.html'
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+fuzz: .venv/installed
+	@echo '== more than 100,000 hostile inputs (about ten minutes)'
+	@LENGOW_FUZZ=8000 $(BIN)/python -m pytest -p no:xdist --timeout 3600 tests/fuzz
 
 clean:
 	rm -rf .venv build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -54,6 +54,8 @@ def event_of(body: bytes) -> Event:
     Raises PayloadInvalid.
     """
     envelope = _decoded(body)
+    if not envelope.type:
+        raise PayloadInvalid("type is empty.", field="type")
     if envelope.type not in SHIPMENTS and envelope.type not in CLOSINGS:
         return Event(id=envelope.type[:200], kind="other", raw_kind=envelope.type[:200])
     try:

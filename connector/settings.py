@@ -249,7 +249,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f"There is no settings file {path}.",
                 what_to_do="Write one with `lengow-connector init`, or name yours with --config.",
             ) from error
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
             raise SettingsError(
                 f"{path}: {error}.", what_to_do="Correct the file; it must be TOML in UTF-8."
             ) from error

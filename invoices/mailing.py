@@ -6,8 +6,7 @@ itself; a person may, and its Message-ID is the same then.
 
 import logging
 from datetime import timedelta
-from email import message_from_bytes, message_from_string, policy
-from email.message import EmailMessage
+from email import message_from_bytes, message_from_string
 from email.message import Message as LegacyMessage
 
 import msgspec
@@ -134,15 +133,16 @@ class Mailer:
 
 
 def bounced_message_id(raw: bytes) -> str:
-    """The Message-ID of the mail that a delivery status notification (RFC 3464) sends back; empty when it is none."""
-    report = message_from_bytes(raw, policy=policy.default)
-    if report.get_content_type() != "multipart/report":
+    """The Message-ID of the mail that a delivery status notification (RFC 3464) sends back; empty when it is none.
+
+    Read by the old rules of Python's mail package, as its new ones raise for headers that are not well-formed.
+    """
+    try:
+        report = message_from_bytes(raw)
+        parts = list(report.walk())
+    except RecursionError:  # parts in parts without end
         return ""
-    parts = list(report.walk())
-    failed = any(
-        part.get_content_type() == "message/delivery-status" and "failed" in part.as_string().lower() for part in parts
-    )
-    if not failed:
+    if report.get_content_type() != "multipart/report" or not any(map(_tells_failure, parts)):
         return ""
     for part in parts:
         if part.get_content_type() in ("message/rfc822", "text/rfc822-headers") and (found := _inner_id(part)):
@@ -150,7 +150,13 @@ def bounced_message_id(raw: bytes) -> str:
     return ""
 
 
-def _inner_id(part: EmailMessage) -> str:
+def _tells_failure(part: LegacyMessage) -> bool:
+    fields = part.get_payload() if part.get_content_type() == "message/delivery-status" else None
+    groups = fields if isinstance(fields, list) else ()
+    return any("failed" in str(group.get("Action", "")).lower() for group in groups if isinstance(group, LegacyMessage))
+
+
+def _inner_id(part: LegacyMessage) -> str:
     """Of the mail, or of its headers alone, that the report has in it."""
     payload = part.get_payload()
     inner = payload[0] if isinstance(payload, list) and payload else message_from_string(str(payload))

@@ -38,7 +38,7 @@ def add_monitoring(pages: Blueprint, connector: Connector) -> None:
 
 def _ready(connector: Connector) -> tuple[Response, int]:
     problems = connector.problems()
-    if request.args.get("only") == "store":
+    if b"only=store" in request.query_string.split(b"&"):  # Werkzeug's `args` fails for bytes that are no text
         problems = tuple(one for one in problems if not one.account)
     reasons = [
         {"code": one.code, "message": one.sentence, "what_to_do": one.what_to_do}

@@ -82,10 +82,10 @@ def _lines_of(view: View, delivery: View) -> tuple[tuple[str, ...], dict[str, in
 
     Lines without an id (added in the shop) are nobody's.
     """
-    lines = {row.get("id"): row for row in rows(view.get("lineItems"))}
+    lines = {text(row.get("id")): row for row in rows(view.get("lineItems"))}
     line_ids, quantities = [], {}
     for position in rows(delivery.get("positions")):
-        line = lines.get(position.get("orderLineItemId"), {})
+        line = lines.get(text(position.get("orderLineItemId")), {})
         payload = line.get("payload")
         line_id = text(payload.get(LINE_ID)) if isinstance(payload, dict) else ""
         if not line_id:

@@ -27,7 +27,7 @@ from lengow.connector.secret import Secret
 
 def verify(request: Request, secrets: Sequence[Secret], now: datetime) -> str:
     """The event's id, which stays the same over Shopware's repeats. Raises SignatureError, also for what is old."""
-    given = request.headers.get(SIGNATURE, "").encode()
+    given = request.headers.get(SIGNATURE, "").encode("utf-8", "replace")
     if not given:
         raise SignatureError("The header shopware-shop-signature is missing.")
     expected = [hmac.new(one.reveal().encode(), request.body, hashlib.sha256).hexdigest().encode() for one in secrets]

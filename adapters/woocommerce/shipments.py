@@ -137,7 +137,7 @@ def _in_lines(view: Row) -> list[tuple[Tracking, tuple[str, ...]]]:
 
 def _by_fulfilment(view: Row, fulfilments: Sequence[Row]) -> list[Event]:
     """Each fulfilment with its lines, and the pieces of those that it holds only a part of."""
-    lines = {line.get("id"): line for line in items(view, "line_items")}
+    lines = {clean_text(line.get("id")): line for line in items(view, "line_items")}
     found = []
     for fulfilment in fulfilments:
         if fulfilment.get("date_deleted") or fulfilment.get("is_fulfilled") not in (True, "1", 1):
@@ -145,12 +145,13 @@ def _by_fulfilment(view: Row, fulfilments: Sequence[Row]) -> list[Event]:
         metas = {str(one.get("key")): one.get("value") for one in items(fulfilment, "meta_data")}
         line_ids, quantities = [], {}
         for item in _dicts(metas.get("_items")):
-            line, pieces = lines.get(item.get("item_id")), item.get("qty")
+            line, pieces = lines.get(clean_text(item.get("item_id"))), item.get("qty")
             line_id = clean_text(meta_of(line, LINE_ID)) if line is not None else ""
             if line is None or not line_id or not isinstance(pieces, int) or pieces < 1:
                 continue
             line_ids.append(line_id)
-            if pieces < line["quantity"]:
+            ordered = line.get("quantity")
+            if isinstance(ordered, int) and pieces < ordered:
                 quantities[line_id] = pieces
         if line_ids:
             tracking = _tracking(metas, FULFILMENT_FIELDS)

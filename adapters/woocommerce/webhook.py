@@ -34,7 +34,7 @@ def verify(request: Request, secrets: Sequence[Secret]) -> str:
 
     WooCommerce's own delivery id is not signed, so that a repeat could come under another one.
     """
-    given = request.headers.get(SIGNATURE, "").encode()
+    given = request.headers.get(SIGNATURE, "").encode("utf-8", "replace")
     if not given:
         raise SignatureError("The header X-WC-Webhook-Signature is missing.")
     expected = [_sign(request.body, secret) for secret in secrets]

@@ -4,7 +4,16 @@ from collections.abc import Collection, Iterable
 
 import click
 
-from lengow.console.commands.common import as_json, connector_of, found_order, limited, one_of, operator, refuse_unknown
+from lengow.console.commands.common import (
+    ROW_ID,
+    as_json,
+    connector_of,
+    found_order,
+    limited,
+    one_of,
+    operator,
+    refuse_unknown,
+)
 
 
 def _action_states() -> Iterable[str]:
@@ -95,7 +104,7 @@ def actions_send(
 
 
 @actions.command("retry")
-@click.argument("action_id", type=int, metavar="ID")
+@click.argument("action_id", type=ROW_ID, metavar="ID")
 @click.option("--dry-run", is_flag=True, help="Check, and show what would be sent; send nothing.")
 @as_json
 @click.pass_obj
@@ -109,7 +118,7 @@ def actions_retry(config: str | None, action_id: int, dry_run: bool, as_json: bo
 
 
 @actions.command("dismiss")
-@click.argument("action_id", type=int, metavar="ID")
+@click.argument("action_id", type=ROW_ID, metavar="ID")
 @click.option("--reason", required=True, metavar="TEXT", help="How it was dealt with; kept in the journal.")
 @as_json
 @click.pass_obj

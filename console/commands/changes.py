@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import click
 
-from lengow.console.commands.common import as_json, connector_of, limited, one_of, operator, refuse_unknown
+from lengow.console.commands.common import ROW_ID, as_json, connector_of, limited, one_of, operator, refuse_unknown
 
 
 def _change_states() -> Iterable[str]:
@@ -54,7 +54,7 @@ def changes_list(
 
 
 @changes.command("apply")
-@click.argument("change_id", type=int, metavar="ID")
+@click.argument("change_id", type=ROW_ID, metavar="ID")
 @as_json
 @click.pass_obj
 def changes_apply(config: str | None, change_id: int, as_json: bool) -> None:
@@ -67,7 +67,7 @@ def changes_apply(config: str | None, change_id: int, as_json: bool) -> None:
 
 
 @changes.command("dismiss")
-@click.argument("change_id", type=int, metavar="ID")
+@click.argument("change_id", type=ROW_ID, metavar="ID")
 @click.option("--reason", required=True, help="Why the shop stays as it is, or what was done by hand.")
 @as_json
 @click.pass_obj

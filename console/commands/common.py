@@ -17,6 +17,8 @@ FAILURES_LEFT = 3
 USAGE = 2
 """Exit code: usage or settings are wrong."""
 
+ROW_ID = click.IntRange(0, 2**63 - 1)
+"""No row of a database has a greater number."""
 limited = click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import click
 
-from lengow.console.commands.common import as_json, connector_of, limited, one_of, operator, refuse_unknown
+from lengow.console.commands.common import ROW_ID, as_json, connector_of, limited, one_of, operator, refuse_unknown
 
 
 def _event_states() -> Iterable[str]:
@@ -39,7 +39,7 @@ def events_list(config: str | None, shop: str | None, state: str | None, limit: 
 
 
 @events.command("retry")
-@click.argument("event_id", type=int, metavar="ID")
+@click.argument("event_id", type=ROW_ID, metavar="ID")
 @click.option("--dry-run", is_flag=True, help="Check, and show the actions it would queue; queue and send nothing.")
 @as_json
 @click.pass_obj
@@ -59,7 +59,7 @@ def events_retry(config: str | None, event_id: int, dry_run: bool, as_json: bool
 
 
 @events.command("dismiss")
-@click.argument("event_id", type=int, metavar="ID")
+@click.argument("event_id", type=ROW_ID, metavar="ID")
 @click.option("--reason", required=True, metavar="TEXT", help="How it was dealt with; kept in the journal.")
 @as_json
 @click.pass_obj

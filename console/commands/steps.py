@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import click
 
-from lengow.console.commands.common import as_json, connector_of, limited, one_of, operator
+from lengow.console.commands.common import ROW_ID, as_json, connector_of, limited, one_of, operator
 
 
 def _step_kinds() -> Iterable[str]:
@@ -37,7 +37,7 @@ def steps_list(config: str | None, held: bool, kind: str | None, limit: int, as_
 
 
 @steps.command("retry")
-@click.argument("step_id", type=int, metavar="ID")
+@click.argument("step_id", type=ROW_ID, metavar="ID")
 @click.pass_obj
 def steps_retry(config: str | None, step_id: int) -> None:
     """Take up the held step ID again with the next round, after what stopped it was mended."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, redirect, request, url_for
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from lengow.connector import Connector
@@ -18,13 +18,15 @@ from lengow.console.web import labels, people
 from lengow.console.web.language import Language, chosen, translations_of
 from lengow.console.web.routes import PAGES, Page
 from lengow.console.web.settings import ConsoleSettings, console_settings
-from lengow.console.web.visit import COOKIE, LANGUAGE_COOKIE, Authenticate, Site, Visit, set_cookie
+from lengow.console.web.visit import COOKIE, LANGUAGE_COOKIE, Authenticate, Site, Visit, here, set_cookie
 
 log = logging.getLogger("lengow.console.web")
 
 HERE = Path(__file__).parent
 LARGEST_FORM = 64 * 1024
 """Bytes; the largest is an action on an order of many lines, or a bulk retry."""
+ROW_ID = f"<int(max={2**63 - 1}):"
+"""No row of a database has a greater number, and none can be asked for."""
 STATIC_SECONDS = 24 * 3600
 
 HEADERS = {
@@ -57,7 +59,8 @@ def blueprint(
     for page in PAGES:
         if authenticate is None or not page.own_login:
             view = partial(_answer, site, page)
-            pages.add_url_rule(page.rule, page.endpoint, view, methods=[page.method])
+            rule = page.rule.replace("<int:", ROW_ID)
+            pages.add_url_rule(rule, page.endpoint, view, methods=[page.method])
     pages.after_request(_with_headers)
     return pages
 
@@ -87,6 +90,7 @@ def _answer(site: Site, page: Page, **arguments: Any) -> Response:
         visit = Visit(site, None, request.cookies.get(COOKIE) or people.new_token(), _language(site))
         return _wrong(visit, 503, str(error), error.what_to_do)
     try:
+        _check_query()
         refusal = _refusal(visit, page)
         response = refusal if refusal is not None else page.view(visit, **arguments)
     except HTTPException as error:
@@ -101,6 +105,14 @@ def _answer(site: Site, page: Page, **arguments: Any) -> Response:
     return response
 
 
+def _check_query() -> None:
+    """Raises BadRequest for bytes that are no text, on which Werkzeug would fail."""
+    try:
+        request.query_string.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest from error
+
+
 def _refusal(visit: Visit, page: Page) -> Response | None:
     """Who may not see the page, or sends a form that is not ours, gets this instead."""
     if page.method == "POST" and not visit.proves(request.form):
@@ -113,7 +125,7 @@ def _refusal(visit: Visit, page: Page) -> Response | None:
         return _wrong(visit, 401, *_said(visit, labels.of_status(401)))
     if page.method == "POST":
         return visit.go("login")
-    return visit.go("login", next=request.full_path.rstrip("?"))
+    return visit.go("login", next=here())
 
 
 def _visit(site: Site) -> Visit:

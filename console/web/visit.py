@@ -28,6 +28,12 @@ Authenticate = Callable[[], User | None]
 """A host's own: who makes the request that Flask is handling."""
 
 
+def here() -> str:
+    """The address of this page with its query, which may be bytes that are no text."""
+    query = request.query_string.decode(errors="replace")
+    return f"{request.path}?{query}" if query else request.path
+
+
 class Site:
     """What all pages share: the connector, the templates, the work that they started. Nothing of one request."""
 
@@ -76,7 +82,7 @@ class Visit:
             now=self.site.now(),
             form_token=self.form_token(),
             notice=self._notice(),
-            current=request.full_path.rstrip("?") if request.method == "GET" else home(),
+            current=here() if request.method == "GET" else home(),
             **facts,
         )
         response = make_response(text, status)
