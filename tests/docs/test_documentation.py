@@ -5,6 +5,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,16 +15,17 @@ import click
 import pytest
 from blinker import Signal
 
-from lengow.connector import Account, Shop, Store, errors
+from lengow.connector import Account, Settings, Shop, Store, errors
 from lengow.connector.adapter import adapter_class
 from lengow.connector.mail import Mail
 from lengow.connector.reasons import REASONS
-from lengow.connector.settings import Digest, Metrics
+from lengow.connector.settings import SECTIONS, Digest, Metrics
 from lengow.connector.signals import Signals
 from lengow.console.cli import cli
 from lengow.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
+PAGES = [*sorted(str(page.relative_to(ROOT)) for page in ROOT.glob("docs/**/*.md")), "README.md", "CONTRIBUTING.md"]
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
@@ -134,8 +136,30 @@ def test_the_embedding_examples_run(at_home: Any, tmp_path: Path, monkeypatch: p
         app.extensions["lengow"].close()
 
 
-@pytest.mark.parametrize("page", [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"], ids=lambda path: path.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+def test_the_example_of_the_first_page_runs(at_home: Any) -> None:
+    [block] = PYTHON.findall(_text("docs/index.md"))
+    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+SHOP: dict[str, Any] = {"account": "main", "platform": "generic"}
+
+
+@pytest.mark.parametrize(
+    ("page", "block"),
+    [(page, block) for page in PAGES for block in re.findall(r"```toml\n(.*?)```", _text(page), re.DOTALL)],
+)
+def test_the_settings_of_a_page_are_valid(page: str, block: str) -> None:
+    document = tomllib.loads(re.sub(r'"env:\w+"', '"0123456789abcdef"', block))
+    keys = {"access_token": "t", "secret": "s"}
+    accounts = {name: {**keys, **one} for name, one in {"main": {}, **document.get("accounts", {})}.items()}
+    shops = {name: {**SHOP, **one} for name, one in {"b2c": {}, **document.get("shops", {})}.items()}
+    settings = Settings.from_dict({**document, "accounts": accounts, "shops": shops})
+    assert set(settings.sections) == set(document) & set(SECTIONS)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", _text(page)):
         if not target.startswith("http"):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+            assert ((ROOT / page).parent / target).exists(), target
