@@ -46,6 +46,7 @@ chaos-scale: .venv/installed
 	@$(BIN)/python -m pytest -s -p no:xdist tests/scale/chaos_cluster.py
 
 bench: .venv/installed
+	@command -v wrk >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk >/dev/null; }
 	@echo '== benchmarks (figures beside their bars)'
 	@$(BIN)/python benchmarks/run.py --json
 

@@ -24,6 +24,7 @@ import reconcile
 import startup
 
 import console
+import webhooks
 
 Figures = dict[str, tuple[float, str]]
 
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[], Figures]] = {
     "reconcile": reconcile.measure_reconcile,
     "console": console.measure_console,
     "startup": startup.measure_startup,
+    "webhooks": webhooks.measure_webhooks,
 }
 
 
