@@ -55,7 +55,6 @@ UPDATE_ORDER = _update("orders", OrderRow.__struct_fields__[1:])
 INSERT_PACKAGE = _insert("packages", PackageRow.__struct_fields__[1:])
 UPDATE_PACKAGE = _update("packages", PackageRow.__struct_fields__[1:])
 INSERT_ACTION = _insert("actions", ActionRow.__struct_fields__[1:])
-INSERT_WORD = _insert("order_words", ("order_id", "word"))
 INSERT_CHANGE = _insert("changes", ChangeRow.__struct_fields__[1:])
 INSERT_EVENT = _insert("events", EventRow.__struct_fields__[1:])
 SAVE_RECORD = f"""
@@ -328,7 +327,10 @@ class Statements(Queries, ErasingStatements):
             self._db.change("DELETE FROM failed_logins WHERE at < ?", [text_of(before)])
 
     def _add_words(self, order_id: int, words: set[str]) -> None:
-        self._db.later_each(INSERT_WORD, [(order_id, word) for word in sorted(words)])
+        """In one statement, as each order has some."""
+        if words:
+            values = [value for word in sorted(words) for value in (order_id, word)]
+            self._db.later(f"INSERT INTO order_words (order_id, word) VALUES {marks(len(words), 2)}", values)
 
     def _change_words(self, row: OrderRow, buyer: str, email: str) -> None:
         """Also so that nothing is left of a name that was erased."""

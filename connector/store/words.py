@@ -8,6 +8,7 @@ SHORTEST_BEGINNING = 3
 LONGEST_WORD = 100
 MOST_WORDS = 6
 """Of what a person looks for; the rest is not looked at."""
+ACCENTS = re.compile("[\u0300-\u036f]+")
 PART = re.compile(r"\w+")
 AFTER_ALL = "\U0010ffff"
 
@@ -34,6 +35,5 @@ def folded(text: str) -> str:
     """Without case and accents."""
     text = text.casefold()
     if not text.isascii():
-        plain = unicodedata.normalize("NFKD", text)
-        text = "".join(letter for letter in plain if not unicodedata.combining(letter))
+        text = ACCENTS.sub("", unicodedata.normalize("NFKD", text))
     return (text if text.isprintable() else "".join(filter(str.isprintable, text))).strip()
