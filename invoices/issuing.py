@@ -14,17 +14,17 @@ import msgspec
 from lengow.connector.adapter import ShopOrder
 from lengow.connector.context import CONNECTOR, Context
 from lengow.connector.documents import Invoicing, ShopInvoice
-from lengow.connector.errors import ShopUnavailable
+from lengow.connector.errors import ShopUnavailable, StoreError
 from lengow.connector.model import Order, OrderState
 from lengow.connector.store.rows import ActionRow, PackageRow, StoredOrder
 from lengow.invoices.composing import Dates, compose, credit, is_french_business, outline
 from lengow.invoices.document import Document, Kind
 from lengow.invoices.errors import InvoiceHeld
-from lengow.invoices.ledger import InvoiceRow, InvoiceState, Ledger, Writing
+from lengow.invoices.ledger import InvoiceRow, InvoiceState, Ledger, Switch, Writing
 from lengow.invoices.notes import note
 from lengow.invoices.rendering import render
 from lengow.invoices.settings import InvoiceSettings, ShopInvoices, number_of, series_of
-from lengow.invoices.shipped import GivenBack, given_back, is_shipped
+from lengow.invoices.shipped import GivenBack, given_back, is_shipped, sold_lines
 
 log = logging.getLogger("lengow.invoices.issuing")
 
@@ -38,7 +38,7 @@ Compose = Callable[[str], Document]
 """The document under a number."""
 
 
-RETRIED = ("no_shop_invoice", "shop_unavailable")
+RETRIED = ("no_shop_invoice", "shop_unavailable", "not_made")
 """Reasons that may be gone without anybody doing anything here: what is held for them is looked at again."""
 LOOK_AGAIN = timedelta(minutes=15)
 
@@ -67,9 +67,10 @@ class Issuer:
     def issue_due(self) -> int:
         """Look at every order that something happened to; returns how many documents were issued."""
         start = self._ledger.cursor(self._account)
-        if start is None:  # what was shipped before invoicing was switched on is not invoiced
+        if start is None:
             start = self._context.store.newest_entry()
             self._move_cursor(start)
+        self._mind_switches()
         kept = start
         settled = self._context.now() - LATE_ENTRIES
         issued = sum(self.issue(row.order_id) for row in self._ledger.held_again(self._account, self._context.now()))
@@ -78,6 +79,28 @@ class Issuer:
             kept = max([kept, *(entry_id for entry_id, at, _ in entries if at < settled)])
             self._move_cursor(kept)
         return issued
+
+    def _mind_switches(self) -> None:
+        """What was shipped before a shop was switched on is never invoiced, whatever happens to it later."""
+        on = {switch for name, shop in self._shops.items() for switch in _switches(name, shop)}
+        shops = self._context.settings.shops_of(self._account)
+        before = {switch for switch in self._ledger.switches() if switch[0] in shops}
+        for switch in sorted(on - before):
+            shipped = [
+                package_id
+                for order_id, package_id in self._ledger.confirmed_in_part(switch)
+                if self._is_shipped(order_id, package_id)
+            ]
+            with self._ledger.transaction() as tx:
+                tx.switch_on(switch, shipped)
+        for switch in sorted(before - on):
+            with self._ledger.transaction() as tx:
+                tx.switch_off(switch)
+
+    def _is_shipped(self, order_id: int, package_id: int) -> bool:
+        store = self._context.store
+        order, packages = store.models([order_id]).get(order_id), store.packages([package_id])
+        return order is not None and is_shipped(order, packages[package_id], store.actions_of(order_id))
 
     def would_issue(self) -> list[Due]:
         """What `issue_due` would issue or hold; nothing is written."""
@@ -96,6 +119,11 @@ class Issuer:
                 issued += write(due, CONNECTOR) is not None
             except InvoiceHeld as held:
                 self._hold(due.row, held)
+            except StoreError:
+                raise
+            except Exception as error:  # a fault of ours must not stop the invoices of other orders
+                log.exception("an invoice could not be made", extra={"order": due.row.order_key})
+                self._hold(due.row, InvoiceHeld("not_made", repr(error), what_to_do="Report it; it is tried again."))
         return issued
 
     def preview(self, stored: StoredOrder, order: Order, package: PackageRow) -> tuple[Document, bytes]:
@@ -145,6 +173,8 @@ class Issuer:
             shop = self._shops.get(package.shop)
             if shop is None or package.state is not OrderState.CREATED or not wanted(order, shop):
                 continue
+            if self._ledger.shipped_before(package.id):
+                continue
             yield from self._due_invoice(stored, order, package, actions)
             if shop.source == "shop":
                 continue
@@ -156,9 +186,22 @@ class Issuer:
     ) -> Iterator[Due]:
         row = self._open(stored, package, "invoice", f"package {package.id}")
         if row is not None and is_shipped(order, package, actions):
+            package = self._with_shipping(stored, order, package)
             row = msgspec.structs.replace(row, recipient=_recipient(order, package))
             own = self._shops[package.shop].source == "own"
             yield Due(row, self._compose(order, package, actions), None if own else lambda: self._fetch(package))
+
+    def _with_shipping(self, stored: StoredOrder, order: Order, package: PackageRow) -> PackageRow:
+        """The package; with the order's shipping and fee where the one that carries them is cancelled, uninvoiced."""
+        carriers = [one for one in stored.packages if one.carries_shipping]
+        rest = [one for one in stored.packages if one.state is OrderState.CREATED and sold_lines(order, one)]
+        if not carriers or any(one in rest or self._has_number(one) for one in carriers) or rest[:1] != [package]:
+            return package
+        return msgspec.structs.replace(package, carries_shipping=True)
+
+    def _has_number(self, package: PackageRow) -> bool:
+        row = self._ledger.of_cause(f"package {package.id}")
+        return row is not None and row.number != ""
 
     def _due_credit(self, stored: StoredOrder, package: PackageRow, back: GivenBack) -> Iterator[Due]:
         invoice = self._ledger.of_cause(f"package {package.id}")
@@ -359,6 +402,11 @@ def wanted(order: Order, shop: ShopInvoices) -> bool:
         return False
     switch = shop.marketplace_shipped if order.delivered_by_marketplace else shop.send
     return switch == "on_shipment"
+
+
+def _switches(name: str, shop: ShopInvoices) -> list[Switch]:
+    """Those of a shop that are on."""
+    return [(name, by) for by, value in ((False, shop.send), (True, shop.marketplace_shipped)) if value != "off"]
 
 
 def _taken(tx: Writing, row: InvoiceRow) -> bool:

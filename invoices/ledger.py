@@ -4,6 +4,7 @@ A number is given in the transaction that keeps its document, so that a series h
 workers issue at once.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,11 +13,13 @@ from typing import Any
 
 import msgspec
 
+from lengow.connector.model import DELIVERED_BY_MARKETPLACE
 from lengow.connector.store import Handle, open_database
 from lengow.connector.store.columns import text_of, values_of
 from lengow.connector.store.database import Database, Source
 from lengow.connector.store.queries import marks, where_of
 from lengow.invoices.document import Document, Kind
+from lengow.invoices.shipped import SHIPPED
 
 
 class InvoiceState(StrEnum):
@@ -36,6 +39,9 @@ class InvoiceState(StrEnum):
     DISMISSED = "dismissed"
     """A person said that nothing is to become of it."""
 
+
+Switch = tuple[str, bool]
+"""(shop, whether it is that for orders that the marketplace ships)"""
 
 FOR_A_PERSON = (InvoiceState.HELD, InvoiceState.MAIL_UNKNOWN, InvoiceState.MAIL_FAILED, InvoiceState.BOUNCED)
 
@@ -113,7 +119,24 @@ TABLES = (
     """,
     "CREATE TABLE IF NOT EXISTS invoice_series (series TEXT PRIMARY KEY, last INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS invoice_cursors (account TEXT PRIMARY KEY, entry INTEGER NOT NULL)",
+    """
+    CREATE TABLE IF NOT EXISTS invoice_switches (
+        shop TEXT NOT NULL,
+        by_marketplace INTEGER NOT NULL,
+        PRIMARY KEY (shop, by_marketplace)
+    )
+    """,
+    "CREATE TABLE IF NOT EXISTS invoice_shipped_before (package_id INTEGER PRIMARY KEY)",
 )
+
+TABLE_NAMES = tuple(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", " ".join(TABLES)))
+
+OF_SWITCH = f"""
+    FROM packages p JOIN orders o ON o.id = p.order_id
+    WHERE p.shop = ? AND p.state = 'created' AND (o.types LIKE '%{DELIVERED_BY_MARKETPLACE}%') = (? = 1)
+    AND NOT EXISTS (SELECT 1 FROM invoices i WHERE i.cause = 'package ' || CAST(p.id AS TEXT))
+"""
+"""The packages that a switch is about, of which nothing was issued or held."""
 
 INSERT = f"INSERT INTO invoices ({', '.join(InvoiceRow.__struct_fields__[1:])}) VALUES ({marks(21)})"
 UPDATE = f"UPDATE invoices SET {', '.join(f'{name} = ?' for name in InvoiceRow.__struct_fields__[1:])} WHERE id = ?"
@@ -184,6 +207,28 @@ class Reading:
         rows = self._db.rows("SELECT entry FROM invoice_cursors WHERE account = ?", [account])
         return int(rows[0][0]) if rows else None
 
+    def switches(self) -> set[Switch]:
+        """Those that are on, as of the last round."""
+        rows = self._db.rows("SELECT shop, by_marketplace FROM invoice_switches")
+        return {(shop, bool(by_marketplace)) for shop, by_marketplace in rows}
+
+    def shipped_before(self, package_id: int) -> bool:
+        """Whether it was shipped before its shop began to invoice."""
+        return bool(self._db.rows("SELECT 1 FROM invoice_shipped_before WHERE package_id = ?", [package_id]))
+
+    def confirmed_in_part(self, switch: Switch) -> list[tuple[int, int]]:
+        """(order, package) of those that a switch is about, whose shipment is confirmed, or a part of it, and whose order
+        Lengow does not give as shipped yet."""
+        rows = self._db.rows(
+            f"""
+            SELECT o.id, p.id {OF_SWITCH} AND o.status NOT IN ({marks(len(SHIPPED))}) AND EXISTS (
+                SELECT 1 FROM actions a WHERE a.order_id = o.id AND a.action_type = 'ship' AND a.state = 'confirmed'
+            )
+            """,
+            [switch[0], int(switch[1]), *SHIPPED],
+        )
+        return [(order_id, package_id) for order_id, package_id in rows]
+
     def _some(self, rest: str, values: Sequence[Any]) -> list[InvoiceRow]:
         return [_row(found) for found in self._db.rows(f"SELECT {COLUMNS} FROM invoices {rest}", values)]
 
@@ -211,6 +256,26 @@ class Writing(Reading):
             "INSERT INTO invoice_documents VALUES (?, ?, ?)", [invoice_id, msgspec.json.encode(document), pdf]
         )
 
+    def switch_on(self, switch: Switch, shipped: Sequence[int]) -> None:
+        """From now on it invoices: not these packages, and none whose order Lengow gives as shipped by now."""
+        self._db.change("INSERT INTO invoice_switches VALUES (?, ?)", [switch[0], int(switch[1])])
+        self._db.change(
+            f"""
+            INSERT INTO invoice_shipped_before SELECT p.id {OF_SWITCH} AND o.status IN ({marks(len(SHIPPED))})
+            ON CONFLICT (package_id) DO NOTHING
+            """,
+            [switch[0], int(switch[1]), *SHIPPED],
+        )
+        self._db.change_each(
+            "INSERT INTO invoice_shipped_before VALUES (?) ON CONFLICT (package_id) DO NOTHING",
+            [(package_id,) for package_id in shipped],
+        )
+
+    def switch_off(self, switch: Switch) -> None:
+        self._db.change(
+            "DELETE FROM invoice_switches WHERE shop = ? AND by_marketplace = ?", [switch[0], int(switch[1])]
+        )
+
     def move_cursor(self, account: str, entry: int) -> None:
         self._db.change(
             "INSERT INTO invoice_cursors VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET entry = excluded.entry",
@@ -225,7 +290,7 @@ class Ledger(Reading):
         """Raises SettingsError and StoreError."""
         self._handle: Handle = open_database(url)
         super().__init__(self._handle)
-        self._handle.create_tables(TABLES)
+        create_tables(self._handle)
 
     @contextmanager
     def transaction(self) -> Iterator[Writing]:
@@ -234,6 +299,11 @@ class Ledger(Reading):
 
     def close(self) -> None:
         self._handle.close()
+
+
+def create_tables(database: Handle) -> None:
+    """The tables of invoices, where they are not there yet. Raises StoreError."""
+    database.create_tables(TABLES)
 
 
 def _row(found: Sequence[Any]) -> InvoiceRow:

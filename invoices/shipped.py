@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from lengow.connector.model import ActionState, Order
+from lengow.connector.model import ActionState, Line, Order
 from lengow.connector.store.rows import ActionRow, PackageRow
 
-SHIPPED = frozenset({"shipped", "closed", "partial_refunded", "refunding", "refunded"})
+SHIPPED = ("shipped", "closed", "partial_refunded", "refunding", "refunded")
 """Statuses at Lengow of an order that went out (reference lengow.md §2.7)."""
 
 REFUNDED = "refunded"
@@ -29,11 +29,16 @@ class GivenBack(msgspec.Struct, frozen=True):
 
 def is_shipped(order: Order, package: PackageRow, actions: Sequence[ActionRow]) -> bool:
     """Whether every line of the package that is sold has gone out, by Lengow's status or confirmed shipments of ours."""
+    lines = sold_lines(order, package)
     if order.status in SHIPPED:
-        return True
-    lines = [line for line in order.lines if line.id in package.line_ids and line.open]
+        return bool(lines)  # of several packages one may be cancelled
     told = [row for row in actions if row.action_type == "ship" and row.state is ActionState.CONFIRMED]
     return bool(lines) and all(_gone(line.id, line.quantity, told) for line in lines)
+
+
+def sold_lines(order: Order, package: PackageRow) -> list[Line]:
+    """The lines of the package that are not cancelled."""
+    return [line for line in order.lines if line.id in package.line_ids and line.open]
 
 
 def given_back(order: Order, actions: Sequence[ActionRow]) -> list[GivenBack]:

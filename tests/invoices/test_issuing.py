@@ -13,9 +13,11 @@ import pytest
 from facturx import get_facturx_xml_from_pdf
 from lxml import etree
 from mail_server import MailServer
+from selling import invoicing
 
 from lengow.connector.errors import OrderUnknown
-from lengow.invoices import InvoiceHeld, Invoices, InvoiceState
+from lengow.connector.mail import Mail
+from lengow.invoices import InvoiceHeld, Invoices, InvoiceState, issuing
 from lengow.invoices.issuing import Issuer
 from lengow.invoices.ledger import Ledger
 from lengow.invoices.settings import invoice_settings
@@ -112,6 +114,63 @@ class TestAtShipment:
         [order_id] = sold(seller)
         confirmed(seller, order_id)
         assert invoices(seller) == []
+
+    def test_it_is_not_invoiced_either_when_something_happens_to_it_later(
+        self, make_merchant: Callable[..., Any], server: MailServer
+    ) -> None:
+        seller = make_merchant(name="main")
+        by_lengow, by_us = sold(seller, 2)
+        seller.sandbox.ship(by_lengow, carrier="Colissimo", tracking_number="6A9")
+        settle(seller)
+        seller.sandbox.configure(answer_minutes=0)
+        confirmed(seller, by_us)
+        mail = Mail(host="127.0.0.1", port=server.port, security="none", sender="Martin <shop@martin.example>")
+        seller.restart(sections=invoicing(), mail=mail)
+        seller.sync()
+        for order_id in (by_lengow, by_us):
+            seller.sandbox.amend(order_id, {"comments": "Ring twice"})
+        settle(seller)
+        assert "amended" in seller.journal(by_lengow)
+        assert invoices(seller) == []
+        [order_id] = sold(seller)
+        confirmed(seller, order_id)
+        assert len(invoices(seller)) == 1
+
+    def test_of_what_is_cancelled_there_is_none_and_what_it_carried_stands_on_the_next(self, seller: Any) -> None:
+        [order_id] = sold(seller, kind="multi_package")
+        packages = seller.order(order_id).packages
+        [carrier] = [one for one in packages if one.carries_shipping]
+        others = [one for one in packages if not one.carries_shipping]
+        seller.sandbox.amend(order_id, {"shipping": "5.00"})
+        settle(seller)
+        seller.sandbox.cancel(order_id, line_ids=list(carrier.line_ids))
+        settle(seller)
+        confirmed(seller, order_id, line_ids=[line for one in others for line in one.line_ids])
+        settle(seller)
+        assert seller.order(order_id).order.status == "shipped"
+        first, *more = [{line.id for line in document(seller, row).lines} for row in invoices(seller)]
+        assert [first, *more] == [{*others[0].line_ids, "shipping"}, *(set(one.line_ids) for one in others[1:])]
+
+    def test_one_that_cannot_be_made_stops_no_other_and_is_tried_again(
+        self, seller: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bad, good = sold(seller, 2)
+        render = issuing.render
+
+        def breaking(document: Any, about_the_seller: Any) -> bytes:
+            if document.order_number == bad:
+                raise RuntimeError("no such glyph")
+            return render(document, about_the_seller)
+
+        monkeypatch.setattr(issuing, "render", breaking)
+        confirmed(seller, bad)
+        confirmed(seller, good)
+        held, issued = invoices(seller)
+        assert (held.state, held.reason, held.number) == (InvoiceState.HELD, "not_made", "")
+        assert issued.number == "F2026-000001"
+        monkeypatch.undo()
+        settle(seller)
+        assert [row.number for row in invoices(seller)] == ["F2026-000002", "F2026-000001"]
 
     def test_orders_that_the_marketplace_ships_have_their_own_switch(self, make_seller: Callable[..., Any]) -> None:
         seller = make_seller(shop={"marketplace_shipped": "off"})

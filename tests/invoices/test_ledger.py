@@ -10,6 +10,7 @@ import pytest
 from test_documents import MIXED, invoice, order
 
 from lengow.connector.errors import StoreError
+from lengow.connector.store import open_store
 from lengow.invoices.ledger import InvoiceRow, InvoiceState, Ledger
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -95,3 +96,16 @@ def test_positions_have_no_gap_whoever_takes_them_and_fails(url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         taken = sorted(position for some in pool.map(work, range(4)) for position in some)
     assert taken == list(range(1, 17))
+
+
+def test_what_was_shipped_before_a_switch_was_turned_on_is_known(url: str, ledger: Ledger) -> None:
+    open_store(url).close()
+    switch = ("b2c", False)
+    assert ledger.confirmed_in_part(switch) == []
+    with ledger.transaction() as tx:
+        tx.switch_on(switch, [7])
+    assert ledger.switches() == {switch}
+    assert [ledger.shipped_before(one) for one in (7, 8)] == [True, False]
+    with ledger.transaction() as tx:
+        tx.switch_off(switch)
+    assert ledger.switches() == set()
