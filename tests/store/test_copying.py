@@ -25,6 +25,7 @@ from lengow.connector.model import StepKind
 from lengow.connector.store import copying, open_database, open_store
 from lengow.connector.store.copying import TABLES, copy_store
 from lengow.connector.store.rows import NewStep
+from lengow.invoices.ledger import InvoiceRow, InvoiceState, Ledger
 
 
 @pytest.fixture
@@ -118,6 +119,35 @@ def test_a_copy_that_reads_otherwise_is_undone(
         copy_store(merchant.settings().store.url, postgres_url)
     with closing(open_database(postgres_url)) as target:
         assert all(target.rows(f"SELECT count(*) FROM {table}") == [(0,)] for table in TABLES)
+
+
+def test_the_command_takes_invoices_along_and_the_next_number_follows(merchant: Any, postgres_url: str) -> None:
+    url, now = merchant.settings().store.url, merchant.sandbox.now()
+    merchant.connector.close()
+    issued = InvoiceRow(
+        account="main",
+        shop="b2c",
+        order_id=1,
+        package_id=1,
+        order_key="main/manomano_fr/M1",
+        kind="invoice",
+        cause="package 1",
+        number="F2026-000001",
+        series="F2026-",
+        position=1,
+        state=InvoiceState.MAILED,
+        changed_at=now,
+    )
+    with closing(Ledger(url)) as ledger, ledger.transaction() as tx:
+        tx.next_position("F2026-")
+        tx.save(issued)
+        tx.move_cursor("main", 3)
+    command = [sys.executable, "-c", "from lengow.console.cli import main; main()", "store", "copy", url, postgres_url]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with closing(Ledger(postgres_url)) as ledger:
+        assert [row.number for row in ledger.of_order(1)] == ["F2026-000001"]
+        assert (ledger.last("F2026-"), ledger.cursor("main")) == (1, 3)
 
 
 def test_the_command_shows_counts_and_totals(merchant: Any, postgres_url: str) -> None:
