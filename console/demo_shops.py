@@ -330,7 +330,12 @@ class ShopwareDemo(_StandIn):
         for code in FOREIGN:
             if code not in both:
                 self._shop.data.insert(
-                    "currency", {**both["GBP"], "id": hashlib.md5(code.encode()).hexdigest(), "isoCode": code}
+                    "currency",
+                    {
+                        **both["GBP"],
+                        "id": hashlib.md5(code.encode(), usedforsecurity=False).hexdigest(),
+                        "isoCode": code,
+                    },
                 )
         self._methods = [
             self._shop.add_shipping_method(parcel.carrier, parcel.url.replace("{number}", "%s")) for parcel in PARCELS
