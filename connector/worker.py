@@ -242,6 +242,9 @@ class Worker:
                 with contextlib.suppress(exceptions.ConnectorException):  # another was faster
                     assert job.id is not None
                     await app.job_manager.finish_job_by_id_async(job.id, jobs.Status.FAILED, delete_job=True)
+            still = await asyncio.to_thread(self._store.database.end_what_stands_still, self._gone_seconds)
+            if still:
+                log.warning("transactions of processes that stand still were ended", extra={"sessions": still})
             await asyncio.sleep(self._gone_seconds / LOOKS)
 
     async def _stopped(self) -> None:

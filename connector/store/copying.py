@@ -59,6 +59,7 @@ def copy_store(
             assert isinstance(reading, Copying)
             assert isinstance(writing, Copying)
             reading.read_as_of_now()
+            writing.take_time()
             _refuse_work_under_way(reading)
             tables = [*TABLES, *beside]
             _refuse_filled(writing, tables, target_url)
@@ -91,7 +92,7 @@ def _copy(reading: Source, reading_kind: Kind, writing: "Copying", writing_kind:
 def _rows(source: Source, table: str, columns: Sequence[str]) -> Iterator[Row]:
     """All of them, a part at a time where a table is long."""
     query = f"SELECT {', '.join(columns)} FROM {table}"
-    key = next((column for column in ("id", "order_id") if column in columns), None)
+    key = next((column for column in ("id", "order_id", "invoice_id") if column in columns), None)
     [(first, last)] = source.rows(f"SELECT min({key}), max({key}) FROM {table}") if key else [(None, None)]
     if not (isinstance(first, int) and isinstance(last, int)):
         yield from map(_plain, source.rows(query))

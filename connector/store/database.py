@@ -65,6 +65,9 @@ class Copying(Database, Protocol):
     def read_as_of_now(self) -> None:
         """From here on, read as if nobody wrote any more. Before anything else."""
 
+    def take_time(self) -> None:
+        """Let statements of this transaction last as long as they do."""
+
     def insert_all(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None: ...
 
     def go_on_counting(self, tables: Sequence[str]) -> None:

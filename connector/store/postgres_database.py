@@ -60,6 +60,7 @@ SESSION = {
     "timezone": "UTC",
     "lock_timeout": f"{int(WAIT_SECONDS)}s",
     "idle_in_transaction_session_timeout": f"{ABANDONED_SECONDS}s",
+    "statement_timeout": f"{ABANDONED_SECONDS}s",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
@@ -74,6 +75,17 @@ MOST_IDS = 128
 
 COPIED = 8
 """So many rows of a table, or more, are quicker copied than inserted one by one."""
+
+APPLICATION, AT_LENGTH = "lengow-connector", "lengow-connector at length"
+"""The names of our sessions in `pg_stat_activity`; the latter may stand still."""
+
+STANDING_STILL = f"""
+    SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND application_name = '{APPLICATION}'
+    AND wait_event = 'ClientRead' AND state <> 'idle' AND greatest(query_start, state_change) < now() - ? * interval '1 s'
+"""
+"""No time-out of PostgreSQL before 17 ends a transaction whose client stands still in the middle of a COPY or of
+several statements sent at once."""
 
 IN_VAIN = (
     psycopg.errors.SerializationFailure,
@@ -121,7 +133,7 @@ def address_of(url: str) -> Address:
         ) from None  # libpq's sentence quotes what it could not read, such as a password
     settings = [f"-c {name}={value}" for name, value in {"search_path": f"{schema},public", **SESSION}.items()]
     options = " ".join([*settings, str(given.pop("options", "") or "")])
-    parts: dict[str, Any] = {"application_name": "lengow-connector", **NETWORK, **given, "options": options}
+    parts: dict[str, Any] = {"application_name": APPLICATION, **NETWORK, **given, "options": options}
     conninfo = make_conninfo(**parts)
     place = ":".join(str(part) for part in (given.get("host", "localhost"), given.get("port")) if part)
     return Address(conninfo, f"{place}/{given.get('dbname', '')}", schema, int(connections))
@@ -214,6 +226,7 @@ class PostgresDatabase:
     def exclusive(self, what: str) -> Iterator["Inside"]:
         """A transaction that no other of the same name is beside, on any machine."""
         with self.transaction() as db:
+            db.take_time()
             db.lock(f"{self.schema} {what}")
             yield db
 
@@ -224,6 +237,10 @@ class PostgresDatabase:
         assert self._clock is not None
         then, at = self._clock
         return then + timedelta(seconds=time.monotonic() - at)
+
+    def end_what_stands_still(self, seconds: float) -> list[int]:
+        """End the sessions of processes that are in a transaction and have been silent for so long: their locks go."""
+        return [pid for pid, _ in self.rows(STANDING_STILL, [seconds])]
 
     def close(self) -> None:
         with self._opening:
@@ -442,6 +459,13 @@ class Inside:
 
     def read_as_of_now(self) -> None:
         self._session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        self.take_time()
+
+    def take_time(self) -> None:
+        """A statement of this transaction may last, such as one that makes an index."""
+        self._session.execute(f"SET LOCAL application_name = '{AT_LENGTH}'")
+        self._session.execute("SET LOCAL statement_timeout = 0")
+        self._session.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
     def insert_all(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         names = SQL(", ").join(map(Identifier, columns))

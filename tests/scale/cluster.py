@@ -22,6 +22,10 @@ from lengow.connector.store import open_database, open_store
 from lengow.connector.store.postgres_database import address_of
 from lengow.sandbox import HeldOrder, Reconciliation, SandboxControl, ShopHoldings, Tracking, reconcile
 
+TIMEOUTS = ("idle_in_transaction_session_timeout", "statement_timeout")
+ABANDONED = "5s"
+"""When PostgreSQL ends what a worker that stands still has begun: sooner than in production, for the tests' sake."""
+
 WEBHOOK_KEY = b"k" * 32
 COMMAND = [sys.executable, "-c", "from lengow.console.cli import main; main()"]
 
@@ -39,7 +43,7 @@ class Cluster:
         lease: float = 4,
     ) -> None:
         self.sandbox = sandbox
-        self.url = f"{store_url}&options=-c%20idle_in_transaction_session_timeout%3D3s"
+        self.url = f"{store_url}&options={'%20'.join(f'-c%20{one}%3D{ABANDONED}' for one in TIMEOUTS)}"
         open_store(self.url).close()
         with closing(open_database(self.url)) as database:
             create_tables(database)
