@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import click
 import pytest
@@ -157,9 +157,12 @@ def _wait_until(ready: Callable[[], bool], what: str) -> None:
 class Situation:
     """What a page's commands find: a merchant with one order at Lengow, and the settings file of `init`."""
 
+    kind: ClassVar = "standard"
+
     def __init__(self, folder: Path, lengow: Sandbox) -> None:
         self.account = lengow.add_account("main")
-        self.order = lengow.sell_raw(self.account.account_id, {"billing_address.email": "zoe@example.org"})
+        buyer = {"billing_address": {"email": "zoe@example.org"}}
+        self.order = lengow.sell_raw(self.account.account_id, buyer, kind=self.kind)
         lengow.advance(minutes=15)
         self.url = lengow.url
         self.port = _free_port()
@@ -220,7 +223,9 @@ class FeedSituation(Situation):
 
 
 class SyncedSituation(Situation):
-    """The order was imported."""
+    """The order is known, and was shipped, so that its buyer may be erased."""
+
+    kind: ClassVar = "fulfilment"
 
     def __init__(self, folder: Path, lengow: Sandbox) -> None:
         super().__init__(folder, lengow)
