@@ -399,8 +399,12 @@ class Connector:
         return dismiss_change(self._context, change_id, reason=reason, who=who)
 
     def late_orders(self, *, within_hours: float = 24, account: str | None = None) -> list[StoredOrder]:
-        """Orders in a shop whose shipping deadline is past or near and whose shipment was not told, nearest first."""
-        return late_orders(self.store, self._context.now() + timedelta(hours=within_hours), account=account)
+        """Orders whose shipping deadline is past or near and whose shipment was not told, nearest first; also those that
+        should be in a shop and are not."""
+        until = self._context.now() + timedelta(hours=within_hours)
+        accounts = self._context.settings.accounts if account is None else [account]
+        late = [one for name in accounts for one in late_orders(self.store, until, account=name)]
+        return sorted(late, key=lambda one: (one.order.ship_by or until, one.order.id))
 
     def digest(self, account: str) -> Digest:
         """What the account's next digest would tell: what waits for a person and was not told before."""

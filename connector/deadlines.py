@@ -15,8 +15,8 @@ MANY = 100_000
 
 
 def late_orders(reading: Reading, until: datetime, *, account: str | None = None) -> list[StoredOrder]:
-    """Created orders with a deadline before `until` of which a line, or a part of one, is not told as shipped; nearest
-    first. A shipment that was given up, is stuck or is held tells nothing.
+    """Orders with a deadline before `until` of which a line, or a part of one, is not told as shipped; nearest first.
+    Those that should be in a shop and are not are among them. A shipment that was given up, is stuck or is held tells nothing.
     """
     found = reading.late_orders(until, account=account)
     if not found:

@@ -29,6 +29,13 @@ PAGE = 500
 MOST = 1000
 """How many refused actions, failed events and held steps are looked at, newest first; of orders, all."""
 
+NOT_IMPORTED = (
+    (OrderState.FAILED, None),
+    (OrderState.WAITING, "unknown_product"),
+    (OrderState.WAITING, "unknown_marketplace"),
+)
+"""States and reasons of orders that only a person gets into the shop."""
+
 WANT_A_PERSON = (ActionState.REFUSED, ActionState.FAILED, ActionState.STUCK)
 
 Kind = Literal["failed_order", "late_order", "near_order", "action", "change", "event", "work", "step"]
@@ -164,13 +171,14 @@ def _late_orders(context: Context, account: str) -> Iterator[Problem]:
 
 
 def _failed_orders(context: Context, account: str) -> Iterator[Problem]:
-    wanted = OrderFilter(account=account, state=OrderState.FAILED, limit=PAGE)
-    while orders := context.store.list_orders(wanted):
-        for one in orders:
-            order = one.order
-            key = f"failed_order {order.id} {order.reason}"
-            yield Problem("failed_order", key, str(order.key), order.reason, order.about, order.changed_at)
-        wanted = msgspec.structs.replace(wanted, before_id=orders[-1].order.id)
+    for state, reason in NOT_IMPORTED:
+        wanted = OrderFilter(account=account, state=state, reason=reason, limit=PAGE)
+        while orders := context.store.list_orders(wanted):
+            for one in orders:
+                order = one.order
+                key = f"failed_order {order.id} {order.reason}"
+                yield Problem("failed_order", key, str(order.key), order.reason, order.about, order.changed_at)
+            wanted = msgspec.structs.replace(wanted, before_id=orders[-1].order.id)
 
 
 def _actions(context: Context, account: str) -> Iterator[Problem]:

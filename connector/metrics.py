@@ -67,7 +67,7 @@ def _stored(context: Context) -> Iterator[Metric]:
     orders = store.count_orders_of_shops()
     yield _gauge("lengow_orders", "Orders in the store, by where they stand.", ("account", "shop", "state"), orders)
     accounts = list(context.settings.accounts)
-    overdue = Counter(one.order.account for one in store.late_orders(now))
+    overdue = Counter(one.order.account for name in accounts for one in store.late_orders(now, account=name))
     late = {(account,): float(overdue[account]) for account in accounts}
     yield _gauge("lengow_late_orders", "Orders past their deadline whose shipment was not told.", ("account",), late)
     yield _gauge("lengow_actions", "Actions, by where they stand.", ("account", "state"), store.count_actions())

@@ -69,11 +69,11 @@ class Reading(Protocol):
         """One page of the orders that fit; quick however many there are."""
 
     def late_orders(self, until: datetime, *, account: str | None = None) -> list[StoredOrder]:
-        """Created orders that wait for shipment, with a deadline before `until` and no shipment of the whole order under
-        way; nearest first.
+        """Orders that wait for shipment, with a deadline before `until` and no shipment of the whole order under way;
+        nearest first. Those that should be in a shop and are not are among them.
 
-        A shipment that was given up or is stuck is not under way. Those told line by line are among them:
-        `lengow.connector.deadlines.late_orders` looks at the lines.
+        Quick for one account. A shipment that was given up or is stuck is not under way. Those told line by line are
+        among them: `lengow.connector.deadlines.late_orders` looks at the lines.
         """
 
     def noted(self, order_ids: Sequence[int], what: str) -> set[int]:

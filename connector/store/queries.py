@@ -164,6 +164,13 @@ class Queries(Browsing, Measuring, ErasingQueries):
         where, values = where_of({"o.ship_by <= ?": text_of(until), "o.account = ?": account})
         rows = self._db.rows(
             f"""
+            SELECT {ORDER_COLUMNS} FROM orders o {where} AND o.status = 'waiting_shipment'
+            AND o.state IN ('ready', 'creating', 'waiting', 'failed')
+            """,
+            values,
+        )
+        rows += self._db.rows(
+            f"""
             SELECT {ORDER_COLUMNS} FROM orders o {where} AND o.status = 'waiting_shipment' AND o.state = 'created'
             AND NOT EXISTS (
                 SELECT 1 FROM actions a WHERE a.order_id = o.id AND a.action_type = 'ship'
@@ -172,11 +179,10 @@ class Queries(Browsing, Measuring, ErasingQueries):
                     SELECT 1 FROM steps s WHERE s.kind = 'send' AND s.subject = CAST(a.id AS TEXT) AND s.held = 1
                 )))
             )
-            ORDER BY o.ship_by, o.id
             """,
             [*values, OF_A_LINE],
         )
-        return self._with_packages(rows)
+        return sorted(self._with_packages(rows), key=lambda one: (one.order.ship_by or until, one.order.id))
 
     def noted(self, order_ids: Sequence[int], what: str) -> set[int]:
         return {

@@ -105,6 +105,31 @@ def test_a_late_order_is_told_when_it_is_near_and_when_it_is_late(merchant: Any,
     ]
 
 
+def test_an_order_that_waits_for_a_product_is_told_and_so_is_its_deadline(
+    make_merchant: Callable[..., Any], server: MailServer
+) -> None:
+    merchant = make_merchant(
+        name="main",
+        account={"digest": DigestSettings(to=("ops@shop.example",))},
+        mail=Mail(host="127.0.0.1", port=server.port, security="none", sender="Lengow <shop@shop.example>"),
+        options={"products_table": "products"},
+    )
+    near: list[str] = []
+    merchant.connector.signals.deadline_near.connect(
+        lambda _, *, order, **__: near.append(order.marketplace_order_id), weak=False
+    )
+    merchant.run("CREATE TABLE products (sku TEXT PRIMARY KEY, stock INTEGER)")
+    [order_id] = merchant.sells()
+    merchant.sync()
+    assert merchant.state(order_id) == ("waiting", "unknown_product")
+    sync(merchant)
+    merchant.sandbox.advance(days=9)
+    sync(merchant)
+    assert [order_id in text for text in texts(server)] == [True, True]
+    assert near == [order_id]
+    assert [one.order.marketplace_order_id for one in merchant.connector.late_orders()] == [order_id]
+
+
 def test_a_refused_confirmation_and_a_held_step_are_told_by_their_order(merchant: Any, server: MailServer) -> None:
     refused, held = merchant.sells(2)
     merchant.sync()
