@@ -169,9 +169,10 @@ class Queries(Browsing, Measuring, ErasingQueries):
             """,
             values,
         )
-        rows += self._db.rows(
+        by_deadline, values = where_of({"o.ship_by <= ?": text_of(until), "coalesce(o.account, '') = ?": account})
+        rows += self._db.rows(  # SQLite would take the index by account and state, and read all that are in a shop
             f"""
-            SELECT {ORDER_COLUMNS} FROM orders o {where} AND o.status = 'waiting_shipment' AND o.state = 'created'
+            SELECT {ORDER_COLUMNS} FROM orders o {by_deadline} AND o.status = 'waiting_shipment' AND o.state = 'created'
             AND NOT EXISTS (
                 SELECT 1 FROM actions a WHERE a.order_id = o.id AND a.action_type = 'ship'
                 AND a.arguments NOT LIKE ?
