@@ -126,3 +126,11 @@ def test_a_page_is_shown_or_says_what_is_wrong(
 def test_so_it_is_for_bytes_that_are_no_text(visitor: FlaskClient, rule: str, parts: list[str], query: bytes) -> None:
     path = address(rule, parts)
     proven(visitor.get(path, environ_overrides={"QUERY_STRING": query.decode("latin-1")}), path)
+
+
+def test_a_number_that_no_row_can_have_is_not_found(visitor: FlaskClient) -> None:
+    assert visitor.get(f"/console/orders/{2**63}").status_code == 404
+
+
+def test_a_query_that_is_no_text_is_a_bad_request(visitor: FlaskClient) -> None:
+    assert visitor.get("/console/orders", environ_overrides={"QUERY_STRING": "text=\x80"}).status_code == 400

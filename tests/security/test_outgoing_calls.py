@@ -175,9 +175,9 @@ class TestAnswersWithoutEnd:
             call(peer.url)
 
     def test_of_lengow_are_given_up(self, tmp_path: Path) -> None:
-        with answering(sends(packed("gzip", 64 * MEGABYTE))) as peer, connector(tmp_path, lengow=peer.url) as one:
-            with pytest.raises(LengowError):
-                one.context.client("main").me()
+        bomb = answering(sends(packed("gzip", 64 * MEGABYTE)))
+        with bomb as peer, connector(tmp_path, lengow=peer.url) as one, pytest.raises(LengowError):
+            one.context.client("main").me()
 
 
 NOWHERE = "http://127.0.0.1:9"
