@@ -53,6 +53,7 @@ bench: .venv/installed
 docs: .venv/installed
 	@echo '== the documentation, in site/index.html'
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo 'Read it in a browser, with its search: python3 -m http.server --directory site'
 
 fuzz: .venv/installed
 	@echo '== more than 100,000 hostile inputs (about ten minutes)'
