@@ -13,9 +13,9 @@ LengowError
 │   └── ApiRefused              lengow_refused
 ├── OrderUndecodable            order_undecodable
 ├── OrderUnknown                order_unknown
-├── StepUnknown             step_unknown
-├── ChangeUnknown           change_unknown
-├── ChangeSettled           change_settled
+├── StepUnknown                 step_unknown
+├── ChangeUnknown               change_unknown
+├── ChangeSettled               change_settled
 ├── CannotMend                  cannot_mend
 ├── ActionInvalid               its own code per rule (see connector/rules.py)
 ├── ShopUnavailable             shop_unavailable

@@ -147,7 +147,11 @@ SHOP: dict[str, Any] = {"account": "main", "platform": "generic"}
 
 @pytest.mark.parametrize(
     ("page", "block"),
-    [(page, block) for page in PAGES for block in re.findall(r"```toml\n(.*?)```", _text(page), re.DOTALL)],
+    [
+        pytest.param(page, block, id=f"{page}-{number}")
+        for page in PAGES
+        for number, block in enumerate(re.findall(r"```toml\n(.*?)```", _text(page), re.DOTALL))
+    ],
 )
 def test_the_settings_of_a_page_are_valid(page: str, block: str) -> None:
     document = tomllib.loads(re.sub(r'"env:\w+"', '"0123456789abcdef"', block))
