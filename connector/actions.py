@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from lengow.connector.changes import ENDED, SHOP
 from lengow.connector.context import CONNECTOR, Context
 from lengow.connector.errors import ActionInvalid, ApiError, OrderUndecodable, OrderUnknown
 from lengow.connector.marketplace import Marketplace
@@ -41,6 +42,7 @@ class _Asked(msgspec.Struct, frozen=True):
     order: Order
     description: Marketplace
     ask: Ask
+    who: str
 
 
 def queue_action(
@@ -72,8 +74,8 @@ def queue_action(
         parcel.strip(),
         whole,
     )
-    asked = _asked(context, key, ask)
-    return _plan(context, asked, context.store).rows if dry_run else _write(context, asked, who)
+    asked = _asked(context, key, ask, who)
+    return _plan(context, asked, context.store).rows if dry_run else _write(context, asked)
 
 
 def retry_action(context: Context, action_id: int, *, who: str, dry_run: bool = False) -> list[ActionRow]:
@@ -183,7 +185,7 @@ def _held_by_lengow(context: Context, row: ActionRow) -> bool:
     return any(one.id == row.lengow_id for one in listed)
 
 
-def _asked(context: Context, key: OrderKey, ask: Ask) -> _Asked:
+def _asked(context: Context, key: OrderKey, ask: Ask, who: str) -> _Asked:
     stored = context.store.orders_named(key.account, [(key.marketplace, key.marketplace_order_id)])
     if not stored:
         raise OrderUnknown(f"There is no order {key}.", order=str(key))
@@ -194,14 +196,13 @@ def _asked(context: Context, key: OrderKey, ask: Ask) -> _Asked:
     description = described(context, key.account, key.marketplace)
     if ask.line_ids == ():
         raise ActionInvalid("line_unknown", f"No line was chosen to {ask.action}.", field="line")
-    return _Asked(one, order, description, normalised(description, order, ask))
+    return _Asked(one, order, description, normalised(description, order, ask), who)
 
 
 def _plan(context: Context, asked: _Asked, reading: Reading) -> Plan:
     """What would become of it, beside the order's actions as `reading` has them."""
     before = reading.actions_of(asked.stored.order.id)
-    ended = (ActionState.REFUSED, ActionState.FAILED)
-    known = {row.dedupe: row for row in before if row.state not in ended}
+    known = {row.dedupe: row for row in before if not _told_anew(row, asked.who)}
     planned = []
     for message in messages_of(asked.description, asked.order, asked.ask, before):
         row = message.same_as or _told_otherwise(known.values(), asked, message) or _row(context, asked, message)
@@ -211,6 +212,12 @@ def _plan(context: Context, asked: _Asked, reading: Reading) -> Plan:
         planned.append((message, known.get(row.dedupe, row)))
     deadlines = [line.ship_by for line in asked.order.lines if line.open and line.ship_by]
     return Plan(tuple(planned), before, min(deadlines, default=None))
+
+
+def _told_anew(row: ActionRow, who: str) -> bool:
+    """Whether what it told is queued once more when it is told again; not by a shop where a person has dismissed it."""
+    dealt_with = who.startswith(SHOP) and row.handled.startswith("dismissed")
+    return row.state in ENDED and not dealt_with
 
 
 def _told_otherwise(known: Iterable[ActionRow], asked: _Asked, message: Message) -> ActionRow | None:
@@ -286,9 +293,9 @@ def _check(asked: _Asked, message: Message) -> None:
     )
 
 
-def _write(context: Context, asked: _Asked, who: str) -> list[ActionRow]:
+def _write(context: Context, asked: _Asked) -> list[ActionRow]:
     """Decide and commit in one transaction, so that two parcels told at once are counted together."""
-    queued, kept = [], []
+    queued, kept, who = [], [], asked.who
     with context.store.transaction() as tx:
         tx.order(asked.stored.order.id)  # held until the end
         plan = _plan(context, asked, tx)

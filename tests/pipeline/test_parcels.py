@@ -386,6 +386,26 @@ class TestFromTheShop:
         assert [(number, pieces) for number, _, pieces, outcome in sold.told() if outcome == "confirmed"] == told
         assert {row.state for row in merchant.connector.store.list_events()} == {"done"}
 
+    @pytest.mark.parametrize("marketplace", ["decathlon_fr", "fnac_fr"])
+    def test_what_was_refused_and_dismissed_is_not_told_again_when_the_shop_tells_it_again(
+        self, make_merchant: Callable[..., Any], marketplace: str
+    ) -> None:
+        merchant = make_merchant(carriers={"x": CARRIERS[marketplace]})
+        sold = Sold(merchant, marketplace)
+        merchant.sandbox.fault(Fault("status", method="POST", path=ACTIONS, status=400, body='{"carrier": ["No"]}'))
+        _parcel(merchant, sold.line, "T1", 3)
+        merchant.sync()
+        [refused] = merchant.connector.store.list_actions()
+        merchant.connector.dismiss_action(refused.id, reason="told on the marketplace's pages", who="anna")
+        _parcel(merchant, sold.line, "T1", 3, event="told once more")
+        sold.settles()
+        [row] = merchant.connector.store.list_actions()
+        assert (row.id, row.state) == (refused.id, ActionState.FAILED)
+        assert {event.state for event in merchant.connector.store.list_events()} == {"done"}
+        merchant.connector.retry_action(refused.id, who="anna")
+        sold.settles()
+        assert sold.states() == ["failed", "confirmed"], "a person may have it told all the same"
+
     def test_more_pieces_than_were_sold_wait_for_a_person(self, make_merchant: Callable[..., Any]) -> None:
         merchant = make_merchant(carriers={"x": "DPD"})
         sold = Sold(merchant, "manomano_fr")
@@ -396,13 +416,18 @@ class TestFromTheShop:
         assert events == {("done", ""), ("failed", "quantity_too_high")}
 
 
-def _parcel(merchant: Any, line: str, number: str, pieces: int) -> None:
+def _parcel(merchant: Any, line: str, number: str, pieces: int, event: str = "") -> None:
     """A parcel that the shop tells of, as if a verified webhook had told it."""
     context = merchant.connector._context
     tracking = Tracking(carrier_code="x", number=number)
-    event = Event(
-        f"e-{number}", "shipment", shop_order_id="1", tracking=tracking, quantities={line: pieces}, parcel=f"p-{number}"
+    told = Event(
+        event or f"e-{number}",
+        "shipment",
+        shop_order_id="1",
+        tracking=tracking,
+        quantities={line: pieces},
+        parcel=f"p-{number}",
     )
     with merchant.connector.store.transaction() as tx:
-        for event_id in tx.add_events([_row(context, "b2c", f"d-{context.now()}", event)]):
+        for event_id in tx.add_events([_row(context, "b2c", f"d-{context.now()}", told)]):
             tx.add_steps([NewStep(StepKind.EVENT, str(event_id), context.now(), shop="b2c")])
