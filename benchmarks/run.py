@@ -21,6 +21,7 @@ import imports
 import invoice
 import platforms
 import reconcile
+import scale
 import startup
 
 import console
@@ -41,6 +42,8 @@ BENCHMARKS: dict[str, Callable[[], Figures]] = {
     "invoice": invoice.measure_invoice,
     "reconcile": reconcile.measure_reconcile,
     "console": console.measure_console,
+    "console_postgresql": console.measure_console_on_postgresql,
+    "scale": scale.measure_scale,
     "startup": startup.measure_startup,
     "webhooks": webhooks.measure_webhooks,
 }
