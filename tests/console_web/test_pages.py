@@ -229,12 +229,18 @@ def test_the_export_goes_on_past_its_first_pages(merchant: Any, operator: Any, m
     assert sorted(row["marketplace_order_id"] for row in rows) == sorted(sold)
 
 
-def test_an_order_is_tried_again(merchant: Any, operator: Any) -> None:
-    number = merchant.sells(1)[0]
+def test_an_order_is_tried_again_and_created_at_once(merchant: Any, operator: Any) -> None:
+    number = merchant.sells_raw({"currency": {"iso_a3": "ZZZ"}})
     merchant.sync()
     order_id = merchant.order(number).order.id
-    page = operator.sends(f"/orders/{order_id}/retry")
-    assert "Tried again: the order is in the shop." in page
+    assert "Tried again: the order is failed." in operator.sends(f"/orders/{order_id}/retry")
+    [waiting] = merchant.sells(1, "pending")
+    merchant.sync()
+    merchant.sandbox.accept(waiting)
+    merchant.sandbox.advance(minutes=15)
+    order_id = merchant.order(waiting).order.id
+    assert "Tried again: the order is in the shop." in operator.sends(f"/orders/{order_id}/retry")
+    assert merchant.in_shop() == [waiting]
     assert [entry.who for entry in merchant.connector.store.journal(order_id) if entry.what == "retried"] == ["otto"]
 
 

@@ -7,7 +7,7 @@ import msgspec
 from flask import Response, abort, request
 
 from lengow.connector.errors import ActionInvalid, LengowError
-from lengow.connector.model import Order, OrderState
+from lengow.connector.model import Order, OrderState, StepKind
 from lengow.connector.profiles import profile_of
 from lengow.connector.store.rows import PackageRow, StoredOrder
 from lengow.console.web import labels
@@ -44,8 +44,9 @@ def show(visit: Visit, order_id: int) -> Response:
 def retry(visit: Visit, order_id: int) -> Response:
     """Decide again, and create it now if it can be."""
     key = _stored(visit, order_id).order.key
-    visit.site.connector.retry(key.account, key.marketplace, key.marketplace_order_id, who=visit.who)
-    visit.site.connector.work(key.account)
+    decided = visit.site.connector.retry(key.account, key.marketplace, key.marketplace_order_id, who=visit.who)
+    for package in decided.packages:
+        visit.site.connector.run_step(StepKind.CREATE, str(package.id))
     stored = _stored(visit, order_id)
     state = visit.say(labels.ORDER_STATES[stored.order.state])
     return visit.go(
