@@ -106,7 +106,7 @@ class Invoices:
         """Try again what is held; mail again at once what waits for its next try. Raises InvoiceUnknown."""
         row = self._row(invoice_id)
         if row.state is InvoiceState.TO_MAIL:
-            self._save(msgspec.structs.replace(row, due_at=self._context.now()), "retried", who)
+            self._save(row, msgspec.structs.replace(row, due_at=self._context.now()), "retried", who)
         elif row.state is InvoiceState.HELD:
             note(self._context, row, "retried", f"invoice {row.id}", who=who)
             self._issuer(row.account).issue(row.order_id)
@@ -137,7 +137,7 @@ class Invoices:
             due_at=now,
             changed_at=now,
         )
-        self._save(changed, "invoice_resent", who)
+        self._save(row, changed, "invoice_resent", who)
         return changed
 
     def credit(self, invoice_id: int, amount: Decimal, *, reason: str, who: str = OPERATOR) -> InvoiceRow:
@@ -157,7 +157,7 @@ class Invoices:
         changed = msgspec.structs.replace(
             row, state=InvoiceState.DISMISSED, reason="dismissed", about=reason, changed_at=self._context.now()
         )
-        self._save(changed, "dismissed", who)
+        self._save(row, changed, "dismissed", who)
         return changed
 
     def bounced(self, raw: bytes) -> InvoiceRow | None:
@@ -169,7 +169,7 @@ class Invoices:
         changed = msgspec.structs.replace(
             row, state=InvoiceState.BOUNCED, reason="bounced", about=row.recipient, changed_at=self._context.now()
         )
-        self._save(changed, "invoice_bounced", "mail server")
+        self._save(row, changed, "invoice_bounced", "mail server")
         return changed
 
     def _issuer(self, account: str) -> Issuer:
@@ -190,8 +190,13 @@ class Invoices:
             )
         return found
 
-    def _save(self, row: InvoiceRow, what: str, who: str) -> None:
+    def _save(self, seen: InvoiceRow, row: InvoiceRow, what: str, who: str) -> None:
+        """Raises InvoiceHeld where a worker has gone on with it since it was `seen`, such as mailed it."""
         with self._ledger.transaction() as tx:
+            current = tx.invoice(seen.id)
+            if current is None or current.state is not seen.state:
+                state = current.state if current else "gone"
+                raise InvoiceHeld("not_held", f"Invoice {seen.number or seen.id} is {state} by now.")
             tx.save(row)
         note(self._context, row, what, f"invoice {row.number or row.id}: {row.about}".rstrip(": "), who=who)
 

@@ -20,7 +20,7 @@ from lengow.connector.store.rows import ActionRow, PackageRow, StoredOrder
 from lengow.invoices.composing import Dates, compose, credit, is_french_business, outline
 from lengow.invoices.document import Document, Kind
 from lengow.invoices.errors import InvoiceHeld
-from lengow.invoices.ledger import InvoiceRow, InvoiceState, Ledger, Switch, Writing
+from lengow.invoices.ledger import InvoiceRow, InvoiceState, Ledger, Reading, Switch, Writing
 from lengow.invoices.notes import note
 from lengow.invoices.rendering import render
 from lengow.invoices.settings import InvoiceSettings, ShopInvoices, number_of, series_of
@@ -50,6 +50,9 @@ class Due(msgspec.Struct, frozen=True):
     compose: Compose
     fetch: Callable[[], ShopInvoice] | None = None
     """For the invoice that the shop has made itself; raises InvoiceHeld."""
+    credited: int | None = None
+    """Of a credit note: how many there were of the package when it was decided on. With another in between it is not
+    issued, and decided on anew."""
 
 
 class Issuer:
@@ -142,20 +145,25 @@ class Issuer:
         stored = self._context.store.order(invoice.order_id)
         if found is None or stored is None or not invoice.position or invoice.shop not in self._shops:
             raise InvoiceHeld("not_invoiced", f"{invoice.order_key} has no invoice that could be credited.")
-        left = found[0].total - self._credited_total(invoice)
-        if amount > left:
-            raise InvoiceHeld(
-                "credit_too_high", f"Of invoice {invoice.number}, {left} {invoice.currency} is left to credit."
-            )
         package = next(one for one in stored.packages if one.id == invoice.package_id)
         row = _row(stored, package, "credit_note", cause, self._context.now())
         row = msgspec.structs.replace(row, recipient=invoice.recipient)
         document = found[0]
-        due = Due(row, lambda number: credit(document, number=number, issued_on=self._today(), amount=amount))
-        issued = self._write(due, who)
-        if issued is None:
-            raise InvoiceHeld("already_credited", f"{cause!r} was credited before.", what_to_do="Nothing.")
-        return issued
+        while self._ledger.of_cause(cause) is None:
+            before = self._credit_notes(invoice)
+            left = document.total - sum((one.total for one in before), Decimal(0))
+            if amount > left:
+                raise InvoiceHeld(
+                    "credit_too_high", f"Of invoice {invoice.number}, {left} {invoice.currency} is left to credit."
+                )
+            due = Due(
+                row,
+                lambda number: credit(document, number=number, issued_on=self._today(), amount=amount),
+                credited=len(before),
+            )
+            if issued := self._write(due, who):
+                return issued
+        raise InvoiceHeld("already_credited", f"{cause!r} was credited before.", what_to_do="Nothing.")
 
     def _entries(self, after: int) -> Iterator[list[tuple[int, datetime, int]]]:
         while entries := self._context.store.journal_after(self._account, after, PAGE):
@@ -209,6 +217,7 @@ class Issuer:
             return
         row = self._open(stored, package, "credit_note", f"{back.cause} of package {package.id}")
         found = self._ledger.document(invoice.id)
+        credited = len(self._credit_notes(invoice))
         pieces = self._left(invoice, found[0], back) if found else {}
         if row is None or found is None or not pieces:
             return
@@ -216,6 +225,7 @@ class Issuer:
         yield Due(
             msgspec.structs.replace(row, recipient=invoice.recipient),
             lambda number: credit(document, number=number, issued_on=self._today(), pieces=pieces),
+            credited=credited,
         )
 
     def _open(self, stored: StoredOrder, package: PackageRow, kind: Kind, cause: str) -> InvoiceRow | None:
@@ -262,15 +272,8 @@ class Issuer:
                 gone[line.id] = gone.get(line.id, 0) + line.quantity
         return gone
 
-    def _credited_total(self, invoice: InvoiceRow) -> Decimal:
-        return sum((one.total for one in self._credit_notes(invoice)), Decimal(0))
-
     def _credit_notes(self, invoice: InvoiceRow) -> list[Document]:
-        rows = [
-            row
-            for row in self._ledger.of_order(invoice.order_id)
-            if row.kind == "credit_note" and row.package_id == invoice.package_id and row.position
-        ]
+        rows = _credited(self._ledger, invoice.order_id, invoice.package_id)
         return [found[0] for row in rows if (found := self._ledger.document(row.id))]
 
     def _compose(self, order: Order, package: PackageRow, actions: Sequence[ActionRow]) -> Compose:
@@ -293,7 +296,7 @@ class Issuer:
         return under
 
     def _write(self, due: Due, who: str) -> InvoiceRow | None:
-        """Give the document its number and keep both; None when another worker was first.
+        """Give the document its number and keep both; None when another worker was first, with this or another credit.
 
         It is drawn before that, under the number that most likely comes.
         """
@@ -303,14 +306,18 @@ class Issuer:
         series = series_of(pattern, year)
         likely = self._ledger.last(series) + 1
         drawn = {likely: self._draw(compose_under, number_of(pattern, year, likely))}
-        with self._ledger.transaction() as tx:
-            if _taken(tx, row):
-                return None
-            position = tx.next_position(series)
-            number = number_of(pattern, year, position)
-            document, pdf = drawn.get(position) or self._draw(compose_under, number)
-            saved = tx.save(self._issued(row, shop, document, series, position))
-            tx.save_document(saved.id, document, pdf)
+        try:
+            with self._ledger.transaction() as tx:
+                if _taken(tx, row):
+                    return None
+                position = tx.next_position(series)
+                _expect_credited(tx, due)
+                number = number_of(pattern, year, position)
+                document, pdf = drawn.get(position) or self._draw(compose_under, number)
+                saved = tx.save(self._issued(row, shop, document, series, position))
+                tx.save_document(saved.id, document, pdf)
+        except _CreditedMeanwhile:
+            return None
         note(self._context, saved, "invoiced", f"{saved.kind} {number}: {saved.total} {saved.currency}", who=who)
         return saved
 
@@ -407,6 +414,22 @@ def wanted(order: Order, shop: ShopInvoices) -> bool:
 def _switches(name: str, shop: ShopInvoices) -> list[Switch]:
     """Those of a shop that are on."""
     return [(name, by) for by, value in ((False, shop.send), (True, shop.marketplace_shipped)) if value != "off"]
+
+
+class _CreditedMeanwhile(Exception):
+    """Undoes the transaction."""
+
+
+def _expect_credited(tx: Writing, due: Due) -> None:
+    """Asked once the number is taken: whoever wants the next of the series waits for it."""
+    if due.credited is not None and len(_credited(tx, due.row.order_id, due.row.package_id)) != due.credited:
+        raise _CreditedMeanwhile
+
+
+def _credited(ledger: Reading, order_id: int, package_id: int) -> list[InvoiceRow]:
+    """The credit notes of a package."""
+    rows = ledger.of_order(order_id)
+    return [row for row in rows if row.kind == "credit_note" and row.package_id == package_id and row.position]
 
 
 def _taken(tx: Writing, row: InvoiceRow) -> bool:

@@ -342,6 +342,23 @@ class TestCreditNotes:
         notes = [row for row in invoices(seller) if row.kind == "credit_note"]
         assert sum(Decimal(row.total) for row in notes) == Decimal(invoice.total)
 
+    def test_credited_by_several_at_once_it_is_never_more_than_the_invoice(self, seller: Any) -> None:
+        [order_id] = sold(seller)
+        confirmed(seller, order_id)
+        [invoice] = invoices(seller)
+        amount = (Decimal(invoice.total) * 3 / 4).quantize(Decimal("0.01"))
+
+        def credit(reason: str) -> str:
+            with Invoices(seller.connector) as door:
+                try:
+                    return door.credit(invoice.id, amount, reason=reason).number
+                except InvoiceHeld as held:
+                    return held.code
+
+        with ThreadPoolExecutor(3) as pool:
+            done = list(pool.map(credit, ["broken", "late", "wrong"]))
+        assert sorted(done) == ["A2026-000001", "credit_too_high", "credit_too_high"]
+
     def test_an_amount_is_credited_by_hand_and_never_more_than_the_invoice(self, seller: Any) -> None:
         [order_id] = sold(seller)
         confirmed(seller, order_id)

@@ -11,7 +11,7 @@ import pytest
 from mail_server import MailServer
 from test_issuing import REFUND, confirmed, invoices, settle, sold
 
-from lengow.invoices import Invoices, InvoiceState
+from lengow.invoices import InvoiceHeld, Invoices, InvoiceState
 
 
 def state(merchant: Any) -> tuple[InvoiceState, str]:
@@ -78,6 +78,32 @@ def test_a_refused_address_waits_for_a_person_who_gives_another(seller: Any, ser
         door.resend(row.id, to="right@example.com", who="anna")
     settle(seller)
     assert (state(seller)[0], server.recipients) == (InvoiceState.MAILED, [["right@example.com"]])
+
+
+def test_tried_again_while_it_is_being_mailed_it_is_not_mailed_twice(
+    seller: Any, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [order_id] = sold(seller)
+    server.says["DATA"] = "451 try again"
+    confirmed(seller, order_id)
+    [row] = invoices(seller)
+    assert row.state is InvoiceState.TO_MAIL
+    server.says.clear()
+    with Invoices(seller.connector) as door:
+        read = door._row
+
+        def mailed_meanwhile(invoice_id: int) -> Any:
+            seen = read(invoice_id)
+            monkeypatch.undo()
+            seller.sandbox.advance(days=1)
+            seller.sync()
+            return seen
+
+        monkeypatch.setattr(door, "_row", mailed_meanwhile)
+        with pytest.raises(InvoiceHeld, match="mailed by now"):
+            door.retry(row.id)
+    seller.sync()
+    assert len(server.mails) == 1
 
 
 def test_an_unknown_outcome_is_not_sent_again_by_itself(seller: Any, server: MailServer) -> None:
