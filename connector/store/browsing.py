@@ -14,8 +14,10 @@ from lengow.connector.store.database import Source
 from lengow.connector.store.rows import JournalEntry, MappedCarrier, OrderSearch, SessionRow, UserRow
 from lengow.connector.store.words import sought_words, word_range
 
-MOST_FOUND = 20_000
-"""Of orders in which a word is found, so many are looked at: the last by the word or number."""
+MOST_FOUND = 5_000
+"""Of orders in which the only word is found, so many are looked at: the last by the word or number."""
+MOST_OF_SEVERAL = 100_000
+"""Where other words or filters narrow them, so many."""
 
 TO_SHIP = "o.status = 'waiting_shipment' AND o.state = 'created'"
 """As the index `orders_by_deadline` has it."""
@@ -24,23 +26,20 @@ SORTED_BY = {"newest": ("o.listed_at", "DESC"), "oldest": ("o.listed_at", "ASC")
 OTHER_WAY = {"ASC": "DESC", "DESC": "ASC"}
 COMPARED = {"ASC": ">", "DESC": "<"}
 
-WORD_FOUND = f"""
-    o.id IN (
-        SELECT order_id FROM (
-            SELECT order_id FROM order_words WHERE word >= ? AND word < ? ORDER BY word DESC, order_id DESC
-            LIMIT {MOST_FOUND}
-        ) AS by_word
-        UNION SELECT id FROM (
-            SELECT id FROM orders WHERE marketplace_order_id >= ? AND marketplace_order_id < ?
-            ORDER BY marketplace_order_id DESC, id DESC LIMIT {MOST_FOUND}
-        ) AS by_number
-        UNION SELECT id FROM (
-            SELECT id FROM orders WHERE marketplace_order_id >= ? AND marketplace_order_id < ?
-            ORDER BY marketplace_order_id DESC, id DESC LIMIT {MOST_FOUND}
-        ) AS by_number_in_capitals
-        UNION SELECT order_id FROM packages WHERE shop_order_id = ? AND shop_order_id <> ''
-        UNION SELECT order_id FROM packages WHERE reference = ?
-    )
+BY_WORD = """
+    SELECT order_id FROM (
+        SELECT order_id FROM order_words WHERE word >= ? AND word < ? ORDER BY word DESC, order_id DESC LIMIT ?
+    ) AS by_word
+"""
+BY_NUMBER = """
+    SELECT id FROM (
+        SELECT id FROM orders WHERE marketplace_order_id >= ? AND marketplace_order_id < ?
+        ORDER BY marketplace_order_id DESC, id DESC LIMIT ?
+    ) AS by_number
+"""
+IN_SHOP = """
+    SELECT order_id FROM packages WHERE shop_order_id = ? AND shop_order_id <> ''
+    UNION SELECT order_id FROM packages WHERE reference = ?
 """
 
 
@@ -166,10 +165,22 @@ def _conditions(wanted: OrderSearch) -> tuple[list[str], list[Any]]:
     conditions, values = list(chosen), list(chosen.values())
     if wanted.sort == "deadline":
         conditions += [TO_SHIP, "o.ship_by IS NOT NULL"]
-    for word, as_given in sought_words(wanted.text):
-        conditions.append(WORD_FOUND)
-        values += [*word_range(word), *word_range(as_given), *word_range(as_given.upper()), as_given, as_given]
+    sought = sought_words(wanted.text)
+    if sought:
+        most = MOST_FOUND if len(sought) == 1 and not conditions else MOST_OF_SEVERAL
+        found = [_found(word, as_given, most) for word, as_given in sought]
+        conditions.append(f"o.id IN ({' INTERSECT '.join(query for query, _ in found)})")
+        values += [value for _, bounds in found for value in bounds]
     return conditions, values
+
+
+def _found(word: str, as_given: str, most: int) -> tuple[str, list[Any]]:
+    """The ids of orders in which a word is found, and the values of the query."""
+    numbers = list(dict.fromkeys([as_given, as_given.upper()]))
+    union = " UNION ".join([BY_WORD, *[BY_NUMBER] * len(numbers), IN_SHOP])
+    ranges = [word_range(word), *map(word_range, numbers)]
+    values = [value for start, end in ranges for value in (start, end, most)]
+    return f"SELECT order_id FROM ({union}) AS found", [*values, as_given, as_given]
 
 
 def _by_hour(rows: Sequence[Sequence[Any]]) -> dict[datetime, int]:

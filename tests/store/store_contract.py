@@ -171,6 +171,7 @@ class StoreContract:
             pytest.param({"text": "m1"}, ["M1"], id="number"),
             pytest.param({"text": "dupo"}, ["M3", "M0"], id="beginning of a name"),
             pytest.param({"text": "DUPONT jean"}, ["M0"], id="every word"),
+            pytest.param({"text": "martin m2"}, ["M2"], id="name and number"),
             pytest.param({"text": "eloise"}, ["M3"], id="without accents"),
             pytest.param({"text": "du"}, [], id="a short word is meant whole"),
             pytest.param({"text": "anne.martin@example.com"}, ["M1"], id="e-mail"),
