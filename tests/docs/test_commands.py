@@ -158,8 +158,9 @@ class Situation:
     """What a page's commands find: a merchant with one order at Lengow, and the settings file of `init`."""
 
     kind: ClassVar = "standard"
+    store_url = ""
 
-    def __init__(self, folder: Path, lengow: Sandbox) -> None:
+    def __init__(self, folder: Path, lengow: Sandbox, postgres: Callable[[], str]) -> None:
         self.account = lengow.add_account("main")
         sold = {"marketplace_order_id": "M240900012345", "billing_address": {"email": "zoe@example.org"}}
         lengow.sell_raw(self.account.account_id, sold, kind=self.kind)
@@ -180,6 +181,7 @@ class Situation:
             "LENGOW_SECRET": self.account.secret,
             "FEED_SECRET": "0123456789abcdef",
             "SMTP_PASSWORD": "secret",
+            "LENGOW_STORE_URL": self.store_url,
         }
 
     def filled_in(self, command: str) -> str:
@@ -199,8 +201,8 @@ class Situation:
 class TutorialSituation(Situation):
     """Nothing: the page makes it all, on a port that is free."""
 
-    def __init__(self, folder: Path, lengow: Sandbox) -> None:
-        super().__init__(folder, lengow)
+    def __init__(self, folder: Path, lengow: Sandbox, postgres: Callable[[], str]) -> None:
+        super().__init__(folder, lengow, postgres)
         self.file.unlink()
 
     def filled_in(self, command: str) -> str:
@@ -211,8 +213,8 @@ class TutorialSituation(Situation):
 class FeedSituation(Situation):
     """The feeds of the page, of a WooCommerce shop with a product that lacks its EAN."""
 
-    def __init__(self, folder: Path, lengow: Sandbox) -> None:
-        super().__init__(folder, lengow)
+    def __init__(self, folder: Path, lengow: Sandbox, postgres: Callable[[], str]) -> None:
+        super().__init__(folder, lengow, postgres)
         self.shop = WooCommerceShop()
         self.shop.add_product("DRILL-18V", "99.90", 5)
         [feeds] = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/feeds.md").read_text(encoding="utf-8"), re.DOTALL)
@@ -228,16 +230,16 @@ class SyncedSituation(Situation):
 
     kind: ClassVar = "fulfilment"
 
-    def __init__(self, folder: Path, lengow: Sandbox) -> None:
-        super().__init__(folder, lengow)
+    def __init__(self, folder: Path, lengow: Sandbox, postgres: Callable[[], str]) -> None:
+        super().__init__(folder, lengow, postgres)
         subprocess.run([BIN / "lengow-connector", "sync"], cwd=folder, env=self.environment, check=True, timeout=60)
 
 
 class InvoiceSituation(Situation):
     """The seller of the page, and the order imported."""
 
-    def __init__(self, folder: Path, lengow: Sandbox) -> None:
-        super().__init__(folder, lengow)
+    def __init__(self, folder: Path, lengow: Sandbox, postgres: Callable[[], str]) -> None:
+        super().__init__(folder, lengow, postgres)
         [settings] = re.findall(
             r"```toml\n(.*?)```", (ROOT / "docs/invoices.md").read_text(encoding="utf-8"), re.DOTALL
         )
@@ -246,11 +248,23 @@ class InvoiceSituation(Situation):
         subprocess.run([BIN / "lengow-connector", "sync"], cwd=folder, env=self.environment, check=True, timeout=60)
 
 
+class ScaleSituation(Situation):
+    """The order in a store of SQLite, and settings that name an empty one in PostgreSQL."""
+
+    def __init__(self, folder: Path, lengow: Sandbox, postgres: Callable[[], str]) -> None:
+        super().__init__(folder, lengow, postgres)
+        subprocess.run([BIN / "lengow-connector", "sync"], cwd=folder, env=self.environment, check=True, timeout=60)
+        self.store_url = postgres()
+        settings = self.file.read_text(encoding="utf-8")
+        self.file.write_text(settings.replace('url = "sqlite:///lengow.db"', 'url = "env:LENGOW_STORE_URL"'))
+
+
 SITUATIONS = {
     "tutorial.md": TutorialSituation,
     "feeds.md": FeedSituation,
     "invoices.md": InvoiceSituation,
     "operations.md": SyncedSituation,
+    "scale.md": ScaleSituation,
 }
 
 
@@ -290,11 +304,14 @@ def shell(tmp_path: Path) -> Iterator[Callable[[Mapping[str, str]], Shell]]:
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.name)
-def test_the_commands_of_a_page_run(page: Path, tmp_path: Path, shell: Callable[[Mapping[str, str]], Shell]) -> None:
+def test_the_commands_of_a_page_run(
+    page: Path, tmp_path: Path, shell: Callable[[Mapping[str, str]], Shell], request: pytest.FixtureRequest
+) -> None:
     with Sandbox(quota_per_minute=0) as lengow:
         folder = tmp_path / "home"
-        folder.mkdir(exist_ok=True)
-        situation = SITUATIONS.get(page.name, Situation)(folder, lengow)
+        situation = SITUATIONS.get(page.name, Situation)(
+            folder, lengow, lambda: request.getfixturevalue("postgres_url")
+        )
         bash = shell(situation.environment)
         for part in parts_of(_text(page)):
             if isinstance(part, File):
