@@ -19,8 +19,8 @@ MOST_FOUND = 5_000
 MOST_OF_SEVERAL = 100_000
 """Where other words or filters narrow them, so many."""
 
-TO_SHIP = "o.status = 'waiting_shipment' AND o.state = 'created'"
-"""As the index `orders_by_deadline` has it."""
+TO_SHIP = "o.status = 'waiting_shipment' AND o.state NOT IN ('skipped', 'withdrawn')"
+"""As the index `orders_by_deadline` has the status; also what failed on its way into the shop."""
 
 SORTED_BY = {"newest": ("o.listed_at", "DESC"), "oldest": ("o.listed_at", "ASC"), "deadline": ("o.ship_by", "ASC")}
 OTHER_WAY = {"ASC": "DESC", "DESC": "ASC"}

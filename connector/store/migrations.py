@@ -39,7 +39,7 @@ FIRST = (
     """,
     "CREATE INDEX orders_by_state ON orders (account, state, reason, shop)",
     "CREATE INDEX orders_listed ON orders (listed_at, id, shop, marketplace, state, reason, types)",
-    "CREATE INDEX orders_by_deadline ON orders (ship_by) WHERE status = 'waiting_shipment' AND state = 'created'",
+    "CREATE INDEX orders_by_deadline ON orders (ship_by) WHERE status = 'waiting_shipment'",
     "CREATE INDEX orders_by_number ON orders (marketplace_order_id)",
     """
     CREATE TABLE order_words (

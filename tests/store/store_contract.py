@@ -159,7 +159,7 @@ class StoreContract:
         [
             pytest.param({}, ["M3", "M2", "M1", "M0"], id="newest first"),
             pytest.param({"sort": "oldest"}, ["M0", "M1", "M2", "M3"], id="oldest first"),
-            pytest.param({"sort": "deadline"}, ["M3", "M0"], id="to ship: nearest deadline first"),
+            pytest.param({"sort": "deadline"}, ["M3", "M0", "M2"], id="to ship: nearest deadline first"),
             pytest.param({"shop": "b2b"}, ["M1"], id="shop"),
             pytest.param({"marketplace": "fnac_fr"}, ["M2"], id="marketplace"),
             pytest.param({"state": "failed"}, ["M2"], id="state"),
@@ -601,7 +601,13 @@ class StoreContract:
                 "status": "shipped",
                 "types": "is_business is_express",
             },
-            {"buyer": "Luc Martin", "marketplace": "fnac_fr", "state": OrderState.FAILED, "reason": "unknown_currency"},
+            {
+                "buyer": "Luc Martin",
+                "marketplace": "fnac_fr",
+                "state": OrderState.FAILED,
+                "reason": "unknown_currency",
+                "ship_by": NOW + timedelta(days=6),
+            },
             {"buyer": "Éloïse Dupont-Durand", "state": created, "ship_by": NOW + timedelta(days=4)},
         ]
         with store.transaction() as tx:
