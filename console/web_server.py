@@ -74,23 +74,30 @@ class Overloaded(Error):
         return f"{self.code} {self.reason}", headers, body
 
 
-class Dispatcher(ThreadedTaskDispatcher):
+class Quiet(ThreadedTaskDispatcher):
+    """Threads that take requests in turn. waitress' own writes a line into the log for each that has to wait."""
+
+    def add_task(self, task: Any) -> None:  # a Channel, whatever waitress' stubs say
+        with self.lock:
+            self.queue.append(task)
+            self.queue_cv.notify()
+
+
+class Dispatcher(Quiet):
     """Hands requests to threads, and those that would wait behind too many to a thread that refuses them."""
 
     def __init__(self, threads: int) -> None:
         super().__init__()
-        self._refusing = ThreadedTaskDispatcher()
+        self._refusing = Quiet()
         self._refused, self._tell_at = 0, 0.0
         self.set_thread_count(threads)
         self._refusing.set_thread_count(1)
 
-    def add_task(self, task: Any) -> None:  # a Channel, whatever waitress' stubs say
+    def add_task(self, task: Any) -> None:
         task.waits_since = time.monotonic()
-        with self.lock:
-            if len(self.queue) < MOST_WAITING:
-                self.queue.append(task)
-                self.queue_cv.notify()
-                return
+        if len(self.queue) < MOST_WAITING:
+            super().add_task(task)
+            return
         task.refuse()
         self._count_refusal()
         self._refusing.add_task(task)
