@@ -27,6 +27,9 @@ AT_ONCE = 200
 
 EVERY = timedelta(days=1)
 
+STILL_TO_BE_SHIPPED = timedelta(days=365)
+"""How much longer the buyer of an order is kept that Lengow gives as to be shipped: goods may be on order for months."""
+
 TO_BE_SHIPPED = frozenset({"waiting_acceptance", "waiting_shipment"})
 
 
@@ -45,7 +48,9 @@ def erase_old(context: Context, step: Step) -> int:
     if days:
         before, last = context.now() - timedelta(days=days), 0
         while not context.stopping.is_set():
-            some = context.store.orders_to_erase(before, after_id=last, limit=AT_ONCE)
+            some = context.store.orders_to_erase(
+                before, unshipped_before=before - STILL_TO_BE_SHIPPED, after_id=last, limit=AT_ONCE
+            )
             if not some:
                 break
             last = some[-1]

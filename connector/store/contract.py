@@ -194,9 +194,9 @@ class Reading(Protocol):
     def count_events(self) -> dict[tuple[str, EventState], int]:
         """By shop and state."""
 
-    def orders_to_erase(self, before: datetime, *, after_id: int, limit: int) -> list[int]:
+    def orders_to_erase(self, before: datetime, *, unshipped_before: datetime, after_id: int, limit: int) -> list[int]:
         """The ids, from `after_id` on, of orders whose buyer is not erased, that changed last before this time, and that
-        nobody is at work on.
+        nobody is at work on; of those still to be shipped, the ones that changed last before the other time.
         """
 
     def orders_of_buyer(self, email: str) -> list[int]:

@@ -26,13 +26,14 @@ class ErasingQueries:
 
     _db: Source
 
-    def orders_to_erase(self, before: datetime, *, after_id: int, limit: int) -> list[int]:
+    def orders_to_erase(self, before: datetime, *, unshipped_before: datetime, after_id: int, limit: int) -> list[int]:
         rows = self._db.rows(
             f"""
             SELECT o.id FROM orders o WHERE o.id > ? AND o.erased_at IS NULL AND o.changed_at < ? AND NOT ({UNDER_WAY})
+            AND (o.changed_at < ? OR o.state = 'skipped' OR o.status NOT IN ('waiting_acceptance', 'waiting_shipment'))
             ORDER BY o.id LIMIT ?
             """,
-            [after_id, text_of(before), limit],
+            [after_id, text_of(before), text_of(unshipped_before), limit],
         )
         return [row[0] for row in rows]
 

@@ -124,6 +124,30 @@ class TestInTime:
         assert action.arguments["tracking_number"] == TRACKING
         assert merchant.order(order_id).order.erased_at is None
 
+    def test_who_still_waits_for_a_parcel_is_kept_until_it_leaves(self, make_merchant: Callable[..., Any]) -> None:
+        merchant = make_merchant(store={"keep_personal_data_days": 30})
+        [order_id] = merchant.sells()
+        merchant.sync()
+        buyer, address = merchant.order(order_id).order.buyer, merchant.rows("SELECT delivery_city FROM shop_orders")
+        days_pass(merchant, 60)
+        assert merchant.order(order_id).order.buyer == buyer
+        assert merchant.rows("SELECT delivery_city FROM shop_orders") == address != [("",)]
+        merchant.sandbox.ship(order_id, carrier="DPD", tracking_number=TRACKING)
+        merchant.sandbox.advance(minutes=30)
+        merchant.sync()
+        days_pass(merchant, 32)
+        assert merchant.order(order_id).order.buyer == ""
+
+    def test_who_never_gets_one_is_kept_for_a_year_more(self, make_merchant: Callable[..., Any]) -> None:
+        merchant = make_merchant(store={"keep_personal_data_days": 30})
+        [order_id] = merchant.sells()
+        merchant.sync()
+        days_pass(merchant, 1)
+        days_pass(merchant, 390)
+        assert merchant.order(order_id).order.buyer != ""
+        days_pass(merchant, 10)
+        assert merchant.order(order_id).order.buyer == ""
+
     def test_it_is_done_once_a_day_and_survives_a_restart(self, merchant: Any) -> None:
         merchant.sync()
         [step] = merchant.connector.store.steps(kind=StepKind.ERASE)

@@ -490,8 +490,8 @@ class StoreContract:
             tx.save_package(PackageRow(0, busy, 1, "b2c", "r3", ("1",), OrderState.READY, "", "", "", False, NOW))
             tx.add_action(an_action(old, state=ActionState.CONFIRMED, arguments={"tracking_number": "T1"}, parcel="T1"))
             tx.note([JournalEntry(NOW, old, None, what, "Zoe", "connector") for what in ("created", "decided")])
-        assert store.orders_to_erase(LATER, after_id=0, limit=10) == [old]
-        assert store.orders_to_erase(LATER, after_id=old, limit=10) == []
+        assert store.orders_to_erase(LATER, unshipped_before=LATER, after_id=0, limit=10) == [old]
+        assert store.orders_to_erase(LATER, unshipped_before=LATER, after_id=old, limit=10) == []
         assert store.orders_of_buyer("zoe@example.ORG") == [old]
         assert store.orders_under_way([old, busy]) == {busy}
         assert store.search_orders(OrderSearch(text="T1"))
@@ -503,7 +503,7 @@ class StoreContract:
         assert [row.parcel for row in store.actions_of(old)] == [""]
         assert store.search_orders(OrderSearch(text="T1")) == []
         assert [one.order.id for one in store.search_orders(OrderSearch(text="M1"))] == [old]
-        assert store.orders_to_erase(LATER, after_id=0, limit=10) == []
+        assert store.orders_to_erase(LATER, unshipped_before=LATER, after_id=0, limit=10) == []
 
     def test_settled_events_that_tell_of_a_parcel_are_found(self, store: Store) -> None:
         parcel = {"id": "1", "tracking": {"number": "T1"}}
