@@ -46,12 +46,6 @@ from lengow.connector.store.database import Database, Kind, Row, RowRefused
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 ADDRESS_COLUMNS = [f"{kind}_{field}" for kind in ("billing", "delivery") for field in Address.__struct_fields__]
-ERASED_COLUMNS = [
-    *(column for column in ADDRESS_COLUMNS if not column.endswith("_country")),
-    "comment",
-    "tracking_number",
-    "relay_id",
-]
 
 T = TypeVar("T")
 

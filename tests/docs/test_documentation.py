@@ -134,6 +134,9 @@ def test_the_embedding_examples_run(at_home: Any, tmp_path: Path, monkeypatch: p
         answer = app.test_client().post("/lengow/webhooks/b2c", json={})
         assert answer.status_code == 401
         app.extensions["lengow"].close()
+    if "shop_shipments" in block:
+        [told] = at_home.ledger().told
+        assert (told.action_type, told.arguments["carrier_name"]) == ("ship", "Geodis")
 
 
 def test_the_example_of_the_first_page_runs(at_home: Any) -> None:
