@@ -424,7 +424,7 @@ class Inside:
         """Of a few that are drawn at once: the more, the more were needed; what is left over is never used."""
         ids = self._ids.setdefault(table, [])
         if not ids:
-            count = self._given[table] = min(2 * self._given.get(table, 0), MOST_IDS) or 1
+            count = self._given[table] = min(8 * self._given.get(table, 0), MOST_IDS) or 1
             query = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
             ids += [int(row[0]) for row in reversed(self._session.execute(query, [table, count]).fetchall())]
         return ids.pop()
