@@ -56,7 +56,7 @@ docs: .venv/installed
 	@echo 'Read it in a browser, with its search: python3 -m http.server --directory site'
 
 fuzz: .venv/installed
-	@echo '== more than 100,000 hostile inputs (about ten minutes)'
+	@echo '== more than 100,000 hostile inputs (about ten minutes, longer beside other work)'
 	@LENGOW_FUZZ=8000 $(BIN)/python -m pytest -p no:xdist --timeout 3600 tests/fuzz
 
 clean:

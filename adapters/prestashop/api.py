@@ -80,8 +80,13 @@ class Webservice:
         filters = {name if name.endswith("_") else f"filter[{name}]": value for name, value in arguments.items()}
         params = {name.removesuffix("_"): value for name, value in filters.items()}
         response, value = self._read(resource, {**params, **JSON, "display": display}, deadline)
-        found = next((one for one in value.values() if isinstance(one, list)), []) if isinstance(value, dict) else []
-        return [row for row in found if isinstance(row, dict)], when(response)
+        found = value  # [] where there are none (FINDINGS, JSON)
+        if isinstance(value, dict) and "errors" not in value:
+            found = next((one for one in value.values() if isinstance(one, list)), None)
+        if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+            # What a module or proxy says instead with 200 must not be taken for an empty list.
+            raise self._caller.unavailable(f"its answer to a search for {resource} is no list")
+        return found, when(response)
 
     def one(self, resource: str, id_: object, deadline: Deadline) -> Row | None:
         """A single object; None when there is none: 404 and an empty body (capture 043)."""

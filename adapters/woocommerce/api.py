@@ -60,6 +60,13 @@ class Shop:
         except (Lost, Busy) as error:
             raise self._api.caller.unread(error) from error
 
+    def page(self, endpoint: str, deadline: Deadline, **params: Any) -> Answer:
+        """One page of a list. What a plugin or proxy says instead with 200 must not be taken for an empty one."""
+        answer = self.get(endpoint, deadline, **params)
+        if not isinstance(answer.value, list) or not all(isinstance(row, dict) for row in answer.value):
+            raise self._api.caller.unavailable(f"its answer to a search for {endpoint} is no list")
+        return answer
+
     def post(self, endpoint: str, body: Mapping[str, Any], deadline: Deadline) -> Answer:
         return self._call("POST", endpoint, body, {}, deadline)
 
@@ -73,9 +80,9 @@ class Shop:
         """All pages of a list, 100 rows each."""
         page, pages = 1, 1
         while page <= pages:
-            answer = self.get(endpoint, deadline, per_page=100, page=page, **params)
+            answer = self.page(endpoint, deadline, per_page=100, page=page, **params)
             pages = answer.pages
-            yield rows(answer.value)
+            yield answer.value
             page += 1
 
     def _call(

@@ -55,7 +55,7 @@ class Catalogue:
         """All rows. Each page has its own time; the shop may change between two."""
         page, pages = 1, 1
         while page <= pages:
-            answer = self._shop.get(
+            answer = self._shop.page(
                 endpoint,
                 Deadline(self._seconds),
                 status="publish",
@@ -66,7 +66,7 @@ class Catalogue:
                 _fields=FIELDS,
             )
             pages = answer.pages
-            yield from rows(answer.value)
+            yield from answer.value
             page += 1
 
 

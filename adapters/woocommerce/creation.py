@@ -192,13 +192,13 @@ class KnownReferences:
                 window["before"] = _text(self._since + MARGIN)
             page, pages, found = 1, 1, set()
             while page <= pages:
-                answer = self._shop.get(
+                answer = self._shop.page(
                     "orders", deadline, per_page=100, page=page, orderby="id", order="asc",
                     _fields="id,transaction_id", **window,
                 )  # fmt: skip
                 if answer.pages > MOST_PAGES:
                     return False
-                found |= {str(row.get("transaction_id")) for row in answer.value if isinstance(row, dict)}
+                found |= {str(row.get("transaction_id")) for row in answer.value}
                 page, pages = page + 1, answer.pages
             self._references |= found
             self._since = since

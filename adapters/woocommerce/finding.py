@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lengow.adapters.calls import Busy, Deadline, Lost
-from lengow.adapters.woocommerce.api import Refusal, Shop, rows
+from lengow.adapters.woocommerce.api import Refusal, Shop
 from lengow.adapters.woocommerce.body import CREATED_VIA, STATUS, STOCK, STOCK_TAKEN, TOTAL, meta
 from lengow.adapters.woocommerce.comparison import decimal, items, mended_amounts, meta_of, total_of
 from lengow.adapters.woocommerce.products import Products
@@ -85,10 +85,10 @@ class Finder:
     ) -> Iterator[tuple[Mapping[str, Any], datetime]]:
         page, pages = 1, 1
         while page <= pages:
-            answer = self._shop.get(
+            answer = self._shop.page(
                 "orders", deadline, per_page=100, page=page, orderby="id", order="asc", _fields=fields, **search
             )
-            for view in rows(answer.value):
+            for view in answer.value:
                 if view.get("transaction_id") == reference:
                     yield view, answer.at
             page, pages = page + 1, answer.pages

@@ -38,7 +38,7 @@ class Lister:
     def _made(self, after: datetime, page: int, deadline: Deadline) -> Sequence[Mapping[str, Any]]:
         """`created_via` is a filter since 9.9 only, so that each view is looked at."""
         try:
-            answer = self._shop.get(
+            answer = self._shop.page(
                 "orders",
                 deadline,
                 after=f"{after:%Y-%m-%dT%H:%M:%S}",

@@ -55,7 +55,7 @@ class Poller:
 
     def _changed(self, since: datetime, page: int, deadline: Deadline) -> list[dict[str, Any]]:
         try:
-            answer = self._shop.get(
+            answer = self._shop.page(
                 "orders",
                 deadline,
                 modified_after=_text(since),
@@ -80,7 +80,7 @@ class Poller:
 
     def _rows_of(self, view: Mapping[str, Any], what: str, deadline: Deadline) -> list[dict[str, Any]]:
         try:
-            return rows(self._shop.get(f"orders/{view['id']}/{what}", deadline).value)
+            return rows(self._shop.page(f"orders/{view['id']}/{what}", deadline).value)
         except Refusal as refusal:
             if refusal.status != NOT_FOUND:  # 404: fulfilments were switched off again, or the order is gone
                 raise _unreadable(refusal) from refusal

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from lengow.adapters.calls import Deadline
-from lengow.adapters.woocommerce.api import Shop, rows
+from lengow.adapters.woocommerce.api import Shop
 from lengow.adapters.woocommerce.taxes import Rate, TaxSettings
 
 KEPT_SECONDS = 3600.0
@@ -72,8 +72,8 @@ class Profiles:
         )
 
     def _settings(self, group: str, deadline: Deadline) -> dict[str, Any]:
-        answer = self._shop.get(f"settings/{group}", deadline, _fields="id,value")
-        return {str(row.get("id")): row.get("value") for row in rows(answer.value)}
+        answer = self._shop.page(f"settings/{group}", deadline, _fields="id,value")
+        return {str(row.get("id")): row.get("value") for row in answer.value}
 
 
 def _rate(row: dict[str, Any]) -> Rate:

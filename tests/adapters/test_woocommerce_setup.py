@@ -4,11 +4,12 @@ import base64
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from types import SimpleNamespace
+from io import BytesIO
 from typing import Any
 
 import msgspec
 import pytest
+from urllib3 import HTTPResponse
 from woocommerce_shop import HOOK, SECRETS, ContractWooCommerce
 
 from lengow.adapters.calls import Deadline
@@ -84,10 +85,10 @@ class Recorder:
         self.url, self.body = "", b""
         self.headers: dict[str, str] = {}
 
-    def request(self, method: str, url: str, body: bytes, headers: dict[str, str], **_: Any) -> SimpleNamespace:
+    def request(self, method: str, url: str, body: bytes, headers: dict[str, str], **_: Any) -> HTTPResponse:
         assert method == "POST"
         self.url, self.body, self.headers = url, body, headers
-        return SimpleNamespace(status=200, headers={}, data=b"{}")
+        return HTTPResponse(BytesIO(b"{}"), status=200, preload_content=False)
 
 
 def recorded(url: str, **options: Any) -> Recorder:

@@ -154,7 +154,7 @@ class TestOverload:
             for sender in senders:
                 sender.join()
             accepted = [number for number, (status, _, _) in answers.items() if status == 202]
-            assert len(accepted) == 1 + self.WAITING
+            assert len(accepted) in (self.WAITING, 1 + self.WAITING), "one more, when the thread took it up before"
             assert server.taken() == sorted(f"msg_{number}" for number in (0, *accepted))
             assert server.said.count("requests refused, because too many wait") == 1
             assert "Task queue depth" not in server.said

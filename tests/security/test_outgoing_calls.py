@@ -269,3 +269,22 @@ DOORS = [
 def test_xml_that_opens_other_documents_is_not_read(read: Callable[[bytes], object], document: bytes) -> None:
     with pytest.raises(Unreadable):
         read(document)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"message": "Under maintenance"}', b"{}", b"[null]", b"true", b"null", b'"soon"', b"7"]
+)
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_an_answer_that_is_no_list_of_orders_is_not_taken_for_an_empty_one(
+    tmp_path: Path, platform: str, body: bytes
+) -> None:
+    """A plugin or a proxy may say such a thing with 200; to take it for "there is none" would make the order twice."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with answering(sends(answer)) as peer, connector(tmp_path, shop=peer.url) as one:
+        adapter = one.context.adapter(platform)
+        with pytest.raises(ShopUnavailable):
+            adapter.find_order("main-manomano_fr-M1-1")
+        with pytest.raises(ShopUnavailable):
+            adapter.find_products(["DRILL"])
+        with pytest.raises(ShopUnavailable):
+            adapter.shipments_since("")
