@@ -20,6 +20,9 @@ from lengow.adapters.calls import Busy, Caller, Deadline, Lost, Reply
 VERSION = "wc/v3"
 LONGEST_TEXT = 500
 """Of the shop's own words in a reason."""
+FULL_PAGE = 100
+"""Rows of a page; WooCommerce gives no more."""
+MANY_PAGES = 1_000_000
 
 REFUSALS_WITH_500 = frozenset({"woocommerce_rest_cannot_create_order_refund"})
 """Codes that WooCommerce answers with 500 although it refuses, for good, what was sent (FINDINGS (l))."""
@@ -98,7 +101,7 @@ class Shop:
             raise _refusal(status, value, reply)
         if value is None or status >= 300:
             raise Lost(f"HTTP {status} to {method} {endpoint} without the JSON of the API: {_words(value, reply)}")
-        return Answer(value, _count(reply.headers.get("X-WP-TotalPages")), reply.at or datetime.now(UTC))
+        return Answer(value, _count(reply.headers.get("X-WP-TotalPages"), value), reply.at or datetime.now(UTC))
 
 
 class PooledApi(API):
@@ -224,5 +227,8 @@ def _words(value: Any, reply: Reply) -> str:
     return reply.glimpse
 
 
-def _count(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() else 1
+def _count(text: str | None, value: Any) -> int:
+    """How many pages there are. Where a proxy took the count away, a full page may be followed by any number."""
+    if text and text.isascii() and text.isdigit():
+        return int(text)
+    return MANY_PAGES if isinstance(value, list) and len(value) >= FULL_PAGE else 1

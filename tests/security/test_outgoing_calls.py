@@ -1,6 +1,7 @@
 """Calls to shops and to Lengow: nobody in between reads them, no answer sends them elsewhere or fills the memory."""
 
 import gzip
+import json
 import socket
 import ssl
 import threading
@@ -15,6 +16,8 @@ import pytest
 from lengow.adapters import calls
 from lengow.adapters.calls import Caller, Deadline, Lost, Reply
 from lengow.adapters.prestashop.xml import Unreadable, rights, sizes
+from lengow.adapters.woocommerce.api import Lane, PooledApi
+from lengow.adapters.woocommerce.api import Shop as WooCommerceShop
 from lengow.connector import Account, Connector, LengowError, Settings, Shop, Store
 from lengow.connector.client import transport
 from lengow.connector.errors import ShopUnavailable
@@ -288,3 +291,15 @@ def test_an_answer_that_is_no_list_of_orders_is_not_taken_for_an_empty_one(
             adapter.find_products(["DRILL"])
         with pytest.raises(ShopUnavailable):
             adapter.shipments_since("")
+
+
+def test_a_list_goes_on_where_a_proxy_took_the_count_of_its_pages_away() -> None:
+    answers = [[{"id": number} for number in range(count)] for count in (100, 100, 50)]
+
+    def page(talk: Any) -> None:
+        body = json.dumps(answers[len(peer.heard) - 1]).encode()
+        talk.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    with answering(page) as peer:
+        shop = WooCommerceShop(PooledApi(peer.url, "ck_a", "cs_a", "main", pool=1), Lane(1))
+        assert [len(rows) for rows in shop.pages("orders", Deadline(20))] == [100, 100, 50]
