@@ -252,7 +252,16 @@ def test_every_order_gets_a_decision_with_a_known_reason(order, package, shop, o
 
 
 SOURCE = Path(lengow.connector.__file__).parent
-REASON_AT = {"_skip": 0, "_wait": 0, "_fail": 0, "Decision": 1, "_changed": 3, "Found": 3, "_Settled": 1, "_overtaken": 2}
+REASON_AT = {
+    "_skip": 0,
+    "_wait": 0,
+    "_fail": 0,
+    "Decision": 1,
+    "_changed": 3,
+    "Found": 3,
+    "_Settled": 1,
+    "_overtaken": 2,
+}
 """The calls that give an order its reason, and which of their arguments it is."""
 
 
@@ -264,6 +273,14 @@ def reasons_in(file):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in REASON_AT:
             given = node.args[REASON_AT[node.func.id]] if len(node.args) > REASON_AT[node.func.id] else None
             found |= {given.value} if isinstance(given, ast.Constant) and isinstance(given.value, str) else set()
+        if isinstance(node, ast.FunctionDef) and node.name == "_unusable":
+            returned = [one.value for one in ast.walk(node) if isinstance(one, ast.Return)]
+            found |= {
+                one.value
+                for value in returned
+                for one in ast.walk(value)
+                if isinstance(one, ast.Constant) and isinstance(one.value, str)
+            }
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("ENDED_BEFORE_IMPORT", "_AGAIN"):
             found |= {value.value for value in node.value.values}
     return found - {""}
