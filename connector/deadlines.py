@@ -22,12 +22,9 @@ def late_orders(reading: Reading, until: datetime, *, account: str | None = None
     if not found:
         return []
     held = {int(step.subject) for step in reading.steps(kind=StepKind.SEND, held=True, limit=MANY)}
-    models = reading.models([one.order.id for one in found])
-    return [
-        one
-        for one in found
-        if not _is_told(models.get(one.order.id), _under_way(reading.actions_of(one.order.id), held))
-    ]
+    order_ids = [one.order.id for one in found]
+    models, actions = reading.models(order_ids), reading.actions_of_orders(order_ids)
+    return [one for one in found if not _is_told(models.get(one.order.id), _under_way(actions[one.order.id], held))]
 
 
 def tell_deadlines(context: Context, account: str) -> int:

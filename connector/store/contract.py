@@ -112,6 +112,9 @@ class Reading(Protocol):
 
     def actions_of(self, order_id: int) -> list[ActionRow]: ...
 
+    def actions_of_orders(self, order_ids: Sequence[int]) -> dict[int, list[ActionRow]]:
+        """By order id, also where there are none."""
+
     def action(self, action_id: int) -> ActionRow | None: ...
 
     def list_actions(

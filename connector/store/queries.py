@@ -223,6 +223,16 @@ class Queries(Browsing, Measuring, ErasingQueries):
         rows = self._db.rows(f"SELECT {ACTION_COLUMNS} FROM actions WHERE order_id = ? ORDER BY id", [order_id])
         return [action_of(row) for row in rows]
 
+    def actions_of_orders(self, order_ids: Sequence[int]) -> dict[int, list[ActionRow]]:
+        actions: dict[int, list[ActionRow]] = {order_id: [] for order_id in order_ids}
+        for some in chunks(sorted(actions)):
+            for row in self._db.rows(
+                f"SELECT {ACTION_COLUMNS} FROM actions WHERE order_id IN ({marks(len(some))}) ORDER BY id", some
+            ):
+                action = action_of(row)
+                actions[action.order_id].append(action)
+        return actions
+
     def action(self, action_id: int) -> ActionRow | None:
         self._hold_orders("SELECT order_id FROM actions WHERE id = ?", [action_id])
         rows = self._db.rows(f"SELECT {ACTION_COLUMNS} FROM actions WHERE id = ?", [action_id])

@@ -246,6 +246,17 @@ class StoreContract:
         assert store.confirmations_per_hour("main", NOW + timedelta(days=1)) == {}
         assert store.confirmations_per_hour("other", NOW - timedelta(days=1)) == {}
 
+    def test_the_actions_of_many_orders_come_at_once(self, store: Store) -> None:
+        first, second, *_ = self._shown_orders(store)
+        with store.transaction() as tx:
+            tx.add_action(an_action(first, dedupe="1"))
+            tx.add_action(an_action(first, dedupe="2"))
+        found = store.actions_of_orders([first, second])
+        assert {order_id: [row.dedupe for row in rows] for order_id, rows in found.items()} == {
+            first: ["1", "2"],
+            second: [],
+        }
+
     def test_what_happened_to_no_order_is_read_newest_first(self, store: Store) -> None:
         with store.transaction() as tx:
             tx.note([JournalEntry(NOW, 7, None, "received", "", "connector")])
