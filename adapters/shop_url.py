@@ -1,7 +1,8 @@
 """The address of a shop, as every adapter's settings check it."""
 
-import ipaddress
 from urllib.parse import urlsplit
+
+from lengow.connector.mail import is_loopback
 
 
 def check_shop_url(url: str, keys: str) -> None:
@@ -18,14 +19,5 @@ def check_shop_url(url: str, keys: str) -> None:
         raise ValueError(f"url holds a password: use {keys}")
     if not parts.hostname or parts.scheme not in ("https", "http") or parts.query or parts.fragment:
         raise ValueError(f"url {url!r} is not the address of a shop, such as https://shop.example.com")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(f"url {url!r} is not https: buyers' data would travel in the open")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -173,7 +173,7 @@ def is_address(text: str) -> bool:
 
 def check_mail(mail: Mail) -> None:
     """Raises SettingsError for what cannot work, or would send a password in clear over a network."""
-    if mail.security == "none" and not _is_loopback(mail.host):
+    if mail.security == "none" and not is_loopback(mail.host):
         raise SettingsError(
             f"mail.security is none, and mail.host {mail.host!r} is not this machine.",
             what_to_do='Write security = "starttls" (port 587) or "tls" (port 465).',
@@ -198,7 +198,7 @@ def _bare(address: str) -> str:
     return parseaddr(address)[1]
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

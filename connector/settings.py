@@ -17,7 +17,7 @@ import msgspec
 
 from lengow.connector.adapter import Adapter, adapter_class
 from lengow.connector.errors import SettingsError, ToggleUnsupported
-from lengow.connector.mail import Mail, check_mail, is_address
+from lengow.connector.mail import Mail, check_mail, is_address, is_loopback
 from lengow.connector.secret import NoSecret, Secret, read_secret, without_password
 
 DEFAULT_PATH = "lengow.toml"
@@ -394,8 +394,14 @@ def _check_web_address(where: str, text: str) -> None:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingsError(
-            f"{where} is not a web address: {text!r}.",
+            f"{where} is not a web address: {without_password(text)!r}.",
             what_to_do=f'Write it with https://, such as "{DEFAULT_BASE_URL}".',
+            field=where,
+        )
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise SettingsError(
+            f"{where} is not https: {without_password(text)!r}. The keys and buyers' data would travel in the open.",
+            what_to_do="Write it with https://; plain http is for a sandbox on this machine only.",
             field=where,
         )
 

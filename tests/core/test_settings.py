@@ -60,7 +60,13 @@ class TestWhatIsRead:
         assert settings.store.url == f"sqlite:///{tmp_path}/lengow.db"
 
     def test_the_template_with_every_comment_taken_up(self, tmp_path, monkeypatch):
-        secrets = ("LENGOW_ACCESS_TOKEN", "LENGOW_SECRET", "B2C_WEBHOOK_SECRET", "SMTP_PASSWORD", "LENGOW_METRICS_TOKEN")
+        secrets = (
+            "LENGOW_ACCESS_TOKEN",
+            "LENGOW_SECRET",
+            "B2C_WEBHOOK_SECRET",
+            "SMTP_PASSWORD",
+            "LENGOW_METRICS_TOKEN",
+        )
         for name in secrets:
             monkeypatch.setenv(name, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
         write_template(str(tmp_path / "lengow.toml"))
@@ -200,6 +206,12 @@ MISTAKES = [
     (
         "address of nothing",
         edited("[shops", 'base_url = "api.lengow.io"\n[shops'),
+        "accounts.main.base_url",
+        ["https://"],
+    ),
+    (
+        "in the open",
+        edited("[shops", 'base_url = "http://api.lengow.io"\n[shops'),
         "accounts.main.base_url",
         ["https://"],
     ),
