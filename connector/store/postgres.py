@@ -5,18 +5,18 @@ writes holds the order first, then what hangs on it (packages, actions, steps), 
 waits for him. A transaction holds the orders that it reads; a claim takes only what nobody holds, and so never waits.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from lengow.connector.model import StepKind
+from lengow.connector.model import OrderState, StepKind
 from lengow.connector.store.columns import STEP_COLUMNS, step_of, text_of
 from lengow.connector.store.database import Database
 from lengow.connector.store.postgres_database import PostgresDatabase
 from lengow.connector.store.postgres_schema import migrate
 from lengow.connector.store.queries import NAMED, Queries, chunks, marks
-from lengow.connector.store.rows import Step
+from lengow.connector.store.rows import PackageRow, Step
 from lengow.connector.store.statements import Statements
 
 TABLE_OF = {
@@ -63,6 +63,42 @@ class PostgresTransaction(Statements):
         self._schema = schema
         self._orders: set[int] = set()
         self._steps: set[int] = set()
+
+    def set_package_states(self, rows: Iterable[PackageRow]) -> None:
+        self._update_all(
+            "packages",
+            {"state": "text", "reason": "text", "about": "text", "shop_order_id": "text", "carries_shipping": "bigint"},
+            [
+                (
+                    (str(row.state), row.reason, row.about, row.shop_order_id, int(row.carries_shipping)),
+                    row.changed_at,
+                    row.id,
+                )
+                for row in rows
+            ],
+        )
+
+    def set_order_states(self, rows: Iterable[tuple[int, OrderState, str, str, datetime]]) -> None:
+        self._update_all(
+            "orders",
+            {"state": "text", "reason": "text", "about": "text"},
+            [((str(state), reason, about), at, order_id) for order_id, state, reason, about, at in rows],
+        )
+
+    def _update_all(
+        self, table: str, types: Mapping[str, str], many: Sequence[tuple[tuple[str | int, ...], datetime, int]]
+    ) -> None:
+        """In one statement. Each of `many`: the columns of `types`, when they changed, and the id."""
+        if not many:
+            return
+        names = [*types, "changed_at", "id"]
+        rows = [(*values, text_of(at), row_id) for values, at, row_id in many]
+        casts = [f"CAST(? AS {kind}[])" for kind in (*types.values(), "text", "bigint")]
+        self._db.later(
+            f"UPDATE {table} SET {', '.join(f'{name} = new.{name}' for name in names[:-1])}"
+            f" FROM unnest({', '.join(casts)}) AS new ({', '.join(names)}) WHERE {table}.id = new.id",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
 
     def is_leased(self, kind: StepKind, now: datetime, *, shop: str) -> bool:
         """The answer stands until the transaction ends, among all that ask."""
