@@ -294,12 +294,49 @@ def _handle(context: Context, shop: str, event: Event, *, dry_run: bool = False)
         told = [one for one in every if one.kind in ACTIONS_OF_EVENTS]
     if not told:
         return _Handled(EventState.IGNORED, "no_shipment", event.raw_kind, order_id)
-    asked = [_ask(context, shop, package, stored, one, dry_run=dry_run) for one in told]
+    asked, stopped = _asked(context, shop, package, stored, told, dry_run=dry_run)
+    if stopped is not None:
+        raise stopped
     actions = tuple(action for some in asked if some is not None for action in some)
     if all(some is None for some in asked):
         return _Handled(EventState.IGNORED, "already_at_marketplace", event.raw_kind, order_id)
     about = ", ".join(f"{action.id} {action.state}".removesuffix(" queued") for action in actions)
     return _Handled(EventState.DONE, "", about, order_id, actions)
+
+
+def _asked(
+    context: Context, shop: str, package: PackageRow, stored: StoredOrder, told: Sequence[Event], *, dry_run: bool
+) -> tuple[list[list[ActionRow] | None], ActionInvalid | None]:
+    """What became of each, and what stopped the first that was stopped: it keeps none of the others from being told."""
+    asked, stopped = [], None
+    for one in told:
+        for part in _parts(context, package, one):
+            try:
+                asked.append(_ask(context, shop, package, stored, part, dry_run=dry_run))
+            except ActionInvalid as error:
+                stopped = stopped or error
+    return asked, stopped
+
+
+def _parts(context: Context, package: PackageRow, event: Event) -> list[Event]:
+    """Of a shipment that names lines, those still sold apart from those cancelled, which will be refused."""
+    lines = tuple(dict.fromkeys([*event.line_ids, *event.quantities]))
+    order = context.store.models([package.order_id]).get(package.order_id)
+    if event.kind != "shipment" or order is None:
+        return [event]
+    sold = {line.id for line in order.lines if line.open}
+    of_order = tuple(line for line in lines if line in sold)
+    others = tuple(line for line in lines if line not in sold)
+    if not of_order or not others:
+        return [event]
+    if sold <= set(of_order) and set(others) <= set(package.line_ids):
+        return [_with_lines(event, of_order)]  # all that is left of the order
+    return [_with_lines(event, of_order), _with_lines(event, others)]
+
+
+def _with_lines(event: Event, line_ids: tuple[str, ...]) -> Event:
+    quantities = {line: pieces for line, pieces in event.quantities.items() if line in line_ids}
+    return msgspec.structs.replace(event, line_ids=line_ids, quantities=quantities)
 
 
 def _ask(

@@ -473,6 +473,42 @@ class TestFromTheShop:
         [event] = merchant.connector.store.list_events()
         assert (event.state, event.reason, _told(merchant)) == ("failed", "line_closed", [])
 
+    def test_what_else_is_in_the_parcel_of_a_cancelled_line_is_confirmed_and_a_person_told(self, merchant: Any) -> None:
+        [order_id] = merchant.sells(kind="multi_line")
+        merchant.sync()
+        [sold] = merchant.sandbox.ledger().sold
+        cancelled, other, *rest = [line.id for line in sold.lines]
+        assert rest
+        merchant.sandbox.cancel(order_id, line_ids=[cancelled])
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        tracking = Tracking(carrier_code="DPD", number="T1")
+        _tell(merchant, Event("e1", "shipment", shop_order_id="1", tracking=tracking, line_ids=(cancelled, other)))
+        merchant.sync()
+        [event] = merchant.connector.store.list_events()
+        assert (event.state, event.reason) == ("failed", "line_closed")
+        assert cancelled in event.about
+        assert [row.arguments.get("line") for row in merchant.connector.store.list_actions()] == [other]
+
+    def test_a_parcel_that_cannot_be_told_keeps_no_other_of_its_order_waiting(
+        self, merchant: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        merchant.sells(kind="multi_line")
+        merchant.sync()
+        [sold] = merchant.sandbox.ledger().sold
+        parcels = [
+            Event(line, "shipment", tracking=Tracking(carrier_code="DPD", number=number), line_ids=(line,))
+            for line, number in (("no-such-line", "T1"), (sold.lines[0].id, "T2"))
+        ]
+        adapter = merchant.connector.context.adapter("b2c")
+        monkeypatch.setattr(type(adapter), "shipments_of", lambda *_: parcels)
+        _tell(merchant, Event("e1", "changed", shop_order_id="1"))
+        merchant.sync()
+        [event] = merchant.connector.store.list_events()
+        assert (event.state, event.reason) == ("failed", "line_unknown")
+        [row] = merchant.connector.store.list_actions()
+        assert (row.arguments["line"], row.arguments["tracking_number"]) == (sold.lines[0].id, "T2")
+
     def test_a_refund_goes_with_the_arguments_of_the_settings(self, make_merchant: Callable[..., Any]) -> None:
         merchant = make_merchant(action_arguments={"refund": REFUND})
         [order_id] = merchant.sells()
