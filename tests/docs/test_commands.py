@@ -336,6 +336,12 @@ def test_commands_stand_in_blocks_that_are_run(page: Path) -> None:
             assert not re.search(r"^ *(\$ |lengow-connector |pip |make |python3? )", block, re.MULTILINE), block
 
 
+def test_what_make_is_asked_for_is_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", _text(ROOT / "Makefile"), re.MULTILINE))
+    asked = {name for page in PAGES for name in re.findall(r"(?:`|^)make ([a-z-]+)", _text(page), re.MULTILINE)}
+    assert {"test", "docs"} <= asked <= targets
+
+
 def _mentioned() -> Iterator[tuple[str, str]]:
     """Each command within a sentence, and its page: `lengow-connector sync`, or `orders retry ORDER` alone."""
     groups = [name for name, one in cli.commands.items() if isinstance(one, click.Group)]
