@@ -383,13 +383,18 @@ class Inside:
         self._kept.append((statement, list(many)))
 
     def send(self) -> None:
-        """What was kept. Plain INSERTs that follow one another are put together by table, and copied where many."""
+        """What was kept. Plain INSERTs that follow one another are put together by table, and copied where many.
+
+        None is put before a row that it may refer to: one of another table that was given its id here.
+        """
         kept, self._kept = self._kept, []
         inserts: dict[str, list[Sequence[Any]]] = {}
         others: list[tuple[str, list[Sequence[Any]]]] = []
         for statement, many in kept:
             if INSERT.fullmatch(statement):
                 self._execute(others)
+                if not _may_join(statement, list(inserts)):
+                    self._insert(inserts)
                 inserts.setdefault(statement, []).extend(many)
             else:
                 self._insert(inserts)
@@ -528,6 +533,12 @@ def _inserting(statement: str) -> tuple[str, str]:
         raise ValueError(f"not a plain INSERT: {statement}")
     table, columns, values = found.groups()
     return table, f"INSERT INTO {table} (id, {columns}) VALUES (?, {values})"
+
+
+def _may_join(statement: str, groups: Sequence[str]) -> bool:
+    """Whether a row may go with those of its table, before the groups that came after them."""
+    later = groups[groups.index(statement) + 1 :] if statement in groups else ()
+    return not any(" (id, " in one for one in later)
 
 
 @lru_cache(maxsize=1024)

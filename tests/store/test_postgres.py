@@ -24,7 +24,7 @@ from lengow.connector.errors import SettingsError, StoreBusy, StoreError
 from lengow.connector.model import ActionState, OrderState, StepKind
 from lengow.connector.store import Store, open_store, postgres_database
 from lengow.connector.store.migrations import migrations
-from lengow.connector.store.postgres_database import address_of
+from lengow.connector.store.postgres_database import PostgresDatabase, address_of
 from lengow.connector.store.postgres_schema import MIGRATIONS
 from lengow.connector.store.rows import NewStep, PackageRow
 
@@ -349,3 +349,20 @@ def test_a_transaction_in_a_transaction_is_an_error_not_a_standstill(store: Stor
         with pytest.raises(StoreError, match="open already"), store.transaction():
             pass
     assert store.get_value("main", "cursor") == "1"
+
+
+def test_rows_that_are_sent_later_stay_behind_those_they_refer_to(postgres_url: str) -> None:
+    """As of a page where an order without words to search for follows another order."""
+    tables = (
+        "CREATE TABLE IF NOT EXISTS parents (id INTEGER PRIMARY KEY, name TEXT NOT NULL)",
+        "CREATE TABLE IF NOT EXISTS children (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL REFERENCES parents (id))",
+    )
+    with closing(PostgresDatabase(postgres_url)) as database:
+        database.create_tables(tables)
+        with database.transaction() as db:
+            first = db.insert("INSERT INTO parents (name) VALUES (?)", ["first"])
+            db.rows("SELECT 1")
+            db.insert("INSERT INTO children (parent) VALUES (?)", [first])
+            second = db.insert("INSERT INTO parents (name) VALUES (?)", ["second"])
+            db.insert("INSERT INTO children (parent) VALUES (?)", [second])
+        assert database.rows("SELECT parent FROM children ORDER BY id") == [(first,), (second,)]
