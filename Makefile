@@ -5,7 +5,7 @@ export PYTHONUTF8 := 1
 
 .PHONY: help demo test browser lint bench docs fuzz clean
 help:
-	@sed -n '1p' Makefile; echo 'Also: make lint, make chaos-scale, make bench, make docs, make fuzz, make clean.'
+	@sed -n '1p' Makefile; echo 'Also: make lint, make crash, make chaos, make chaos-scale, make bench, make docs, make fuzz, make clean.'
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'lengow-connector needs Python 3.11 or newer; set PYTHON=/path/to/python3'; exit 1; }
@@ -40,6 +40,14 @@ browser:
 test: lint browser
 	@echo '== tests'
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+crash: .venv/installed
+	@echo '== kill -9 at every boundary of every effect, on each platform and store, and at random moments (15 minutes)'
+	@$(BIN)/python tests/crash/matrix.py 2>/dev/null
+
+chaos: .venv/installed
+	@echo '== a month of five shops in which a fifth of all calls fails (10 minutes)'
+	@$(BIN)/python tests/chaos/chaos.py 2>/dev/null
 
 chaos-scale: .venv/installed
 	@echo '== workers, receivers and PostgreSQL killed at random; root has separate hosts and cut networks too'
