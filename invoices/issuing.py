@@ -5,9 +5,10 @@ look is looked at, once more than needed rather than once less. What was issued 
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -67,8 +68,11 @@ class Issuer:
             name: settings.shops[name] for name in context.settings.shops_of(account) if name in settings.shops
         }
 
-    def issue_due(self) -> int:
-        """Look at every order that something happened to; returns how many documents were issued."""
+    def issue_due(self, keep: Callable[[], None] = lambda: None) -> int:
+        """Look at every order that something happened to; returns how many documents were issued.
+
+        `keep` is called before each order, to renew a lease.
+        """
         start = self._ledger.cursor(self._account)
         if start is None:
             start = self._context.store.newest_entry()
@@ -76,9 +80,14 @@ class Issuer:
         self._mind_switches()
         kept = start
         settled = self._context.now() - LATE_ENTRIES
-        issued = sum(self.issue(row.order_id) for row in self._ledger.held_again(self._account, self._context.now()))
+        issued = 0
+        for row in self._ledger.held_again(self._account, self._context.now()):
+            keep()
+            issued += self.issue(row.order_id)
         for entries in self._entries(start):
-            issued += sum(self.issue(order_id) for order_id in dict.fromkeys(entry[2] for entry in entries))
+            for order_id in dict.fromkeys(entry[2] for entry in entries):
+                keep()
+                issued += self.issue(order_id)
             kept = max([kept, *(entry_id for entry_id, at, _ in entries if at < settled)])
             self._move_cursor(kept)
         return issued
@@ -217,16 +226,26 @@ class Issuer:
             return
         row = self._open(stored, package, "credit_note", f"{back.cause} of package {package.id}")
         found = self._ledger.document(invoice.id)
-        credited = len(self._credit_notes(invoice))
-        pieces = self._left(invoice, found[0], back) if found else {}
-        if row is None or found is None or not pieces:
+        if row is None or found is None:
             return
-        document = found[0]
-        yield Due(
+        row, document, notes = (
             msgspec.structs.replace(row, recipient=invoice.recipient),
-            lambda number: credit(document, number=number, issued_on=self._today(), pieces=pieces),
-            credited=credited,
+            found[0],
+            self._credit_notes(invoice),
         )
+        if sum((one.total for one in notes), Decimal(0)) >= document.total:
+            return
+        gone = _pieces_of(notes, document)
+        if back.for_a_person or gone is None:
+            if not back.line_id or back.line_id in {line.id for line in document.lines}:
+                yield Due(row, partial(_for_a_person, back.for_a_person or "credited_by_hand", document))
+            return
+        if pieces := _left(document, gone, back):
+            yield Due(
+                row,
+                lambda number: credit(document, number=number, issued_on=self._today(), pieces=pieces),
+                credited=len(notes),
+            )
 
     def _open(self, stored: StoredOrder, package: PackageRow, kind: Kind, cause: str) -> InvoiceRow | None:
         """The row of a cause that has no number yet; None when it was issued or dismissed."""
@@ -245,32 +264,6 @@ class Issuer:
                 due.row, state=InvoiceState.ISSUED, total=f"{document.total:.2f}", currency=document.currency, reason=""
             )
         return msgspec.structs.replace(due, row=row)
-
-    def _left(self, invoice: InvoiceRow, document: Document, back: GivenBack) -> dict[str, int]:
-        """The pieces of each line that are to be credited: those asked for that were not credited before."""
-        gone = self._credited_pieces(invoice)
-        if gone is None:
-            return {}
-        pieces = {}
-        for line in document.lines:
-            if back.line_id not in ("", line.id) or (not back.shipping and line.id not in _goods(document)):
-                continue
-            wanted_pieces = back.pieces if back.line_id and back.pieces else line.quantity
-            left = min(wanted_pieces, line.quantity - gone.get(line.id, 0))
-            if left > 0:
-                pieces[line.id] = left
-        return pieces
-
-    def _credited_pieces(self, invoice: InvoiceRow) -> dict[str, int] | None:
-        """By line; None where an amount was credited by hand, so that a person must go on by hand."""
-        gone: dict[str, int] = {}
-        lines = {line.id for found in [self._ledger.document(invoice.id)] if found for line in found[0].lines}
-        for credited in self._credit_notes(invoice):
-            for line in credited.lines:
-                if line.id not in lines:
-                    return None
-                gone[line.id] = gone.get(line.id, 0) + line.quantity
-        return gone
 
     def _credit_notes(self, invoice: InvoiceRow) -> list[Document]:
         rows = _credited(self._ledger, invoice.order_id, invoice.package_id)
@@ -456,6 +449,46 @@ def _recipient(order: Order, package: PackageRow) -> str:
     """The buyer's address, which may be the marketplace's relay; it is used as given."""
     sent = next((one.delivery for one in order.packages if set(one.line_ids) & set(package.line_ids)), None)
     return next((one.email for one in (order.billing, sent) if one is not None and one.email), "")
+
+
+def _left(document: Document, gone: Mapping[str, int], back: GivenBack) -> dict[str, int]:
+    """The pieces of each line that are to be credited: those asked for that were not credited before."""
+    pieces = {}
+    for line in document.lines:
+        if back.line_id not in ("", line.id) or (not back.shipping and line.id not in _goods(document)):
+            continue
+        asked = back.pieces if back.line_id and back.pieces else line.quantity
+        left = min(asked - (gone[line.id] if back.so_far else 0), line.quantity - gone[line.id])
+        if left > 0:
+            pieces[line.id] = left
+    return pieces
+
+
+def _pieces_of(notes: Sequence[Document], document: Document) -> dict[str, int] | None:
+    """What was credited, by line; None where an amount was credited by hand, so that a person must go on by hand."""
+    gone = dict.fromkeys((line.id for line in document.lines), 0)
+    for line in (line for one in notes for line in one.lines):
+        if line.id not in gone:
+            return None
+        gone[line.id] += line.quantity
+    return gone
+
+
+BY_HAND = {
+    "refund_amount_unknown": "The marketplace refunded a part, and Lengow tells no amount.",
+    "refunded_in_part": "The marketplace gave back a part of a line that is no whole pieces.",
+    "cancelled_after_invoice": "It was cancelled at the marketplace after it was invoiced.",
+    "credited_by_hand": "It was refunded, and an amount was credited by hand before.",
+}
+
+
+def _for_a_person(code: str, invoice: Document, number: str) -> Document:
+    raise InvoiceHeld(
+        code,
+        f"{BY_HAND[code]} Invoice {invoice.number} stands over {invoice.total} {invoice.currency}.",
+        what_to_do=f"`invoices credit {invoice.number} AMOUNT --reason TEXT`, if need be; then `invoices dismiss ID`.",
+        number=number,
+    )
 
 
 def _goods(document: Document) -> set[str]:

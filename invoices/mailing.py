@@ -5,6 +5,7 @@ itself; a person may, and its Message-ID is the same then.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes, message_from_string
 from email.message import Message as LegacyMessage
@@ -25,7 +26,6 @@ from lengow.connector.mail import (
     send_mail,
 )
 from lengow.connector.retry import steady_pause
-from lengow.connector.store.rows import Step
 from lengow.invoices.document import Document
 from lengow.invoices.ledger import InvoiceRow, InvoiceState, Ledger
 from lengow.invoices.notes import note
@@ -45,16 +45,18 @@ class Mailer:
         self._ledger = ledger
         self._mail = mail
 
-    def mail_due(self, step: Step) -> int:
-        """Settle what was left, then mail what is due; returns how many were sent. Raises LeaseLost."""
-        for row in self._ledger.being_mailed(step.account):
+    def mail_due(self, account: str, keep: Callable[[], None]) -> int:
+        """Settle what was left, then mail what is due; returns how many were sent.
+
+        `keep` is called before each mail, to renew the lease of who mails.
+        """
+        for row in self._ledger.being_mailed(account):
             self._save(row, InvoiceState.MAIL_UNKNOWN, "outcome_unknown", "The process ended while it was being sent.")
         sent = 0
-        for row in self._ledger.to_mail(step.account, self._context.now()):
+        for row in self._ledger.to_mail(account, self._context.now()):
             if self._context.stopping.is_set():
                 break
-            with self._context.store.transaction() as tx:
-                step = tx.renew(step, self._context.lease_end())
+            keep()
             sent += self._mail_one(row)
         return sent
 

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from lengow.connector.context import Context
+from lengow.connector.errors import LeaseLost
+from lengow.connector.leases import Leases
 from lengow.connector.settings import Settings
 from lengow.connector.store.rows import Step
 from lengow.connector.works import Waiting
@@ -31,10 +33,16 @@ class InvoiceWork:
         """Issue what is due for the step's account, then mail it; returns when to look again."""
         settings = settings_of(context)
         shops = [settings.shops[name] for name in context.settings.shops_of(step.account) if name in settings.shops]
+        leases = Leases(context, [step])
+
+        def keep() -> None:
+            if not leases.hold(step):
+                raise LeaseLost(f"The invoices of {step.account} were taken over by another worker.")
+
         with closing(Ledger(context.settings.store.url)) as ledger:
-            Issuer(context, ledger, settings, step.account).issue_due()
+            Issuer(context, ledger, settings, step.account).issue_due(keep)
             if context.settings.mail is not None and any(shop.mail for shop in shops):
-                Mailer(context, ledger, context.settings.mail).mail_due(step)
+                Mailer(context, ledger, context.settings.mail).mail_due(step.account, keep)
         return context.now() + EVERY
 
     def waiting(self, context: Context, account: str) -> Sequence[Waiting]:

@@ -359,6 +359,64 @@ class TestCreditNotes:
             done = list(pool.map(credit, ["broken", "late", "wrong"]))
         assert sorted(done) == ["A2026-000001", "credit_too_high", "credit_too_high"]
 
+    @pytest.mark.parametrize(
+        ("happens", "reason"),
+        [
+            (lambda sandbox, order_id, line: sandbox.cancel(order_id, line_ids=[line]), "cancelled_after_invoice"),
+            (lambda sandbox, order_id, _line: sandbox.cancel(order_id), "cancelled_after_invoice"),
+        ],
+        ids=["line cancelled", "all cancelled"],
+    )
+    def test_what_tells_no_amount_waits_for_a_person(self, seller: Any, happens: Any, reason: str) -> None:
+        [order_id] = sold(seller, kind="multi_line")
+        confirmed(seller, order_id)
+        [invoice] = invoices(seller)
+        line = next(line for line in document(seller, invoice).lines if line.sku)
+        happens(seller.sandbox, order_id, line.id)
+        seller.sandbox.advance(minutes=30)
+        settle(seller)
+        [_, held] = invoices(seller)
+        assert (held.kind, held.state, held.reason) == ("credit_note", InvoiceState.HELD, reason)
+        assert invoice.number in held.about
+        with Invoices(seller.connector) as door:
+            door.credit(invoice.id, line.gross, reason=order_id, who="anna")
+            door.dismiss(held.id, "credited", who="anna")
+        settle(seller)
+        assert [row.state for row in invoices(seller)].count(InvoiceState.HELD) == 0
+
+    def test_what_was_refunded_elsewhere_is_credited_by_line_and_by_pieces_once(self, seller: Any) -> None:
+        [order_id] = sold(seller, kind="multi_line")
+        confirmed(seller, order_id)
+        [invoice] = invoices(seller)
+        line = next(line for line in document(seller, invoice).lines if line.sku)
+        seller.connector.refund("main", "manomano_fr", order_id, arguments=REFUND, line_ids=[line.id])
+        settle(seller)
+        settle(seller)
+        other = next(one for one in document(seller, invoice).lines if one.sku and one.id != line.id)
+        seller.sandbox.refund(order_id, line_ids=[other.id])
+        seller.sandbox.advance(minutes=30)
+        settle(seller)
+        notes = [document(seller, row) for row in invoices(seller) if row.kind == "credit_note"]
+        assert [[one.id for one in note.lines] for note in notes] == [[line.id], [other.id]]
+        assert sum(note.total for note in notes) == line.gross + other.gross
+
+    def test_what_never_went_out_and_was_refunded_is_not_invoiced(self, seller: Any) -> None:
+        [order_id] = sold(seller)
+        seller.sandbox.refund(order_id)
+        seller.sandbox.advance(minutes=30)
+        settle(seller)
+        assert invoices(seller) == []
+
+    def test_a_refund_after_a_credit_by_hand_waits_for_a_person(self, seller: Any) -> None:
+        [order_id] = sold(seller)
+        confirmed(seller, order_id)
+        [invoice] = invoices(seller)
+        with Invoices(seller.connector) as door:
+            door.credit(invoice.id, Decimal("1.00"), reason="scratch", who="anna")
+        seller.connector.refund("main", "manomano_fr", order_id, arguments=REFUND)
+        settle(seller)
+        assert "credited_by_hand" in [row.reason for row in invoices(seller)]
+
     def test_an_amount_is_credited_by_hand_and_never_more_than_the_invoice(self, seller: Any) -> None:
         [order_id] = sold(seller)
         confirmed(seller, order_id)
