@@ -160,7 +160,7 @@ JOURNAL = {
     "action_refused": N_("Refused by the marketplace"),
     "action_failed": N_("Not taken by Lengow"),
     "action_stuck": N_("The marketplace has not answered"),
-    "event_failed": N_("The shop's message could not be followed"),
+    "event_failed": N_("The shop's event could not be followed"),
     "action_held": N_("Held until the line is whole"),
     "dismissed": N_("Dismissed"),
     "reimport": N_("To be made in the shop anew"),
@@ -190,7 +190,7 @@ STEPS = {
     StepKind.DIGEST: N_("mail the digest"),
     StepKind.WORK: N_("work of a further package"),
     StepKind.REPORT: N_("tell Lengow the shop order's number"),
-    StepKind.EVENT: N_("follow the shop's message"),
+    StepKind.EVENT: N_("follow the shop's event"),
     StepKind.POLL: N_("ask the shop for shipments"),
     StepKind.SEND: N_("send an action"),
     StepKind.OUTCOMES: N_("ask what became of actions"),
@@ -250,7 +250,7 @@ RULES = {
     "no_answer": N_("The marketplace has not answered for a long time; it is still asked."),
     "order_unknown": N_("The shop told of an order that the connector did not bring there."),
     "no_shipment": N_("The shop told of a change that is no shipment."),
-    "kind_not_handled": N_("A message that is about no shipment."),
+    "kind_not_handled": N_("An event that is about no shipment."),
 }
 """What a rule's code says; the error's own sentence, with the values, stands beside it."""
 

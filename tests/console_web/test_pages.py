@@ -399,8 +399,8 @@ def test_a_toggle_counts_only_orders_within_the_catch_up_window(merchant: Any, o
     assert "No order that was skipped will be imported" in page
 
 
-def test_a_message_of_the_shop_that_failed_is_seen_and_followed_again(merchant: Any, operator: Any) -> None:
-    assert "There is no such message" in operator.sees("/events")
+def test_an_event_of_the_shop_that_failed_is_seen_and_followed_again(merchant: Any, operator: Any) -> None:
+    assert "There is no such event" in operator.sees("/events")
     operator.sends("/events/1/retry", 404)
     operator.sends("/steps/1/retry", 400)
 

@@ -98,7 +98,7 @@ def _page(visit: Visit, wrong: str = "", status: int = 200) -> Response:
 
 
 def _unmapped(visit: Visit) -> list[Unmapped]:
-    """From the shops' messages that could not be followed for that."""
+    """From the shops' events that could not be followed for that."""
     seen: Counter[tuple[str, str, str, str, str]] = Counter()
     for row in visit.site.store.list_events(state=EventState.FAILED, limit=MANY):
         tracking = row.body.get("tracking") or {}
@@ -115,7 +115,7 @@ def _unmapped(visit: Visit) -> list[Unmapped]:
 
 
 def _place(visit: Visit, row: EventRow) -> tuple[str, str] | None:
-    """Account and marketplace of the order that a message is about."""
+    """Account and marketplace of the order that an event is about."""
     package = visit.site.store.package_in_shop(
         row.shop, shop_order_id=str(row.body.get("shop_order_id", "")), reference=str(row.body.get("reference", ""))
     )

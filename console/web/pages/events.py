@@ -35,16 +35,16 @@ def retry(visit: Visit, event_id: int) -> Response:
     shop = visit.site.connector.settings.shops.get(row.shop)
     if shop is not None:
         visit.site.jobs.work(shop.account, visit.who)
-    return visit.go("events", visit.say(N_("The message is followed once more.")))
+    return visit.go("events", visit.say(N_("The event is followed once more.")))
 
 
 def dismiss(visit: Visit, event_id: int) -> Response:
     visit.site.connector.dismiss_event(event_id, reason=given_reason(), who=visit.who)
-    return visit.go("events", visit.say(N_("The message is dismissed.")))
+    return visit.go("events", visit.say(N_("The event is dismissed.")))
 
 
 def _order_id(visit: Visit, shop: str, body: object) -> int | None:
-    """The order that a message is about, where it is one of ours."""
+    """The order that an event is about, where it is one of ours."""
     if not isinstance(body, dict):
         return None
     package = visit.site.store.package_in_shop(

@@ -174,8 +174,8 @@ def _troubles(
         Trouble(
             failed_events,
             N2_(
-                "%(num)s message from a shop could not be followed.",
-                "%(num)s messages from a shop could not be followed.",
+                "%(num)s event from a shop could not be followed.",
+                "%(num)s events from a shop could not be followed.",
             ),
             "events",
             {"state": "failed"},
