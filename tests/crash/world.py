@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from lives import ACCOUNT, Facts, Point, ShopFacts, clock, live, settings_of
 from mail_server import MailServer, mail_server
 
 from lengow.connector import Connector
-from lengow.console.demo_shops import PLENTY, SHOPS, GenericShop, MagentoDemo
+from lengow.console.demo_shops import PLENTY, SHOPS, GenericShop, Listed, MagentoDemo, PrestaShopDemo
 from lengow.invoices import Invoices
 from lengow.sandbox import HeldOrder, Ledger, Reconciliation, Sandbox, ShopHoldings, SoldOrder, Tracking, reconcile
 from lengow.sandbox.catalogue import catalogue
@@ -80,7 +81,26 @@ class MagentoWithoutCaptures(MagentoDemo):
         return len(waiting)
 
 
-KIND_OF = {kind.platform: kind for kind in SHOPS} | {"generic": StockedGenericShop, "magento": MagentoWithoutCaptures}
+class PrestaShopWithUnfinished(PrestaShopDemo):
+    """Lists the orders that the connector has not come to write its reference on, too: without a number."""
+
+    def orders(self) -> Iterator[Listed]:
+        yield from super().orders()
+        for row in self._shop.rows("orders"):
+            view = self._shop.order_view(int(row["id"] or 0))
+            if not view["note"]:
+                yield Listed(f"without a note: {view['id']}", (("?", 1),), Decimal(0))
+
+    def _views(self) -> list[dict[str, Any]]:
+        views = [self._shop.order_view(int(row["id"] or 0)) for row in self._shop.rows("orders")]
+        return [view for view in views if (view["note"] or "").startswith("Lengow reference: ")]
+
+
+KIND_OF = {kind.platform: kind for kind in SHOPS} | {
+    "generic": StockedGenericShop,
+    "magento": MagentoWithoutCaptures,
+    "prestashop": PrestaShopWithUnfinished,
+}
 
 
 class World:
@@ -363,6 +383,7 @@ def _lines_of(goods: Sequence[tuple[str, int]], sold: SoldOrder, given: set[str]
     """The sold lines that these goods are. What no line is left for is that line a second time."""
     for sku, quantity in goods:
         same, left = [line for line in sold.lines if line.sku == sku], quantity
+        same.sort(key=lambda line: line.quantity != quantity)  # else another package's line of this SKU may be taken
         for line in [line for line in same if line.id not in given]:
             if left > 0:
                 given.add(line.id)

@@ -1,75 +1,97 @@
-"""A store that goes back to a copy from before, as docs/operations.md tells, loses and doubles nothing."""
+"""A copy that was made while the connector ran is put back later: what was done since is found again, nothing is done twice.
+
+SQLite by its own backup, PostgreSQL by `pg_dump`, as docs/operations.md tells.
+"""
 
 import sqlite3
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "crash"))
+
+from lives import settings_of
+from world import Happenings, World, worlds
+
+from lengow.connector import Connector
 from lengow.connector.store.rows import OrderFilter
 
-
-def copy_of(store: Path) -> Path:
-    copy = store.with_name("copy.db")
-    with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(copy)) as target:
-        source.backup(target)
-    return copy
+PLATFORMS = ("generic", "woocommerce", "prestashop", "magento", "shopware")
 
 
-def live_and_go_back(merchant: Any, **options: Any) -> None:
-    """Three orders, a copy while the schedule runs, three more, one of each shipped; then the copy is the store."""
-    store = merchant.folder / "lengow.db"
-    before = merchant.sells(3)
-    merchant.connector.start()
-    merchant.connector.sync()
-    copy = copy_of(store)
-    merchant.connector.stop()
-    after = merchant.sells(3)
-    merchant.connector.sync()
-    for order in (before[0], after[0]):
-        merchant.connector.ship("main", "manomano_fr", order, carrier="DPD", tracking_number=f"T-{order}")
-    merchant.connector.sync()
-    merchant.sandbox.advance(minutes=30)
-    merchant.connector.sync()
-    assert told(merchant) == 2
-    merchant.connector.close()
-    for rest in ("-wal", "-shm"):
-        store.with_name(f"{store.name}{rest}").unlink(missing_ok=True)
-    store.write_bytes(copy.read_bytes())
-    merchant.restart(**options)
+@pytest.fixture
+def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
+    with worlds(tmp_path) as make:
+        yield make
 
 
-def told(merchant: Any) -> int:
-    return sum(one.action_type == "ship" for one in merchant.sandbox.ledger().told)
+def copied(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(target)) as copy:
+        live.backup(copy)
 
 
-def states(merchant: Any) -> list[str]:
-    return [one.order.state for one in merchant.connector.store.list_orders(OrderFilter(limit=50))]
+def put_back(world: World, copy: Path) -> None:
+    """As docs/operations.md tells: the connector ended, the copy in place of file, -wal and -shm."""
+    world.connector.close()
+    store = world.folder / "lengow.db"
+    for name in ("lengow.db", "lengow.db-wal", "lengow.db-shm"):
+        store.with_name(name).unlink(missing_ok=True)
+    copied(copy, store)
+    world.connector = Connector(settings_of(world.facts), clock=world.connector.context.now)
 
 
-def references(database: Path) -> list[str]:
-    with closing(sqlite3.connect(database)) as db:
-        return [one for (one,) in db.execute("SELECT reference FROM shop_orders ORDER BY reference")]
+def mended(world: World) -> None:
+    """`sync && reconcile --fix`, and nothing is left of what the copy did not know."""
+    world.connector.sync()
+    assert list(world.connector.reconcile(days=7, fix=True))
+    assert [str(one.kind) for one in world.connector.reconcile(days=7)] == []
 
 
-def test_orders_made_since_the_copy_are_found_in_their_shop(merchant: Any) -> None:
-    live_and_go_back(merchant)
-    held = references(merchant.shop_database)
-    merchant.connector.sync()
-    assert sorted(states(merchant)) == ["created"] * 3 + ["skipped"] * 3
-    found = list(merchant.connector.reconcile(days=7, fix=True))
-    assert [one.kind for one in found if one.mended] == ["unknown_in_shop"] * 3
-    merchant.connector.sync()
-    assert states(merchant) == ["created"] * 6
-    assert references(merchant.shop_database) == held
-    assert told(merchant) == 2
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_an_older_copy_is_put_back_and_nothing_is_lost_or_doubled(
+    platform: str, make_world: Callable[..., World]
+) -> None:
+    world = make_world(platform, platforms=(platform,))
+    happenings = Happenings(world)
+    happenings.sell()
+    world.lives(happenings, connect=True)
+    happenings.sell()
+    world.connector.sync()
+    copied(world.folder / "lengow.db", world.folder / "copy.db")
+    happenings.sell()  # created, shipped and confirmed after the copy, which knows nothing of it
+    world.lives(happenings)
+    assert happenings.findings() == []
+    put_back(world, world.folder / "copy.db")
+    happenings.sell()
+    mended(world)
+    world.lives(happenings)
+    assert [one for one in happenings.findings() if "address is ignored: already_shipped" not in one] == []
+    assert [str(one.kind) for one in world.connector.reconcile(days=7)] == []
 
 
-def test_orders_that_went_back_with_the_store_are_made_again(make_merchant: Any, tmp_path: Path) -> None:
-    store = tmp_path / "merchant-0" / "lengow.db"
-    merchant = make_merchant(options={"database": f"sqlite:///{store}"})
-    live_and_go_back(merchant, import_orders_with_merchant_order_id=True)
-    assert len(references(store)) == 3
-    merchant.connector.sync()
-    assert states(merchant) == ["created"] * 6
-    assert len(set(references(store))) == len(references(store)) == 6
-    assert told(merchant) == 2
+@pytest.mark.timeout(300)
+def test_a_copy_made_while_the_connector_imports_is_whole(make_world: Callable[..., World]) -> None:
+    world = make_world("generic", platforms=("generic",))
+    happenings = Happenings(world)
+    happenings.sell({"standard": 60})
+    pages = 0
+
+    def copy_now(account: str, done: int, total: int) -> None:
+        nonlocal pages
+        pages += 1
+        copied(world.folder / "lengow.db", world.folder / "copy.db")
+
+    world.connector.sync(progress=copy_now)
+    assert pages
+    with closing(sqlite3.connect(world.folder / "copy.db")) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert copy.execute("PRAGMA foreign_key_check").fetchall() == []
+    put_back(world, world.folder / "copy.db")
+    mended(world)
+    world.lives(happenings)
+    assert happenings.findings() == []
+    assert len(world.connector.store.list_orders(OrderFilter(limit=1000))) == 60
