@@ -34,6 +34,8 @@ NOT_RUN = {
     "make test": "is what runs this test",
     "make lint": "is a part of make test",
     "make docs": "tests/docs/test_site.py builds the same",
+    "make crash": "takes a quarter of an hour; tests/crash/test_crash_worlds.py is a sample of it",
+    "make chaos": "takes ten minutes; tests/chaos/test_small_chaos.py is a small one",
     "make bench": "takes long, and a quiet machine",
     ".venv/bin/python benchmarks/run.py": "measures; benchmarks are no tests",
     ".venv/bin/python -m pytest": "is what runs this test",
