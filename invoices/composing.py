@@ -39,31 +39,18 @@ def compose(order: Order, package: PackageRow, settings: InvoiceSettings, *, num
 
     Raises InvoiceHeld: `anonymized`, `no_buyer_address`, `totals_differ`, and what `vat.py` holds.
     """
-    buyer_address, destination = _addresses(order, package)
     _check_totals(order)
-    language = _language(settings.languages, order.marketplace, buyer_address.country)
-    parts = _parts(order, package, language)
+    sketch = outline(order, package, settings, number=number, dates=dates)
+    buyer_address, destination = _addresses(order, package)
+    parts = _parts(order, package, sketch.language)
     groups = grouped(rated(parts, _situation(settings, buyer_address, destination)))
-    total = sum((part.gross for part in parts), Decimal(0))
-    buyer = _party(buyer_address)
     delivery = _party(destination)
-    return Document(
-        kind="invoice",
-        number=number,
-        issued_on=dates.issued_on,
-        delivered_on=dates.delivered_on,
-        paid_on=dates.paid_on,
-        order_number=order.marketplace_order_id,
-        marketplace=order.marketplace,
-        currency=order.currency,
-        language=language,
-        seller=seller_party(settings.seller),
-        buyer=buyer,
-        delivery=None if _same_place(buyer, delivery) else delivery,
+    return msgspec.structs.replace(
+        sketch,
+        delivery=None if _same_place(sketch.buyer, delivery) else delivery,
         lines=_lines(parts, groups),
         taxes=tuple(_tax(group) for group in groups),
-        total=total,
-        notes=_notes(settings.seller, buyer),
+        notes=_notes(settings.seller, sketch.buyer),
     )
 
 

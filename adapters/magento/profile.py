@@ -1,7 +1,5 @@
 """What of the shop itself an order depends on: store view, currency, countries, tax rates. Read once a day (§3.3)."""
 
-import threading
-import time
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import msgspec
 
 from lengow.adapters.calls import Deadline
+from lengow.adapters.kept import Kept
 from lengow.adapters.magento.api import Api, Row
 from lengow.adapters.magento.settings import MagentoSettings
 
@@ -54,24 +53,17 @@ class Profile(msgspec.Struct, frozen=True):
         return max((rate for (_, where), rate in self.rates.items() if where == country), default=Decimal(0))
 
 
-class Profiles:
-    """The profile of one shop, kept for a day, or until `forget`."""
+class Profiles(Kept[Profile]):
+    """The profile of one shop, kept for a day, or until `forget`.
+
+    Reading it raises ShopUnavailable, Refusal, and Problem when a setting names nothing in the shop.
+    """
+
+    seconds = KEPT_SECONDS
 
     def __init__(self, api: Api, settings: MagentoSettings) -> None:
+        super().__init__()
         self._api, self._settings = api, settings
-        self._lock = threading.Lock()
-        self._kept: tuple[float, Profile] | None = None
-
-    def get(self, deadline: Deadline) -> Profile:
-        """Raises ShopUnavailable, Refusal, and Problem when a setting names nothing in the shop."""
-        with self._lock:
-            if self._kept is None or time.monotonic() - self._kept[0] > KEPT_SECONDS:
-                self._kept = (time.monotonic(), self._read(deadline))
-            return self._kept[1]
-
-    def forget(self) -> None:
-        with self._lock:
-            self._kept = None
 
     def _read(self, deadline: Deadline) -> Profile:
         stores = {str(row["code"]): row for row in _rows(self._api.get("store/storeConfigs", deadline))}

@@ -1,7 +1,5 @@
 """What of the shop itself an order depends on: sales channel, currencies, countries, states, taxes. Read once a day (§4.3)."""
 
-import threading
-import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import msgspec
 
 from lengow.adapters.calls import Deadline
+from lengow.adapters.kept import Kept
 from lengow.adapters.shopware.api import Api, Row
 from lengow.adapters.shopware.facts import MACHINES
 from lengow.adapters.shopware.ids import is_id
@@ -67,24 +66,17 @@ class Profile(msgspec.Struct, frozen=True):
         return known.get(key) or known.get(NOT_SPECIFIED) or next(iter(known.values()), None)
 
 
-class Profiles:
-    """The profile of one shop, kept for a day, or until `forget`."""
+class Profiles(Kept[Profile]):
+    """The profile of one shop, kept for a day, or until `forget`.
+
+    Reading it raises ShopUnavailable, Refusal, and Problem when a setting names nothing in the shop.
+    """
+
+    seconds = KEPT_SECONDS
 
     def __init__(self, api: Api, settings: ShopwareSettings) -> None:
+        super().__init__()
         self._api, self._settings = api, settings
-        self._lock = threading.Lock()
-        self._kept: tuple[float, Profile] | None = None
-
-    def get(self, deadline: Deadline) -> Profile:
-        """Raises ShopUnavailable, Refusal, and Problem when a setting names nothing in the shop."""
-        with self._lock:
-            if self._kept is None or time.monotonic() - self._kept[0] > KEPT_SECONDS:
-                self._kept = (time.monotonic(), self._read(deadline))
-            return self._kept[1]
-
-    def forget(self) -> None:
-        with self._lock:
-            self._kept = None
 
     def _read(self, deadline: Deadline) -> Profile:
         def rows(entity: str, *fields: str, **associations: Any) -> list[Row]:

@@ -1,13 +1,12 @@
 """What of the shop itself an order depends on: version, storage, currency, tax settings and rates. Read once an hour."""
 
-import threading
-import time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
 from lengow.adapters.calls import Deadline
+from lengow.adapters.kept import Kept
 from lengow.adapters.woocommerce.api import Shop
 from lengow.adapters.woocommerce.taxes import Rate, TaxSettings
 
@@ -28,24 +27,17 @@ class Profile(msgspec.Struct, frozen=True):
         return self.hpos and self.version >= SEARCHES_TRANSACTION_ID_SINCE
 
 
-class Profiles:
-    """The profile of one shop, kept for an hour, or until `forget`."""
+class Profiles(Kept[Profile]):
+    """The profile of one shop, kept for an hour, or until `forget`.
+
+    Reading it raises ShopUnavailable, and Refusal when the key may not read the settings.
+    """
+
+    seconds = KEPT_SECONDS
 
     def __init__(self, shop: Shop) -> None:
+        super().__init__()
         self._shop = shop
-        self._lock = threading.Lock()
-        self._kept: tuple[float, Profile] | None = None
-
-    def get(self, deadline: Deadline) -> Profile:
-        """Raises ShopUnavailable, and Refusal when the key may not read the settings."""
-        with self._lock:
-            if self._kept is None or time.monotonic() - self._kept[0] > KEPT_SECONDS:
-                self._kept = (time.monotonic(), self._read(deadline))
-            return self._kept[1]
-
-    def forget(self) -> None:
-        with self._lock:
-            self._kept = None
 
     def _read(self, deadline: Deadline) -> Profile:
         status = self._shop.get(
