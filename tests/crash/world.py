@@ -174,7 +174,7 @@ class World:
         """A process of the connector, and the pipe to it."""
         ours, theirs = self._context.Pipe()
         child = self._context.Process(
-            target=target, args=(replace(self.facts, **changes), self.ahead, theirs, *arguments)
+            target=target, args=(replace(self.facts, **changes), self.ahead, theirs, *arguments), daemon=True
         )
         child.start()
         theirs.close()
