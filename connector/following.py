@@ -13,11 +13,11 @@ from decimal import Decimal
 import msgspec
 
 from lengow.connector.adapter import Change, Refund, Rejected, ShopOrder, Unknown, Updated, UpdateOutcome
-from lengow.connector.changes import Found, changes_between, in_words, merged, overtakes, own_effects
+from lengow.connector.changes import Found, Own, changes_between, in_words, merged, overtakes, own_effects
 from lengow.connector.context import CONNECTOR, Context
 from lengow.connector.errors import ChangeSettled, ChangeUnknown, LeaseLost, ShopUnavailable
 from lengow.connector.leases import Leases
-from lengow.connector.model import ChangeState, Order, OrderState, StepKind
+from lengow.connector.model import ChangeKind, ChangeState, Order, OrderState, StepKind
 from lengow.connector.retry import retry_after, steady_pause
 from lengow.connector.settings import Follow
 from lengow.connector.store.contract import Reading, Transaction
@@ -65,7 +65,7 @@ def plan_changes(
             overtaken += [_overtaken(context, row, "not_created") for row in still_open]
             continue
         basis = before if package.begun else None
-        for found in changes_between(basis, after, package, own, _booked(mine)):
+        for found in _compared(basis, after, package, own, _booked(mine)):
             one = found
             verdict = _verdict(context, package.shop, one)
             moot = [row for row in still_open if verdict.state in OPEN and overtakes(one, row.kind, row.body)]
@@ -75,6 +75,15 @@ def plan_changes(
             still_open = [row for row in still_open if row not in moot]
             new.append(_row(context, account, package, one, verdict))
     return Planned(tuple(new), tuple(overtaken))
+
+
+def _compared(before: Order | None, after: Order, package: PackageRow, own: Own, booked: Decimal) -> list[Found]:
+    """What happened to a package; a fault of ours is shown to a person, and must not stop the page."""
+    try:
+        return changes_between(before, after, package, own, booked)
+    except Exception as error:
+        log.exception("two readings of an order could not be compared", extra={"reference": package.reference})
+        return [Found(ChangeKind.CANCELLED, None, ChangeState.WAITING, "not_compared", repr(error))]
 
 
 def write_changes(

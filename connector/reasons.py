@@ -100,6 +100,10 @@ REASONS: dict[str, Reason] = {
         "The order was given back in part, and Lengow does not tell how much.",
         "Look at it on the marketplace, book it in the shop; then `changes dismiss`.",
     ),
+    "not_compared": Reason(
+        "What changed of the order at Lengow could not be worked out.",
+        "Compare it with the shop order by hand, then `changes dismiss`; and report it to us.",
+    ),
     "currency_changed": Reason(
         "Lengow tells the amounts in another currency than that of the shop order.",
         "Look at the order on the marketplace; correct it in the shop by hand, then `changes dismiss`.",

@@ -115,6 +115,10 @@ REASONS_FRENCH: dict[str, Reason] = {
         "Lengow ne montre plus des lignes qui sont dans la commande de la boutique.",
         "Voir la commande sur la place de marché ; `changes apply` les annule dans la boutique.",
     ),
+    "not_compared": Reason(
+        "Ce qui a changé dans la commande chez Lengow n’a pas pu être déterminé.",
+        "La comparer à la main avec celle de la boutique, puis `changes dismiss` ; et nous le signaler.",
+    ),
     "currency_changed": Reason(
         "Lengow donne les montants dans une autre devise que celle de la commande de la boutique.",
         "La voir sur la place de marché ; la corriger à la main dans la boutique, puis `changes dismiss`.",

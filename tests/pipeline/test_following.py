@@ -507,3 +507,25 @@ def test_an_unchanged_order_costs_no_call(merchant: Any, shop: Shop) -> None:
     later(merchant)
     later(merchant)
     assert shop.asked == []
+
+
+def test_a_fault_of_ours_in_one_order_is_shown_and_stops_no_other(
+    merchant: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = bought(merchant), bought(merchant)
+    from lengow.connector import following
+
+    compare = following.changes_between
+
+    def faulty(before: Any, after: Any, *rest: Any) -> Any:
+        if after.marketplace_order_id == bad:
+            raise KeyError("a fault of ours")
+        return compare(before, after, *rest)
+
+    monkeypatch.setattr(following, "changes_between", faulty)
+    for order_id in (bad, good):
+        merchant.sandbox.cancel(order_id)
+    later(merchant)
+    assert told(merchant, good) == [("cancelled", "applied", "")]
+    assert told(merchant, bad) == [("cancelled", "waiting", "not_compared")]
+    assert [row.order_id for row in merchant.connector.changes()] == [merchant.order(bad).order.id]
