@@ -24,9 +24,6 @@ from lengow.connector.store.rows import ActionRow, EventRow, NewStep, PackageRow
 
 log = logging.getLogger("lengow.connector.events")
 
-# Prepared at import: threads that prepare a type at the same time crash msgspec 0.22 (a segmentation fault).
-msgspec.json.Decoder(Event)
-
 POLL_CURSOR = "poll_cursor"
 POLLED = "polled"
 """The delivery id of what was found by polling; the event's own id tells repeats."""
