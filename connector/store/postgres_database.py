@@ -76,6 +76,16 @@ MOST_IDS = 128
 COPIED = 8
 """So many rows of a table, or more, are quicker copied than inserted one by one."""
 
+PUT_FIRST = ("orders", "packages")
+"""Packages refer to orders, and other rows to both."""
+
+TOGETHER = 64
+"""Rows of an upsert that go into one statement."""
+
+UPSERT = re.compile(
+    r"(\s*INSERT INTO \w+ \(([\w, ]+)\)\s+VALUES )(\(.*?\))(?=\s+ON CONFLICT \(([\w, ]+)\))(.*)", re.DOTALL
+)
+
 APPLICATION, AT_LENGTH = "lengow-connector", "lengow-connector at length"
 """The names of our sessions in `pg_stat_activity`; the latter may stand still."""
 
@@ -385,7 +395,7 @@ class Inside:
     def send(self) -> None:
         """What was kept. Plain INSERTs that follow one another are put together by table, and copied where many.
 
-        None is put before a row that it may refer to: one of another table that was given its id here.
+        None is put before a row that it may refer to.
         """
         kept, self._kept = self._kept, []
         inserts: dict[str, list[Sequence[Any]]] = {}
@@ -404,7 +414,8 @@ class Inside:
 
     def _insert(self, inserts: dict[str, list[Sequence[Any]]]) -> None:
         few = []
-        for statement, many in inserts.items():
+        for statement in sorted(inserts, key=_rank):
+            many = inserts[statement]
             if len(many) < COPIED:
                 few.append((statement, many))
                 continue
@@ -420,16 +431,15 @@ class Inside:
             return
         with self._session.pipeline(), self._session.cursor() as cursor:
             for statement, many in statements:
-                marked = _marked(statement)
-                for values in many:
-                    cursor.execute(marked, values)
+                for text, values in _together(statement, many):
+                    cursor.execute(_marked(text), values)
         statements.clear()
 
     def _next_id(self, table: str) -> int:
         """Of a few that are drawn at once: the more, the more were needed; what is left over is never used."""
         ids = self._ids.setdefault(table, [])
         if not ids:
-            count = self._given[table] = min(8 * self._given.get(table, 0), MOST_IDS) or 1
+            count = self._given[table] = min(32 * self._given.get(table, 0), MOST_IDS) or 1
             query = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
             ids += [int(row[0]) for row in reversed(self._session.execute(query, [table, count]).fetchall())]
         return ids.pop()
@@ -535,10 +545,46 @@ def _inserting(statement: str) -> tuple[str, str]:
     return table, f"INSERT INTO {table} (id, {columns}) VALUES (?, {values})"
 
 
+def _rank(statement: str) -> int:
+    """The order in which tables are sent that were put together: first those that others refer to."""
+    return PUT_FIRST.index(_table(statement)) if _table(statement) in PUT_FIRST else len(PUT_FIRST)
+
+
 def _may_join(statement: str, groups: Sequence[str]) -> bool:
-    """Whether a row may go with those of its table, before the groups that came after them."""
+    """Whether a row may go with those of its table, before the groups that came after them.
+
+    Of tables that are not known here, none is put before one of another that was given its id: it may refer to it.
+    """
     later = groups[groups.index(statement) + 1 :] if statement in groups else ()
-    return not any(" (id, " in one for one in later)
+    return _table(statement) in PUT_FIRST or not any(" (id, " in one and _table(one) not in PUT_FIRST for one in later)
+
+
+def _table(statement: str) -> str:
+    return statement.removeprefix("INSERT INTO ").partition(" ")[0]
+
+
+def _together(statement: str, many: Sequence[Sequence[Any]]) -> Iterator[tuple[str, list[Any]]]:
+    """An upsert of many rows as few statements of many; any other statement once a row.
+
+    One statement must not meet the same row twice, so a row whose key came before in it begins the next.
+    """
+    upsert = UPSERT.fullmatch(statement) if len(many) > 1 else None
+    if upsert is None:
+        yield from ((statement, list(values)) for values in many)
+        return
+    begins, columns, row, keys, ends = upsert.groups()
+    names = [name.strip() for name in columns.split(",")]
+    places = [names.index(key.strip()) for key in keys.split(",")]
+    some: list[Sequence[Any]] = []
+    seen: set[tuple[Any, ...]] = set()
+    for values in many:
+        key = tuple(values[place] for place in places)
+        if key in seen or len(some) == TOGETHER:
+            yield f"{begins}{', '.join([row] * len(some))}{ends}", [value for one in some for value in one]
+            some, seen = [], set()
+        some.append(values)
+        seen.add(key)
+    yield f"{begins}{', '.join([row] * len(some))}{ends}", [value for one in some for value in one]
 
 
 @lru_cache(maxsize=1024)

@@ -55,6 +55,7 @@ UPDATE_ORDER = _update("orders", OrderRow.__struct_fields__[1:])
 INSERT_PACKAGE = _insert("packages", PackageRow.__struct_fields__[1:])
 UPDATE_PACKAGE = _update("packages", PackageRow.__struct_fields__[1:])
 INSERT_ACTION = _insert("actions", ActionRow.__struct_fields__[1:])
+INSERT_WORD = _insert("order_words", ("order_id", "word"))
 INSERT_CHANGE = _insert("changes", ChangeRow.__struct_fields__[1:])
 INSERT_EVENT = _insert("events", EventRow.__struct_fields__[1:])
 SAVE_RECORD = f"""
@@ -177,9 +178,10 @@ class Statements(Queries, ErasingStatements):
 
     def finish(self, steps: Sequence[Step]) -> None:
         self._hold_steps(steps)
-        done = self._db.change_each(
-            "DELETE FROM steps WHERE id = ? AND token = ?", [(step.id, step.token) for step in steps]
-        )
+        done = 0
+        for some in chunks(steps):
+            claimed = [value for step in some for value in (step.id, step.token)]
+            done += self._db.change(f"DELETE FROM steps WHERE (id, token) IN (VALUES {marks(len(some), 2)})", claimed)
         if steps and done != len(steps):
             raise LeaseLost(f"A step {steps[0].kind} was taken over by another worker.")
 
@@ -327,10 +329,7 @@ class Statements(Queries, ErasingStatements):
             self._db.change("DELETE FROM failed_logins WHERE at < ?", [text_of(before)])
 
     def _add_words(self, order_id: int, words: set[str]) -> None:
-        """In one statement, as each order has some."""
-        if words:
-            values = [value for word in sorted(words) for value in (order_id, word)]
-            self._db.later(f"INSERT INTO order_words (order_id, word) VALUES {marks(len(words), 2)}", values)
+        self._db.later_each(INSERT_WORD, [(order_id, word) for word in sorted(words)])
 
     def _change_words(self, row: OrderRow, buyer: str, email: str) -> None:
         """Also so that nothing is left of a name that was erased."""
