@@ -8,6 +8,7 @@ from lengow.connector.adapter import Event
 from lengow.connector.decode import clean
 from lengow.connector.errors import PayloadInvalid
 from lengow.connector.model import Tracking
+from lengow.connector.prepared import prepare
 
 CONTRACT = "shop-shipment/1"
 SHIPMENTS = frozenset({"shipment.created", "shipment.tracking_updated"})
@@ -126,3 +127,6 @@ def _pieces(quantity: int | float | str | None) -> int:
 
 def _line_ids(lines: list[_Line]) -> tuple[str, ...]:
     return tuple(filter(None, (clean(line.order_line_id) for line in lines)))
+
+
+prepare(_Envelope, _Data)

@@ -16,6 +16,7 @@ from lengow.connector.context import Context
 from lengow.connector.deadlines import late_orders
 from lengow.connector.mail import MailOutcome, Message, Refused, Sent, send_mail
 from lengow.connector.model import ActionState, ChangeState, EventState, OrderState, StepKind
+from lengow.connector.prepared import prepare
 from lengow.connector.retry import steady_pause
 from lengow.connector.store.rows import OrderFilter, Step
 from lengow.connector.works import HasWaiting, work_named, works_of
@@ -235,3 +236,6 @@ def _whose(context: Context, step: Step) -> str | None:
         order_id = int(step.subject)
     stored = store.order(order_id) if order_id is not None else None
     return str(stored.order.key) if stored else step.shop or step.account
+
+
+prepare(_Told)

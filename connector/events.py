@@ -15,6 +15,7 @@ from lengow.connector.errors import ActionInvalid, LengowError, OrderUndecodable
 from lengow.connector.marketplace import ActionRule, Marketplace
 from lengow.connector.marketplaces import marketplace
 from lengow.connector.model import EventState, StepKind, Tracking
+from lengow.connector.prepared import prepare
 from lengow.connector.profiles import profile_of
 from lengow.connector.retry import steady_pause
 from lengow.connector.rules import carrier_of, carriers_of, suggest_carriers
@@ -416,3 +417,6 @@ def _settle(context: Context, step: Step, row: EventRow, handled: _Handled, twin
             tx.note([entry])
     if state is EventState.FAILED:
         context.tell(context.signals.action_failed, order=handled.order_id, action=None, reason=reason, about=about)
+
+
+prepare(Event)

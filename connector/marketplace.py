@@ -7,6 +7,7 @@ import msgspec
 
 from lengow.connector.dependencies import Dependency, decode_dependencies
 from lengow.connector.errors import MalformedAnswer
+from lengow.connector.prepared import prepare
 
 
 class Argument(msgspec.Struct, frozen=True):
@@ -137,3 +138,6 @@ def _labels(values: Any) -> dict[str, str]:
         str(code): str(value.get("label", code)) if isinstance(value, dict) else str(value)
         for code, value in values.items()
     }
+
+
+prepare(_WireMarketplace)

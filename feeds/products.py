@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from lengow.connector.catalogue import CatalogueProduct
+from lengow.connector.prepared import prepare
 from lengow.feeds.errors import FeedRefused
 
 
@@ -21,3 +22,6 @@ def read_products(path: Path) -> Iterator[CatalogueProduct]:
                     f"Line {number} of {path} is no product: {error}.",
                     what_to_do="Write one JSON object a line; docs/feeds.md has the fields.",
                 ) from error
+
+
+prepare(CatalogueProduct)

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from lengow.connector.model import DELIVERED_BY_MARKETPLACE
+from lengow.connector.prepared import prepare
 from lengow.connector.store import Handle, open_database
 from lengow.connector.store.columns import text_of, values_of
 from lengow.connector.store.database import Database, Source
@@ -312,3 +313,6 @@ def _row(found: Sequence[Any]) -> InvoiceRow:
     for name in ("due_at", "issued_at", "changed_at"):
         fields[name] = datetime.fromisoformat(fields[name]) if fields[name] else None
     return InvoiceRow(**fields)
+
+
+prepare(Document)

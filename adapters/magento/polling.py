@@ -22,6 +22,7 @@ from lengow.adapters.magento.shipments import FIELDS as SHIPMENT_FIELDS
 from lengow.adapters.magento.shipments import shipments_in, tracked
 from lengow.connector.adapter import Event, Polled
 from lengow.connector.errors import ShopUnavailable
+from lengow.connector.prepared import prepare
 
 FIELDS = (
     "entity_id,ext_order_id,state,updated_at,total_refunded,payment[additional_information],"
@@ -143,3 +144,6 @@ def _written(instant: datetime) -> str:
 
 def _unreadable(refusal: Refusal) -> ShopUnavailable:
     return ShopUnavailable(f"The shop does not let its orders be read: {refusal}.")
+
+
+prepare(Cursor)

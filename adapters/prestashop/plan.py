@@ -12,6 +12,8 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from lengow.connector.prepared import prepare
+
 MARK = "Lengow reference: "
 ASIDE = "Lengow set aside: "
 SETTING_ASIDE = "Lengow setting aside: "
@@ -150,3 +152,6 @@ def _begun(word: str) -> tuple[str, Decimal, Decimal]:
 
 def _amount(text: str) -> Decimal:
     return Decimal(text) if re.fullmatch(r"\d+(\.\d+)?", text) else Decimal(0)
+
+
+prepare(Plan)

@@ -17,6 +17,7 @@ from lengow.adapters.prestashop.profile import Profile, Profiles, number
 from lengow.adapters.prestashop.shipments import shipments_in, told_of
 from lengow.connector.adapter import Event, Polled
 from lengow.connector.errors import ShopUnavailable
+from lengow.connector.prepared import prepare
 
 PAGE = 100
 AT_ONCE = 100
@@ -155,3 +156,6 @@ def _before(local: str, zone: ZoneInfo) -> str:
     offsets = [(aware + by).astimezone(zone).utcoffset() or timedelta() for by in (-HOURS, HOURS)]
     set_back = max(offsets[0] - offsets[1], timedelta())
     return f"{moment - OVERLAP - set_back:%Y-%m-%d %H:%M:%S}"
+
+
+prepare(Cursor)

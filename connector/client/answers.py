@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from lengow.connector.prepared import prepare
+
 ACTIONS = "/v3.0/orders/actions/"
 ORDERS = "/v3.0/orders/"
 """Routes whose quota callers look at before they begin."""
@@ -51,3 +53,6 @@ def action_of(entry: dict[str, Any]) -> Action:
 
 
 OWN_FIELDS = frozenset(Action.__struct_fields__) | {"account_id", "created_at", "updated_at"}
+
+
+prepare(OrdersPage, ActionsPage, Action)

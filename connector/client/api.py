@@ -12,6 +12,7 @@ from lengow.connector.client.answers import ACTIONS, ORDERS, PAGE_SIZE, Action, 
 from lengow.connector.client.limiter import Limiter
 from lengow.connector.client.transport import TIMEOUTS, Timeouts, Transport
 from lengow.connector.errors import MalformedAnswer
+from lengow.connector.prepared import prepare
 from lengow.connector.secret import Secret
 
 log = logging.getLogger("lengow.connector.client")
@@ -181,3 +182,6 @@ def _listed(entry: dict[str, Any]) -> Action:
 
 class _Posted(msgspec.Struct, frozen=True):
     id: int
+
+
+prepare(_Posted)

@@ -28,6 +28,7 @@ from lengow.connector.errors import (
     RateLimited,
     Unauthorized,
 )
+from lengow.connector.prepared import prepare
 from lengow.connector.secret import Secret
 
 log = logging.getLogger("lengow.connector.client")
@@ -459,3 +460,6 @@ def _fields(answer: Answer) -> dict[str, str]:
     except UNREADABLE:
         return {}
     return {field: _text(texts) for field, texts in body.items()}
+
+
+prepare(_GrantedByLengow, _Granted)

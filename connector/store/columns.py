@@ -8,6 +8,7 @@ import msgspec
 
 from lengow.connector.adapter import Change
 from lengow.connector.model import ActionState, ChangeKind, ChangeState, EventState, OrderState, StepKind
+from lengow.connector.prepared import prepare
 from lengow.connector.store.rows import ActionRow, ChangeRow, EventRow, OrderRow, PackageRow, RecordRow, Step
 
 PLAIN = frozenset({str, int, bool, bytes, type(None)})
@@ -91,3 +92,6 @@ def _value(value: Any) -> Any:
     if isinstance(value, dict | tuple | msgspec.Struct):
         return msgspec.json.encode(value).decode()
     return value
+
+
+prepare(Change)

@@ -13,6 +13,7 @@ import msgspec
 from lengow.connector import Connector
 from lengow.connector.errors import LengowError
 from lengow.connector.model import StepKind
+from lengow.connector.prepared import prepare
 from lengow.connector.store.rows import OrderKey
 
 log = logging.getLogger("lengow.console.web")
@@ -176,3 +177,6 @@ class Jobs:
         with self._connector.store.transaction() as tx:
             tx.set_value(job.account, VALUE, msgspec.json.encode(job).decode())
         return job
+
+
+prepare(Job)
