@@ -11,23 +11,33 @@ CARRIED = {"kind", "T"}
 """Variables that stand for a type: whoever names it prepares it."""
 
 RACE = """
-import sys, threading, msgspec
+import sys, threading, types, msgspec
+from lengow.connector.prepared import prepare
 sys.setswitchinterval(1e-6)
-from lengow.connector.adapter import Change, Event
-from lengow.connector import events, marketplace
-from lengow.connector.client import answers
-from lengow.invoices import ledger
-from lengow.invoices.document import Document
-ready = threading.Barrier(8)
-def work(number):
-    ready.wait()
-    for _ in range(50):
-        msgspec.convert({"id": "1", "kind": "shipment"}, Event)
-        msgspec.json.decode(b'{"type": "cancel"}', type=Change)
-        msgspec.json.decode(b'{"count": 0, "results": []}', type=answers.OrdersPage)
-threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-[thread.start() for thread in threads]
-[thread.join() for thread in threads]
+SOURCE = '''
+import msgspec
+class Innermost(msgspec.Struct, frozen=True):
+    texts: "dict[str, str]" = {}
+class Inner(msgspec.Struct, frozen=True):
+    innermost: "Innermost" = Innermost()
+    words: "tuple[str, ...]" = ()
+class Outer(msgspec.Struct, frozen=True):
+    id: "str"
+    inner: "Inner" = Inner()
+    many: "tuple[Inner, ...]" = ()
+'''
+BODY = b'{"id": "1", "inner": {"words": ["a"]}, "many": [{"innermost": {"texts": {"a": "b"}}}]}'
+for number in range(150):
+    module = sys.modules[f"m{number}"] = types.ModuleType(f"m{number}")
+    exec(SOURCE, module.__dict__)
+    prepare(module.Outer)
+    ready = threading.Barrier(8)
+    def work(turn):
+        ready.wait()
+        msgspec.json.decode(BODY, type=module.Outer) if turn % 2 else msgspec.convert({}, module.Inner)
+    threads = [threading.Thread(target=work, args=(turn,)) for turn in range(8)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
 """
 
 
