@@ -69,16 +69,18 @@ class Run:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     folder = tmp_path_factory.mktemp("secrets")
-    root, keeper = logging.getLogger(), Keeper()
-    level = root.level
+    root, ours, keeper = logging.getLogger(), logging.getLogger("lengow"), Keeper()
+    levels = root.level, ours.level  # a command that a test ran in this process may have set them
     root.addHandler(keeper)
     root.setLevel(logging.DEBUG)
+    ours.setLevel(logging.NOTSET)
     try:
         with ExitStack() as stack:
             yield whole_run(folder, stack, keeper)
     finally:
         root.removeHandler(keeper)
-        root.setLevel(level)
+        root.setLevel(levels[0])
+        ours.setLevel(levels[1])
 
 
 def whole_run(folder: Path, stack: ExitStack, keeper: Keeper) -> Run:
