@@ -1,4 +1,4 @@
-"""Shipments since a cursor: PrestaShop has no webhooks of its own.
+"""Shipments and cancellations since a cursor: PrestaShop has no webhooks of its own.
 
 A tracking number does not touch the order's time of change (capture 124), so orders that were shipped without one are
 looked at again with each call. The cursor names them, beside the shop's own time of change, which is in its zone.
@@ -14,7 +14,7 @@ from lengow.adapters.calls import Deadline
 from lengow.adapters.prestashop.api import Refusal, Row, Webservice, any_of, text
 from lengow.adapters.prestashop.plan import MARK
 from lengow.adapters.prestashop.profile import Profile, Profiles, number
-from lengow.adapters.prestashop.shipments import shipments_in, told_of
+from lengow.adapters.prestashop.shipments import cancellation_in, shipments_in, told_of
 from lengow.connector.adapter import Event, Polled
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.prepared import prepare
@@ -61,7 +61,9 @@ class Poller:
         except Refusal as refusal:
             raise ShopUnavailable(f"The shop does not let its orders be read: {refusal}.") from refusal
         found = [event for view in shipped for event in shipments_in(view, rows, profile)]
-        return self._polled(at, changed, found, self._held(shipped, now, profile.zone), profile.zone)
+        polled = self._polled(at, changed, found, self._held(shipped, now, profile.zone), profile.zone)
+        cancelled = [event for view in views if (event := cancellation_in(view, profile))]
+        return msgspec.structs.replace(polled, events=(*polled.events, *cancelled))
 
     def of(self, shop_order_id: str, deadline: Deadline) -> list[Event]:
         """Raises ShopUnavailable."""
@@ -72,7 +74,8 @@ class Poller:
             if view is None:
                 return []
             profile = self._profiles.get(deadline)
-            return shipments_in(view, self._carriers([view], deadline), profile)
+            cancelled = cancellation_in(view, profile)
+            return [cancelled] if cancelled else shipments_in(view, self._carriers([view], deadline), profile)
         except Refusal as refusal:
             raise ShopUnavailable(f"The shop does not let its orders be read: {refusal}.") from refusal
 
@@ -82,7 +85,7 @@ class Poller:
             deadline,
             FIELDS,
             note=f"%[{MARK.strip()}]%",
-            current_state=any_of(sorted(profile.shipped_states)),
+            current_state=any_of(sorted({*profile.shipped_states, profile.number("PS_OS_CANCELED")})),
             date_upd=f"[{at.since},{FAR}]",
             date_="1",
             sort_="[date_upd_ASC,id_ASC]",

@@ -59,6 +59,18 @@ def poll(adapter: PrestaShopAdapter, cursor: str) -> tuple[list[Event], str]:
 # Polling
 
 
+def test_a_cancellation_in_the_shop_is_told(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
+    made = make(adapter, shop, "A-1")
+    _, cursor = poll(adapter, "")
+    shop.pass_time(60)
+    shop.standin.set_state(int(made.id), 6)
+    [event], cursor = poll(adapter, cursor)
+    assert (event.kind, event.shop_order_id, event.reference, event.line_ids) == ("cancelled", made.id, "A-1", ())
+    assert list(adapter.shipments_of(made.id)) == [event]
+    again, _ = poll(adapter, cursor)
+    assert {one.id for one in again} <= {event.id}, "a repeat is known by its id"
+
+
 def test_a_tracking_number_that_comes_later_is_seen(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
     """It does not touch the order's time of change (capture 124)."""
     made = make(adapter, shop, "A-1")
