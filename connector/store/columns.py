@@ -29,7 +29,9 @@ def values_of(row: msgspec.Struct) -> list[Any]:
 
 def text_of(moment: datetime | None) -> str | None:
     """UTC in one fixed width, so that text sorts as time."""
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")
+    if moment is None:
+        return None
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def moment_of(text: str | None) -> datetime | None:
