@@ -10,7 +10,7 @@ reasons of what is not in a shop are read from the connector's store.
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
@@ -27,7 +27,7 @@ from lengow.connector.model import EventState
 from lengow.connector.secret import Secret
 from lengow.connector.settings import IMPORT_SHIPPED_BY_MARKETPLACE
 from lengow.connector.store.rows import OrderFilter
-from lengow.console.demo_shops import PARCELS, SHOPS, DemoShop, Listed, missing_extras
+from lengow.console.demo_shops import PARCELS, SHOPS, DemoShop, missing_extras
 from lengow.console.serving import webhook_server
 from lengow.sandbox import (
     HeldOrder,
@@ -306,7 +306,7 @@ class _Demo:
         sold = {order.order_id: order for order in own}
         given: set[str] = set()
         for listed in self._shops[name].orders():
-            lines = tuple(_lines_of(listed, sold.get(listed.number), given))
+            lines = tuple(lines_of(listed.goods, sold.get(listed.number), given))
             tracking = Tracking(number=listed.tracking) if listed.tracking else None
             yield HeldOrder(MARKETPLACE, listed.number, lines, listed.total, tracking)
 
@@ -357,11 +357,12 @@ def _column(shop: ShopResult, off: Iterable[str]) -> dict[str, object]:
     return facts
 
 
-def _lines_of(listed: Listed, sold: SoldOrder | None, given: set[str]) -> Iterator[str]:
+def lines_of(goods: Sequence[tuple[str, int]], sold: SoldOrder | None, given: set[str]) -> Iterator[str]:
     """The ids of the sold lines that these goods are. What no line is left for is that line a second time."""
     lines = list(sold.lines) if sold else []
-    for sku, quantity in listed.goods:
+    for sku, quantity in goods:
         same, left = [line for line in lines if line.sku == sku], quantity
+        same.sort(key=lambda line: line.quantity != quantity)  # else another package's line of this SKU may be taken
         for line in [line for line in same if line.id not in given]:
             if left > 0:
                 given.add(line.id)

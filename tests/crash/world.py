@@ -27,6 +27,7 @@ from lives import ACCOUNT, Facts, Point, ShopFacts, clock, live, settings_of
 from mail_server import MailServer, mail_server
 
 from lengow.connector import Connector
+from lengow.console.demo import lines_of
 from lengow.console.demo_shops import PLENTY, SHOPS, GenericShop, Listed, MagentoDemo, PrestaShopDemo
 from lengow.invoices import Invoices
 from lengow.sandbox import HeldOrder, Ledger, Reconciliation, Sandbox, ShopHoldings, SoldOrder, Tracking, reconcile
@@ -247,7 +248,7 @@ class World:
             if order is None:
                 yield HeldOrder(MARKETPLACE, listed.number, tuple(sku for sku, _ in listed.goods), listed.total)
                 continue
-            lines = tuple(_lines_of(listed.goods, order, given))
+            lines = tuple(lines_of(listed.goods, order, given))
             tracking = Tracking(number=listed.tracking) if listed.tracking else None
             yield HeldOrder(MARKETPLACE, listed.number, lines, listed.total, tracking)
 
@@ -377,20 +378,6 @@ def worlds(folder: Path) -> Iterator[Callable[..., World]]:
             return world
 
         yield make
-
-
-def _lines_of(goods: Sequence[tuple[str, int]], sold: SoldOrder, given: set[str]) -> Iterator[str]:
-    """The sold lines that these goods are. What no line is left for is that line a second time."""
-    for sku, quantity in goods:
-        same, left = [line for line in sold.lines if line.sku == sku], quantity
-        same.sort(key=lambda line: line.quantity != quantity)  # else another package's line of this SKU may be taken
-        for line in [line for line in same if line.id not in given]:
-            if left > 0:
-                given.add(line.id)
-                left -= line.quantity
-                yield line.id
-        if left:
-            yield same[0].id if same else f"{quantity} x {sku}"
 
 
 def _free_port() -> int:
