@@ -7,7 +7,7 @@ The calls are urllib3's, which costs half the CPU of the same through `requests`
 import os
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -24,9 +24,10 @@ from urllib3.exceptions import (
     ProxyError,
 )
 
-from lengow.connector.adapter import Rejected, Unknown
+from lengow.connector.adapter import Outcome, Rejected, Unknown
 from lengow.connector.client.deadline import TIMED_POOLS, HandshakeFailed
 from lengow.connector.errors import ShopUnavailable
+from lengow.connector.model import NewOrder
 
 CONNECT_SECONDS = 5.0
 TOO_LATE = "The shop was too slow to begin this order in time."
@@ -193,6 +194,21 @@ class Caller:
 def not_begun(reference: str, reason: str, retry_after: float = 0) -> Rejected:
     """The outcome of an order that the shop did not even begin; it is tried again, as if for the first time."""
     return Rejected(reference, reason, retry=True, retry_after=retry_after, begun=False)
+
+
+def in_order(orders: Sequence[NewOrder], found: Mapping[str, Outcome | ShopUnavailable | None]) -> list[Outcome]:
+    """In the order of the orders. Raises ShopUnavailable when it stands for all of them."""
+    unsent = [one for one in found.values() if isinstance(one, ShopUnavailable)]
+    if unsent and len(unsent) == len(found):
+        raise unsent[0]
+    outcomes: list[Outcome] = []
+    for order in orders:
+        outcome = found[order.reference]
+        if isinstance(outcome, ShopUnavailable):
+            outcome = not_begun(order.reference, str(outcome), outcome.retry_after)
+        assert outcome is not None, order.reference
+        outcomes.append(outcome)
+    return outcomes
 
 
 def _pools(url: str, connections: int) -> urllib3.PoolManager:

@@ -7,7 +7,7 @@ tells what an interrupted creation left to do.
 import logging
 from collections.abc import Mapping, Sequence
 
-from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, not_begun
+from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, in_order, not_begun
 from lengow.adapters.magento.api import Api, Refusal, Row
 from lengow.adapters.magento.body import Composed, anchor_of, compose, note
 from lengow.adapters.magento.facts import CANCELED, DUPLICATE
@@ -65,7 +65,7 @@ class Creator:
         found |= compared
         unfinished = {one.reference: held[one.anchor] for one in composed if pending(held.get(one.anchor, {}))}
         found |= self._finished(views, unfinished, found, deadline)
-        return _outcomes(orders, found)
+        return in_order(orders, found)
 
     def find(self, reference: str, deadline: Deadline) -> ShopOrder | None:
         """An order whose stock is still to be taken is completed. Raises ShopUnavailable and Refusal."""
@@ -175,18 +175,3 @@ def _created(order: Composed, view: Row) -> Created:
 
 def _problem(reference: str, problem: Problem) -> Rejected:
     return Rejected(reference, str(problem), retry=problem.retry, field=problem.field)
-
-
-def _outcomes(orders: Sequence[NewOrder], found: Mapping[str, Outcome | ShopUnavailable | None]) -> list[Outcome]:
-    """In the order of the orders. Raises ShopUnavailable when it stands for all of them."""
-    unsent = [one for one in found.values() if isinstance(one, ShopUnavailable)]
-    if unsent and len(unsent) == len(found):
-        raise unsent[0]
-    outcomes: list[Outcome] = []
-    for order in orders:
-        outcome = found[order.reference]
-        if isinstance(outcome, ShopUnavailable):
-            outcome = not_begun(order.reference, str(outcome), outcome.retry_after)
-        assert outcome is not None, order.reference
-        outcomes.append(outcome)
-    return outcomes

@@ -4,10 +4,10 @@ A sync call is one transaction (§4.9): a refused one is sent again without the 
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, not_begun
+from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, in_order, not_begun
 from lengow.adapters.shopware.api import Api, Refusal
 from lengow.adapters.shopware.body import Composed, compose
 from lengow.adapters.shopware.comparison import difference
@@ -63,7 +63,7 @@ class Creator:
         found |= self._send(new, deadline)
         taken = [one for one in new if found[one.reference] is SENT]
         found |= self._compared(taken, deadline)
-        return _outcomes(orders, found)
+        return in_order(orders, found)
 
     def find(self, reference: str, deadline: Deadline) -> ShopOrder | None:
         """An order is written whole or not at all, so that one that is there is complete.
@@ -182,18 +182,3 @@ def _created(order: Composed) -> Created:
 
 def _problem(reference: str, problem: Problem) -> Rejected:
     return Rejected(reference, str(problem), retry=problem.retry, field=problem.field)
-
-
-def _outcomes(orders: Sequence[NewOrder], found: Mapping[str, Outcome | ShopUnavailable | None]) -> list[Outcome]:
-    """In the order of the orders. Raises ShopUnavailable when it stands for all of them."""
-    unsent = [one for one in found.values() if isinstance(one, ShopUnavailable)]
-    if unsent and len(unsent) == len(found):
-        raise unsent[0]
-    outcomes: list[Outcome] = []
-    for order in orders:
-        outcome = found[order.reference]
-        if isinstance(outcome, ShopUnavailable):
-            outcome = not_begun(order.reference, str(outcome), outcome.retry_after)
-        assert outcome is not None, order.reference
-        outcomes.append(outcome)
-    return outcomes

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, not_begun
+from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, in_order, not_begun
 from lengow.adapters.woocommerce.api import Refusal, Shop
 from lengow.adapters.woocommerce.body import CREATED_VIA, Body, Problem, compose, note_of
 from lengow.adapters.woocommerce.comparison import difference, mended_amounts, total_of
@@ -64,7 +64,7 @@ class Creator:
                     return error
 
         found = dict(zip(unique, self._pool.map(one, unique.values()), strict=True))
-        return _outcomes(orders, found)
+        return in_order(orders, found)
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -215,20 +215,6 @@ class KnownReferences:
     def refused(self, reference: str) -> None:
         with self._lock:
             self._references.discard(reference)
-
-
-def _outcomes(orders: Sequence[NewOrder], found: Mapping[str, Outcome | ShopUnavailable]) -> list[Outcome]:
-    """In the order of the orders. Raises ShopUnavailable when it stands for all of them."""
-    outcomes: list[Outcome] = []
-    unsent = [one for one in found.values() if isinstance(one, ShopUnavailable)]
-    if len(unsent) == len(found):
-        raise unsent[0]
-    for order in orders:
-        outcome = found[order.reference]
-        if isinstance(outcome, ShopUnavailable):
-            outcome = not_begun(order.reference, str(outcome), outcome.retry_after)
-        outcomes.append(outcome)
-    return outcomes
 
 
 def _text(moment: datetime) -> str:
