@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
+
+from lengow.connector.errors import SettingsError
+
+if TYPE_CHECKING:
+    from lengow.connector.context import Context
 
 
 class CatalogueProduct(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,3 +60,15 @@ class Catalogue(Protocol):
 
         A product with variants is listed as its variants only. Raises ShopUnavailable, also in the middle.
         """
+
+
+def products_of(context: "Context", shop: str) -> Iterator[CatalogueProduct]:
+    """All products that a shop has for sale. Raises SettingsError where its platform cannot list them."""
+    adapter = context.adapter(shop)
+    if not isinstance(adapter, Catalogue):
+        raise SettingsError(
+            f"The platform {adapter.platform!r} of the shop {shop!r} lists no products.",
+            what_to_do="Give them yourself: `feeds.build(connector, NAME, products=...)`.",
+            shop=shop,
+        )
+    return adapter.products()

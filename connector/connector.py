@@ -14,12 +14,12 @@ import msgspec
 from lengow.connector.actions import dismiss_action, queue_action, retry_action
 from lengow.connector.adapter import Finding, Request, adapter_class
 from lengow.connector.carriers import map_carrier, unmap_carrier, waiting_events
-from lengow.connector.catalogue import Catalogue, CatalogueProduct
+from lengow.connector.catalogue import CatalogueProduct, products_of
 from lengow.connector.context import Context
 from lengow.connector.deadlines import late_orders
 from lengow.connector.digest import Digest, DigestSent, draw_up
 from lengow.connector.discrepancies import Discrepancy
-from lengow.connector.doctor import Examined, examine
+from lengow.connector.doctor import Examined, examine, examine_works
 from lengow.connector.errors import ApiError, LengowError, OrderUnknown, SettingsError, StepUnknown, StoreError
 from lengow.connector.events import Receipt, dismiss_event, preview_event, receive, retry_event
 from lengow.connector.following import apply_change, dismiss_change
@@ -717,16 +717,13 @@ class Connector:
         """Every account and shop looked at: credentials, rights, clocks, toggles, last sync, last heard."""
         return list(examine(self._context))
 
+    def examine_works(self) -> list[Examined]:
+        """The part of `doctor` that is about packages beside the connector, such as feeds; calls nobody outside."""
+        return list(examine_works(self._context))
+
     def products(self, shop: str) -> Iterator[CatalogueProduct]:
         """All products that a shop has for sale. Raises SettingsError where its platform cannot list them."""
-        adapter = self._context.adapter(self._shop(shop))
-        if not isinstance(adapter, Catalogue):
-            raise SettingsError(
-                f"The platform {adapter.platform!r} of the shop {shop!r} lists no products.",
-                what_to_do="Give them yourself: `feeds.build(connector, NAME, products=...)`.",
-                shop=shop,
-            )
-        return adapter.products()
+        return products_of(self._context, self._shop(shop))
 
     def check(self, shop: str) -> Sequence[Finding]:
         """What the shop's adapter finds about its reachability and rights."""

@@ -51,6 +51,9 @@ class Context:
         self.meter = Meter()
         self.stopping = threading.Event()
         """Set while the connector is to come to an end: what waits gives up, what loops ends."""
+        self.ending = self.stopping
+        """The same, but for a turn of a worker: there `stopping` is set when the turn is over, too. Work that takes longer
+        than a turn, and is lost when it is broken off, looks here."""
         workers = PARALLEL_CALLS * max(len(settings.accounts), 1)
         self.calls = ThreadPoolExecutor(min(workers, MOST_CALLS), "lengow-calls")
         """For calls side by side. One for good: each of its threads keeps a connection to the store."""

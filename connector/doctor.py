@@ -10,6 +10,7 @@ from lengow.connector.context import Context
 from lengow.connector.errors import ApiError, LengowError
 from lengow.connector.importer import COMPLETE_UNTIL, LAST_ERROR
 from lengow.connector.mail import Mail, look_at_server
+from lengow.connector.works import HasFindings, work_named, works_of
 
 MOST_SKEW = timedelta(minutes=2)
 """Webhooks are refused at 5 minutes."""
@@ -19,19 +20,29 @@ class Examined(msgspec.Struct, frozen=True):
     """What was found of one account or shop."""
 
     kind: str
-    """`account`, `shop` or `mail`."""
+    """`account`, `shop`, `mail`, or the name of a further package's work, such as `feeds`."""
     name: str
     findings: tuple[Finding, ...]
 
 
 def examine(context: Context) -> Iterator[Examined]:
-    """Each account, then each shop, then the mail server. What is wrong with one of them is a finding, and never raised."""
+    """Each account, each shop, the mail server, what other packages do. What is wrong is a finding, and never raised."""
     for account in context.settings.accounts:
         yield Examined("account", account, tuple(_account(context, account)))
     for shop in context.settings.shops:
         yield Examined("shop", shop, tuple(_shop(context, shop)))
     if context.settings.mail:
         yield Examined("mail", context.settings.mail.host, (_mail(context.settings.mail),))
+    yield from examine_works(context)
+
+
+def examine_works(context: Context) -> Iterator[Examined]:
+    """What packages beside the connector find of their own, account by account; nobody outside is called."""
+    for name in works_of(context.settings):
+        work = work_named(name)
+        if isinstance(work, HasFindings):
+            found = {account: tuple(work.examine(context, account)) for account in context.settings.accounts}
+            yield from (Examined(name, account, findings) for account, findings in found.items() if findings)
 
 
 def _account(context: Context, account: str) -> Iterator[Finding]:

@@ -25,8 +25,9 @@ from lengow.connector.steps import (
     run_poll,
     run_reports,
     run_sends,
-    run_works,
+    run_work,
 )
+from lengow.connector.works import subject_of, works_of
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -43,12 +44,15 @@ class Lane(msgspec.Struct, frozen=True):
     """How many may be at it at once, on all machines. More than one only where leases keep them apart for good."""
     is_long: bool = False
     """One run of it may take many minutes."""
+    subject: str = ""
+    """Of the one step that is worked off in it; empty: whatever there is of its kinds."""
 
 
 def lanes_of(context: Context) -> list[Lane]:
     """All lanes of the settings."""
     settings = context.settings
     lanes = [lane for account in settings.accounts for lane in _of_account(account)]
+    lanes += [_of_work(work, account) for account in settings.accounts for work in works_of(settings)]
     for name, shop in settings.shops.items():
         alone = context.capabilities(name).one_at_a_time
         lanes += _of_shop(name, shop.account, 1 if alone else shop.workers)
@@ -93,8 +97,14 @@ def _of_account(account: str) -> list[Lane]:
         lane("send", (StepKind.SEND,), partial(run_sends, account=account)),
         lane("report", (StepKind.REPORT,), partial(run_reports, account=account)),
         lane("upkeep", (StepKind.DIGEST, StepKind.ERASE), partial(_upkeep_round, account=account), is_long=True),
-        lane("work", (StepKind.WORK,), partial(run_works, account=account), is_long=True),
     ]
+
+
+def _of_work(work: str, account: str) -> Lane:
+    """Each for itself: a feed of a million products holds up no invoice."""
+    subject = subject_of(work, account)
+    run = partial(run_work, account=account, work=work)
+    return Lane(f"work-{work}-{account}", account, "", (StepKind.WORK,), run, is_long=True, subject=subject)
 
 
 def _of_shop(shop: str, account: str, workers: int) -> list[Lane]:

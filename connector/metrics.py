@@ -22,6 +22,7 @@ from lengow.connector.client.limiter import UNLIMITED
 from lengow.connector.context import Context
 from lengow.connector.importer import COMPLETE_UNTIL, LAST_ERROR
 from lengow.connector.meter import BUCKETS
+from lengow.connector.works import HasGauges, work_named, works_of
 
 if TYPE_CHECKING:
     from lengow.connector.connector import Connector
@@ -49,6 +50,7 @@ class Collector(Registrable):
         yield from _syncs(self._context)
         yield from _queue(self._context)
         yield from _process(self._context)
+        yield from _works(self._context)
 
     def describe(self) -> Iterator[Metric]:
         """Nothing, so that registering reads no store."""
@@ -142,3 +144,11 @@ def _calls(context: Context) -> Metric:
         sums = [sum(counts[: position + 1]) for position in range(len(counts))]
         family.add_metric(call, list(zip(bounds, map(float, sums), strict=True)), seconds)
     return family
+
+
+def _works(context: Context) -> Iterator[Metric]:
+    """What other packages have to tell."""
+    for work in map(work_named, works_of(context.settings)):
+        if isinstance(work, HasGauges):
+            for one in work.gauges(context):
+                yield _gauge(one.name, one.text, one.labels, one.values)

@@ -23,7 +23,7 @@ from lengow.connector.reporting import report_order
 from lengow.connector.retry import retry_after, steady_pause
 from lengow.connector.sending import send_due
 from lengow.connector.store.rows import NewStep, Step
-from lengow.connector.works import work_named, works_of
+from lengow.connector.works import subject_of, work_named, works_of
 
 log = logging.getLogger("lengow.connector.steps")
 
@@ -52,7 +52,7 @@ def schedule(context: Context, account: str) -> None:
     if context.settings.accounts[account].digest:
         steps.append(NewStep(StepKind.DIGEST, account, now, account=account))
     works = works_of(context.settings)
-    steps += [NewStep(StepKind.WORK, f"{work}/{account}", now, account=account) for work in works]
+    steps += [NewStep(StepKind.WORK, subject_of(work, account), now, account=account) for work in works]
     with context.store.transaction() as tx:
         tx.add_steps(steps, renew=False)
 
@@ -156,13 +156,15 @@ def run_outcomes(context: Context, account: str, *, force: bool = False) -> int:
 
 def run_works(context: Context, account: str, *, force: bool = False) -> int:
     """Do what other packages have to do for the account, if it is due (with `force`: now); returns how many did."""
-    done = 0
-    for work in works_of(context.settings):
-        step = _claim_one(context, StepKind.WORK, subject=f"{work}/{account}", force=force)
-        if step is not None:
-            _run(context, _do_work, step)
-            done += 1
-    return done
+    return sum(run_work(context, account, work, force=force) for work in works_of(context.settings))
+
+
+def run_work(context: Context, account: str, work: str, *, force: bool = False) -> bool:
+    """Do what one other package has to do for the account, if it is due (with `force`: now); whether it did."""
+    step = _claim_one(context, StepKind.WORK, subject=subject_of(work, account), force=force)
+    if step is not None:
+        _run(context, _do_work, step)
+    return step is not None
 
 
 def run_erasure(context: Context) -> bool:

@@ -267,12 +267,13 @@ def _due(db: Any, lanes: Sequence[Lane], now: str | None) -> list[int]:
     counts = []
     for lane in lanes:
         owner, value = ("shop", lane.shop) if lane.shop else ("account", lane.account)
+        subject, named = (" AND subject = ?", [lane.subject]) if lane.subject else ("", [])
         most = lane.workers * STEPS_A_TURN
         marks = ", ".join("?" * len(lane.kinds))
         [(count,)] = db.rows(
             f"SELECT count(*) FROM (SELECT 1 FROM steps WHERE kind IN ({marks}) AND held = 0 AND {owner} IN (?, '')"
-            " AND due_at <= ? LIMIT ?) AS due",
-            [*lane.kinds, value, now, most],
+            f"{subject} AND due_at <= ? LIMIT ?) AS due",
+            [*lane.kinds, value, *named, now, most],
         )
         counts.append(int(count))
     return counts

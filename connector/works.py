@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from lengow.connector.adapter import Finding
 from lengow.connector.context import Context
 from lengow.connector.settings import Settings
 from lengow.connector.store.rows import Step
@@ -50,6 +51,33 @@ class HasWaiting(Protocol):
 
 
 @runtime_checkable
+class HasFindings(Protocol):
+    """What a work has besides where the doctor may find something of its own."""
+
+    def examine(self, context: Context, account: str) -> Sequence[Finding]:
+        """What stands in the store and on this machine; nobody outside is called."""
+
+
+class Gauge(msgspec.Struct, frozen=True):
+    """A figure of a work's own, for /metrics."""
+
+    name: str
+    """Begins with `lengow_`."""
+    text: str
+    labels: tuple[str, ...]
+    values: Mapping[tuple[str, ...], float]
+    """By the labels' values."""
+
+
+@runtime_checkable
+class HasGauges(Protocol):
+    """What a work has besides where it has figures to tell."""
+
+    def gauges(self, context: Context) -> Sequence[Gauge]:
+        """Raises StoreError."""
+
+
+@runtime_checkable
 class HoldsBuyers(Protocol):
     """What a work has besides where it keeps something of the buyers of its own."""
 
@@ -58,6 +86,11 @@ class HoldsBuyers(Protocol):
 
     def erase_buyers(self, context: Context, order_ids: Sequence[int]) -> None:
         """Erase what need not be kept. Safe to repeat."""
+
+
+def subject_of(work: str, account: str) -> str:
+    """Of its step."""
+    return f"{work}/{account}"
 
 
 def works_of(settings: Settings) -> list[str]:
