@@ -37,6 +37,10 @@ NO_NEWS = {"cancel": frozenset({"canceled", "refused"}), "refund": frozenset({"r
 MOST_TWINS = 100
 """How many tellings of one event are looked at, newest first."""
 
+WAIT_FOR_STORE = 2.0
+"""Seconds that a delivery waits for a store that others hold. A page of orders is written in a fraction of that, and with
+what `serve` lets a request wait before (5 s), the answer comes before any shop gives up (15 to 60 s, platforms.md)."""
+
 TRIES_FOR_ORDER = 5
 """A shop may tell of an order before its creation is recorded here; how often it is looked for."""
 
@@ -51,7 +55,7 @@ class Receipt(msgspec.Struct, frozen=True):
 def receive(context: Context, shop: str, request: Request) -> Receipt:
     """Verify a delivery and commit its events; nothing else is done while the sender waits.
 
-    Raises SignatureError, PayloadInvalid, StoreBusy.
+    Raises SignatureError, PayloadInvalid, and StoreBusy after WAIT_FOR_STORE.
     """
     adapter = context.adapter(shop)
     delivery_id = adapter.verify(request)
@@ -59,7 +63,7 @@ def receive(context: Context, shop: str, request: Request) -> Receipt:
     if not events:
         return Receipt(0, 0)
     rows = [_row(context, shop, delivery_id, event) for event in events]
-    with context.store.transaction() as tx:
+    with context.store.transaction(WAIT_FOR_STORE) as tx:
         new = _take(context, tx, rows)
     _tell_received(context, shop, events if new else ())
     return Receipt(len(new), len(rows) - len(new))

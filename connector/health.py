@@ -18,6 +18,9 @@ PROBED = "probed_at"
 FRESH_SECONDS = 5.0
 """How long an answer serves: anybody may ask, and each look writes to the disk."""
 
+WAIT_FOR_STORE = 2.0
+"""Seconds; a load balancer does not wait longer for the answer."""
+
 ROUNDS_MISSED = 3
 
 
@@ -50,7 +53,7 @@ class Health:
 def _look(context: Context) -> list[Problem]:
     now = context.now()
     try:
-        with context.store.transaction() as tx:
+        with context.store.transaction(WAIT_FOR_STORE) as tx:
             tx.set_value("", PROBED, now.isoformat())
             imports = tx.steps(kind=StepKind.IMPORT, limit=100_000)
     except StoreError as error:

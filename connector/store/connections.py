@@ -64,16 +64,19 @@ class Connections:
         return connection
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, durable at the end. Raises StoreBusy before anything was done, StoreError."""
+    def transaction(self, wait: float | None = None) -> Iterator[sqlite3.Connection]:
+        """All or nothing, durable at the end. Raises StoreBusy before anything was done, StoreError.
+
+        `wait`: seconds for other threads and processes that write; without it BUSY_SECONDS for other processes, and as
+        long as it takes for threads.
+        """
         db = self.mine()
         if db.in_transaction:
             raise StoreError(
                 "A transaction of this thread is open already; end it before the connector begins its own."
             )
-        # Threads take turns here; SQLite would have them sleep and look again.
-        with self.errors(), self._writing:
-            db.execute("BEGIN IMMEDIATE")
+        with self.errors(), self._turn(wait) as left:
+            _begin(db, left)
             try:
                 yield db
                 db.execute("COMMIT")
@@ -81,6 +84,17 @@ class Connections:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def _turn(self, wait: float | None) -> Iterator[float | None]:
+        """Threads take turns here; SQLite would have them sleep and look again. Gives what is left of `wait`."""
+        ends = time.monotonic() + (wait or 0)
+        if not self._writing.acquire(timeout=-1 if wait is None else wait):
+            raise StoreBusy(f"The store {self._path} is being written by other threads.")
+        try:
+            yield None if wait is None else max(ends - time.monotonic(), 0)
+        finally:
+            self._writing.release()
 
     def close(self) -> None:
         with self._lock:
@@ -104,6 +118,17 @@ class Connections:
             yield
         except (sqlite3.DatabaseError, OSError) as error:
             raise _ours(error, self._path) from error
+
+
+def _begin(db: sqlite3.Connection, wait: float | None) -> None:
+    if wait is None:
+        db.execute("BEGIN IMMEDIATE")
+        return
+    db.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
 
 def _ours(error: sqlite3.DatabaseError | OSError, path: Path) -> StoreError:

@@ -354,8 +354,11 @@ class Transaction(Reading, Protocol):
 class Store(Reading, Protocol):
     """Safe to share between threads; several processes may open the same one."""
 
-    def transaction(self) -> AbstractContextManager[Transaction]:
-        """Raises StoreBusy or StoreError; what the block raises undoes the transaction and is passed on."""
+    def transaction(self, wait: float | None = None) -> AbstractContextManager[Transaction]:
+        """Raises StoreBusy or StoreError; what the block raises undoes the transaction and is passed on.
+
+        `wait`: seconds for others who hold the store, where somebody waits for the answer.
+        """
 
     def now(self) -> datetime:
         """The time that all who share the store go by: leases and what is due are told by it."""

@@ -1,5 +1,6 @@
 """What the shared SQL needs of a database: a few ways to run a statement. `?` stands for a value everywhere."""
 
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -9,6 +10,8 @@ from lengow.connector.errors import StoreError
 Row = tuple[Any, ...]
 
 Kind = Literal["sqlite", "postgresql"]
+
+CREATED = re.compile(r"\s*CREATE\s+(?:UNIQUE\s+)?(?:TABLE|INDEX)\s+IF\s+NOT\s+EXISTS\s+(\w+)")
 
 
 class RowRefused(StoreError):
@@ -53,7 +56,10 @@ class Handle(Source, Protocol):
         """All or nothing, durable at the end. Raises StoreBusy when nothing was done, and StoreError."""
 
     def create_tables(self, statements: Sequence[str]) -> None:
-        """Run `CREATE … IF NOT EXISTS` in the words of `store/migrations.py`; of several that do so at once, one does."""
+        """Run `CREATE … IF NOT EXISTS` in the words of `store/migrations.py`; of several that do so at once, one does.
+
+        Where all is there, nobody who writes is waited for.
+        """
 
     def close(self) -> None: ...
 
@@ -72,3 +78,9 @@ class Copying(Database, Protocol):
 
     def go_on_counting(self, tables: Sequence[str]) -> None:
         """Have new ids follow those that were inserted."""
+
+
+def created_name(statement: str) -> str:
+    """The table or index that a `CREATE … IF NOT EXISTS` makes; empty for another statement."""
+    found = CREATED.match(statement)
+    return found[1] if found else ""

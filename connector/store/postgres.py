@@ -45,8 +45,8 @@ class PostgresStore(Queries):
         return self._database
 
     @contextmanager
-    def transaction(self) -> Iterator[Statements]:
-        with self._database.transaction() as db:
+    def transaction(self, wait: float | None = None) -> Iterator[Statements]:
+        with self._database.transaction(wait) as db:
             yield PostgresTransaction(db, self._database.schema)
 
     def now(self) -> datetime:

@@ -27,7 +27,7 @@ from psycopg.types.string import StrDumperUnknown
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from lengow.connector.errors import SettingsError, StoreBusy, StoreError
-from lengow.connector.store.database import Kind, Row, RowRefused
+from lengow.connector.store.database import Kind, Row, RowRefused, created_name
 from lengow.connector.store.postgres_schema import in_postgres
 
 WAIT_SECONDS = 10.0
@@ -65,8 +65,6 @@ SESSION = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
-
-CREATED = re.compile(r"CREATE (?:UNIQUE )?(?:TABLE|INDEX) IF NOT EXISTS (\w+)")
 
 INSERT = re.compile(r"INSERT INTO (\w+) \(([\w, ]+)\) VALUES \(([?, ]+)\)")
 
@@ -194,17 +192,18 @@ class PostgresDatabase:
                         raise
 
     @contextmanager
-    def transaction(self) -> Iterator["Inside"]:
+    def transaction(self, wait: float | None = None) -> Iterator["Inside"]:
+        """`wait`: seconds for the server, a connection, and each lock and statement; without it WAIT_SECONDS."""
         if getattr(self._local, "transaction", None) is not None:
             raise StoreError(
                 "A transaction of this thread is open already; end it before the connector begins its own."
             )
-        ends = time.monotonic() + WAIT_SECONDS
+        ends = time.monotonic() + (WAIT_SECONDS if wait is None else wait)
         while True:
             with self._errors(), self._lent(ends) as session:
                 try:
                     self._read_clock(session)
-                    session.execute("BEGIN")
+                    session.execute(_beginning(wait), prepare=False)
                 except psycopg.OperationalError:
                     if not session.closed or time.monotonic() > ends:
                         raise
@@ -222,15 +221,15 @@ class PostgresDatabase:
             return
 
     def create_tables(self, statements: Sequence[str]) -> None:
-        missing = [one for one in statements if not self._is_there(CREATED.match(" ".join(one.split())))]
-        if not missing:  # creating what is there waits for those who write to it
+        missing = [one for one in statements if not self._is_there(created_name(one))]
+        if not missing:
             return
         with self.exclusive("tables") as db:
             for statement in missing:
                 db.change(in_postgres(statement))
 
-    def _is_there(self, created: "re.Match[str] | None") -> bool:
-        return created is not None and self.rows("SELECT to_regclass(?)", [created[1]]) != [(None,)]
+    def _is_there(self, name: str) -> bool:
+        return bool(name) and self.rows("SELECT to_regclass(?)", [name]) != [(None,)]
 
     @contextmanager
     def exclusive(self, what: str) -> Iterator["Inside"]:
@@ -347,6 +346,14 @@ class PostgresDatabase:
             raise RowRefused(f"The store {self.label}: {_sentence(error)}.") from error
         except (psycopg.Error, PoolClosed) as error:
             raise StoreError(f"The store {self.label}: {_sentence(error)}.") from error
+
+
+def _beginning(wait: float | None) -> bytes:
+    """All at once, as each way there and back costs."""
+    if wait is None:
+        return b"BEGIN"
+    longest = f"{max(int(wait * 1000), 1)}ms"
+    return f"BEGIN; SET LOCAL lock_timeout = '{longest}'; SET LOCAL statement_timeout = '{longest}'".encode()
 
 
 class Inside:

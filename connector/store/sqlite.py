@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lengow.connector.store.connections import Connections
-from lengow.connector.store.database import Kind, Row, RowRefused
+from lengow.connector.store.database import Kind, Row, RowRefused, created_name
 from lengow.connector.store.queries import Queries
 from lengow.connector.store.statements import Statements
 
@@ -22,8 +22,8 @@ class SqliteStore(Queries):
         self._migrate()
 
     @contextmanager
-    def transaction(self) -> Iterator[Statements]:
-        with self._connections.transaction() as connection:
+    def transaction(self, wait: float | None = None) -> Iterator[Statements]:
+        with self._connections.transaction(wait) as connection:
             yield SqliteTransaction(connection)
 
     def now(self) -> datetime:
@@ -73,8 +73,12 @@ class SqliteDatabase:
             yield _Inside(connection)
 
     def create_tables(self, statements: Sequence[str]) -> None:
+        there = {name for (name,) in self.rows("SELECT name FROM sqlite_schema")}
+        missing = [one for one in statements if created_name(one) not in there]
+        if not missing:
+            return
         with self.transaction() as db:
-            for statement in statements:
+            for statement in missing:
                 db.change(statement)
 
     def close(self) -> None:

@@ -89,8 +89,8 @@ def _arm(die_at: int) -> None:
     transaction, send = Connections.transaction, Transport._send
 
     @contextmanager
-    def dying_transaction(self: Connections) -> Iterator[sqlite3.Connection]:
-        with transaction(self) as db:
+    def dying_transaction(self: Connections, *arguments: Any) -> Iterator[sqlite3.Connection]:
+        with transaction(self, *arguments) as db:
             yield db
             boundary()
         boundary()

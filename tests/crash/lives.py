@@ -264,10 +264,10 @@ class _Boundaries:
         real, passed = kind.transaction, self.passed
 
         @contextmanager
-        def dying_transaction(database: Any) -> Iterator[Any]:
+        def dying_transaction(database: Any, *arguments: Any) -> Iterator[Any]:
             site = f"{_site()} commit"
             passed(site, "before")
-            with real(database) as inside:
+            with real(database, *arguments) as inside:
                 yield inside
                 passed(site, "within")
             passed(site, "after")

@@ -35,10 +35,11 @@ webhook_secrets = ["{SECRET}"]
 
 SERVE = """
 import sys
+from lengow.connector import events
 from lengow.console import web_server
 for name, value in {limits!r}.items():
-    assert hasattr(web_server, name), name
-    setattr(web_server, name, value)
+    [module] = [one for one in (web_server, events) if hasattr(one, name)]
+    setattr(module, name, value)
 from lengow.console.cli import main
 sys.argv = ["lengow-connector", "--config", {config!r}, "serve", "--port", "0", "--threads", "{threads}", *{more!r}]
 main()
@@ -126,8 +127,8 @@ class Served:
 def serving(
     folder: Path, *, threads: int = 4, settings: str = SETTINGS, more: Sequence[str] = (), **limits: float
 ) -> Iterator[Served]:
-    """`more`: arguments of the command. `limits`: those of `lengow.console.web_server` that are others here, so that no
-    test has to wait for them."""
+    """`more`: arguments of the command. `limits`: those of `lengow.console.web_server` and `lengow.connector.events` that
+    are others here, so that no test has to wait for them."""
     config = folder / "lengow.toml"
     config.write_text(settings)
     script = SERVE.format(limits=limits, config=str(config), threads=threads, more=list(more))

@@ -134,7 +134,8 @@ class TestOverload:
         def deliver(number: int) -> None:
             answers[number] = server.deliver(number)
 
-        with serving(tmp_path, threads=1, MOST_WAITING=self.WAITING, LONGEST_WAIT=3600.0) as server:
+        patient = {"LONGEST_WAIT": 3600.0, "WAIT_FOR_STORE": 3600.0}
+        with serving(tmp_path, threads=1, MOST_WAITING=self.WAITING, **patient) as server:
             assert server.deliver(0)[0] == 202
             with closing(sqlite3.connect(server.database, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
@@ -161,7 +162,8 @@ class TestOverload:
             assert server.deliver(99)[0] == 202
 
     def test_what_has_waited_too_long_is_refused_when_its_turn_comes(self, tmp_path: Path) -> None:
-        with serving(tmp_path, threads=1, LONGEST_WAIT=0.3) as server, ThreadPoolExecutor(2) as pool:
+        limits = {"LONGEST_WAIT": 0.3, "WAIT_FOR_STORE": 3600.0}
+        with serving(tmp_path, threads=1, **limits) as server, ThreadPoolExecutor(2) as pool:
             assert server.deliver(0)[0] == 202
             with closing(sqlite3.connect(server.database, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
@@ -174,6 +176,21 @@ class TestOverload:
             assert [status for status, _, _ in answers] == [202, 503]
             assert json.loads(answers[1][2])["code"] == "overloaded"
             assert server.taken() == ["msg_0", "msg_1"]
+
+    def test_while_the_store_is_held_each_answer_comes_soon_and_what_is_sent_again_is_taken(
+        self, tmp_path: Path
+    ) -> None:
+        with serving(tmp_path, threads=2, WAIT_FOR_STORE=0.1) as server, ThreadPoolExecutor(8) as pool:
+            assert server.deliver(0)[0] == 202
+            with closing(sqlite3.connect(server.database, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                answers = list(pool.map(server.deliver, range(1, 9)))  # ends, though the lock does not
+                assert {status for status, _, _ in answers} == {503}
+                assert {json.loads(body)["code"] for _, _, body in answers} == {"store_busy"}
+                assert all(int(headers["Retry-After"]) > 0 for _, headers, _ in answers)
+                other.execute("ROLLBACK")
+            assert [status for status, _, _ in pool.map(server.deliver, range(9))] == [200] + [202] * 8
+            assert server.taken() == sorted(f"msg_{number}" for number in range(9))
 
 
 class TestSlowSenders:

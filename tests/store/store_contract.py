@@ -19,7 +19,7 @@ from lengow.connector.adapter import (
     MarkShipped,
     Refund,
 )
-from lengow.connector.errors import LeaseLost, StoreError
+from lengow.connector.errors import LeaseLost, StoreBusy, StoreError
 from lengow.connector.model import (
     ActionState,
     Address,
@@ -112,6 +112,18 @@ class StoreContract:
             raise ZeroDivisionError
         assert store.find_orders("M1") == []
         assert store.get_value("main", "cursor") is None
+
+    def test_who_does_not_want_to_wait_for_others_is_told_that_the_store_is_busy(
+        self, store: Store, again: Store
+    ) -> None:
+        with store.transaction() as tx:
+            tx.set_value("main", "cursor", "1")
+            with pytest.raises(StoreBusy), again.transaction(wait=0.1) as other:
+                other.set_value("main", "cursor", "2")
+        with again.transaction(wait=0.1) as other:
+            assert other.get_value("main", "cursor") == "1"
+            other.set_value("main", "cursor", "2")
+        assert store.get_value("main", "cursor") == "2"
 
     def test_another_reader_sees_only_what_is_committed(self, store: Store, again: Store) -> None:
         with store.transaction() as tx:

@@ -43,6 +43,7 @@ def settings(store_url: str) -> Settings:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A locked store is given up at once."""
     monkeypatch.setattr(connections, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("lengow.connector.events.WAIT_FOR_STORE", 0.01)
 
 
 @pytest.fixture
