@@ -10,6 +10,7 @@ from lengow.connector.context import Context
 from lengow.connector.errors import ApiError, LengowError
 from lengow.connector.importer import COMPLETE_UNTIL, LAST_ERROR
 from lengow.connector.mail import Mail, look_at_server
+from lengow.connector.privacy import not_erased
 from lengow.connector.works import HasFindings, work_named, works_of
 
 MOST_SKEW = timedelta(minutes=2)
@@ -28,7 +29,7 @@ class Examined(msgspec.Struct, frozen=True):
 def examine(context: Context) -> Iterator[Examined]:
     """Each account, each shop, the mail server, what other packages do. What is wrong is a finding, and never raised."""
     for account in context.settings.accounts:
-        yield Examined("account", account, tuple(_account(context, account)))
+        yield Examined("account", account, (*_account(context, account), *_not_erased(context, account)))
     for shop in context.settings.shops:
         yield Examined("shop", shop, tuple(_shop(context, shop)))
     if context.settings.mail:
@@ -87,6 +88,14 @@ def _last_sync(context: Context, account: str) -> Finding:
     late = context.client(account).now() - datetime.fromisoformat(until) > 3 * every
     advice = "See that `lengow-connector run` or your cron job is running." if late else ""
     return Finding("last sync", not late, f"Complete until {until}.", advice)
+
+
+def _not_erased(context: Context, account: str) -> Iterator[Finding]:
+    failed = not_erased(context, account)
+    if failed:
+        first = next(iter(failed.items()))
+        sentence = f"The buyers of {len(failed)} orders could not be erased in time, such as {first[0]}: {first[1]}"
+        yield Finding("personal data", False, sentence, "Mend what it names; it is tried again each day.")
 
 
 def _mail(mail: Mail) -> Finding:

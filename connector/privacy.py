@@ -5,7 +5,7 @@ by `OrderRow.erased_at`; what Lengow sends of it later is kept without its buyer
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,8 +15,9 @@ from lengow.connector.adapter import KeepsBuyers
 from lengow.connector.context import CONNECTOR, Context
 from lengow.connector.decode import decode_order, pack_order
 from lengow.connector.erasure import ERASED_RECORD, KEPT_DETAILS, without_buyer, without_parcel
-from lengow.connector.errors import OrderUndecodable
+from lengow.connector.errors import LengowError, OrderUndecodable, StoreError
 from lengow.connector.store.contract import Transaction
+from lengow.connector.store.database import RowRefused
 from lengow.connector.store.rows import EventRow, OrderKey, RecordRow, Step, StoredOrder
 from lengow.connector.works import HoldsBuyers, work_named, works_of
 
@@ -26,6 +27,9 @@ AT_ONCE = 200
 """Orders a transaction."""
 
 EVERY = timedelta(days=1)
+
+NOT_ERASED = "not_erased"
+"""Where those of an account are kept that could not be erased at the last try, by order, with the reason."""
 
 STILL_TO_BE_SHIPPED = timedelta(days=365)
 """How much longer the buyer of an order is kept that Lengow gives as to be shipped: goods may be on order for months."""
@@ -39,12 +43,16 @@ class Erasure(msgspec.Struct, frozen=True):
     order: OrderKey
     erased: bool
     why: str = ""
-    """Why not: it is still being worked on, or was erased before."""
+    """Why not: it is still being worked on, or could not be erased."""
 
 
 def erase_old(context: Context, step: Step) -> int:
-    """Erase what is older than `store.keep_personal_data_days`; returns how many orders. Due again in a day."""
+    """Erase what is older than `store.keep_personal_data_days`; returns how many orders. Due again in a day.
+
+    An order that cannot be erased keeps none of the others: it is told of, and tried again the next day.
+    """
     days, erased = context.settings.store.keep_personal_data_days, 0
+    failed: dict[OrderKey, str] = {}
     if days:
         before, last = context.now() - timedelta(days=days), 0
         while not context.stopping.is_set():
@@ -55,15 +63,25 @@ def erase_old(context: Context, step: Step) -> int:
                 break
             last = some[-1]
             step = _renewed(context, step)
-            erased += _erase(context, some, f"{days:g} days after its last change")
+            failures = _erase(context, some, f"{days:g} days after its last change")
+            erased += len(some) - len(failures)
+            failed |= failures
         _erase_events(
             context, lambda last: context.store.events_with_parcels(before=before, after_id=last, limit=AT_ONCE)
         )
+    _tell_failed(context, failed)
     with context.store.transaction() as tx:
-        tx.postpone(step, context.now() + EVERY, restart=True)
+        told = f"not_erased: {len(failed)} {'order' if len(failed) == 1 else 'orders'}" if failed else ""
+        tx.postpone(step, context.now() + EVERY, told, restart=True)
     if erased:
         log.info("personal data erased", extra={"orders": erased})
     return erased
+
+
+def not_erased(context: Context, account: str) -> dict[str, str]:
+    """The account's orders whose time is over and that could not be erased at the last try, and why."""
+    kept = context.store.get_value(account, NOT_ERASED)
+    return msgspec.json.decode(kept, type=dict[str, str]) if kept else {}
 
 
 def erase_buyer(context: Context, email: str, *, who: str, dry_run: bool = False) -> list[Erasure]:
@@ -71,13 +89,16 @@ def erase_buyer(context: Context, email: str, *, who: str, dry_run: bool = False
     orders = context.store.orders(context.store.orders_of_buyer(email))
     working = context.store.orders_under_way(list(orders))
     plan = [_planned(one, order_id in working) for order_id, one in orders.items()]
-    if not dry_run:
-        chosen = [order_id for order_id, one in zip(orders, plan, strict=True) if one.erased]
-        for start in range(0, len(chosen), AT_ONCE):
-            _erase(context, chosen[start : start + AT_ONCE], "asked for", who=who)
-        for stored in (orders[order_id] for order_id in chosen):
+    if dry_run:
+        return plan
+    chosen = [order_id for order_id, one in zip(orders, plan, strict=True) if one.erased]
+    failed: dict[OrderKey, str] = {}
+    for start in range(0, len(chosen), AT_ONCE):
+        failed |= _erase(context, chosen[start : start + AT_ONCE], "asked for", who=who)
+    for stored in (orders[order_id] for order_id in chosen):
+        if stored.order.key not in failed:
             _erase_events_of(context, stored)
-    return plan
+    return [Erasure(one.order, False, failed[one.order]) if one.order in failed else one for one in plan]
 
 
 def export_buyer(context: Context, email: str) -> dict[str, Any]:
@@ -113,7 +134,54 @@ def _planned(one: StoredOrder, under_way: bool) -> Erasure:
     return Erasure(one.order.key, True)
 
 
-def _erase(context: Context, order_ids: Sequence[int], why: str, *, who: str = CONNECTOR) -> int:
+def _erase(context: Context, order_ids: Sequence[int], why: str, *, who: str = CONNECTOR) -> dict[OrderKey, str]:
+    """Erase these together, or one by one where one of them fails; returns those that failed, and why.
+
+    Raises StoreError where no order would fare better.
+    """
+    try:
+        _erase_together(context, order_ids, why, who=who)
+        return {}
+    except Exception as error:
+        if isinstance(error, StoreError) and not isinstance(error, RowRefused):
+            raise
+        if len(order_ids) == 1:
+            return {_failed(context, order_ids[0]): f"{_code(error)}: {error}"}
+    failed: dict[OrderKey, str] = {}
+    for order_id in order_ids:
+        failed |= _erase(context, [order_id], why, who=who)
+    return failed
+
+
+def _failed(context: Context, order_id: int) -> OrderKey:
+    key = context.store.orders([order_id])[order_id].order.key
+    log.exception("personal data not erased", extra={"order": str(key)})
+    return key
+
+
+def _code(error: Exception) -> str:
+    return error.code if isinstance(error, LengowError) else type(error).__name__
+
+
+def _tell_failed(context: Context, failed: Mapping[OrderKey, str]) -> None:
+    """Keep what failed for doctor and digest, note what is new of it, and signal all of it."""
+    for account in context.settings.accounts:
+        before, now = (
+            not_erased(context, account),
+            {str(key): why for key, why in failed.items() if key.account == account},
+        )
+        new = [key for key, why in failed.items() if key.account == account and before.get(str(key)) != why]
+        with context.store.transaction() as tx:
+            names = [(key.marketplace, key.marketplace_order_id) for key in new]
+            for stored in tx.orders_named(account, names).values():
+                tx.note([context.entry(stored.order.id, "erase_failed", failed[stored.order.key])])
+            if now != before:
+                tx.set_value(account, NOT_ERASED, msgspec.json.encode(now).decode())
+    for key, why in failed.items():
+        context.tell(context.signals.erasure_failed, order=key, about=why)
+
+
+def _erase_together(context: Context, order_ids: Sequence[int], why: str, *, who: str) -> None:
     """First where the shop keeps it, then here, so that a crash in between leaves it to be done again."""
     for stored in context.store.orders(order_ids).values():
         for shop, references in _references(stored).items():
@@ -133,7 +201,6 @@ def _erase(context: Context, order_ids: Sequence[int], why: str, *, who: str = C
                 tx.set_arguments(row.id, left)
             tx.erase_order(one.order, context.now(), parcels=parcels, kept_details=KEPT_DETAILS)
         tx.note(context.entry(order_id, "erased", why, who=who) for order_id in orders)
-    return len(orders)
 
 
 def _without_buyer(record: RecordRow) -> RecordRow:

@@ -135,5 +135,9 @@ REASONS: dict[str, Reason] = {
         "The delivery address has no country.", "Complete it on the marketplace or at Lengow; then `orders retry`."
     ),
     "rejected_by_shop": Reason("The shop refused the order.", "Mend what its text names; then `orders retry`."),
+    "not_erased": Reason(
+        "The buyer's data could not be erased when its time was over.",
+        "Mend what the text beside it names; it is tried again each day.",
+    ),
     "gave_up": Reason("The step failed at every try.", "Mend what the last failure names; then `orders retry`."),
 }

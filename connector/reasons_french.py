@@ -82,6 +82,10 @@ REASONS_FRENCH: dict[str, Reason] = {
     "rejected_by_shop": Reason(
         "La boutique a refusé la commande.", "Corriger ce que dit son texte ; puis `orders retry`."
     ),
+    "not_erased": Reason(
+        "Les données de l’acheteur n’ont pas pu être effacées à l’échéance.",
+        "Corriger ce que nomme le texte à côté ; un nouvel essai a lieu chaque jour.",
+    ),
     "gave_up": Reason(
         "Toutes les tentatives ont échoué.", "Corriger ce que dit le dernier échec ; puis `orders retry`."
     ),

@@ -24,6 +24,7 @@ class Signals:
         self.order_failed = Signal("order=, reason=, about=: an order waits for a person")
         self.deadline_near = Signal("order=, ship_by=: a shipping deadline is near or past, and no shipment was told")
         self.digest_due = Signal("account=, digest=: something new waits for a person; follows the digest's mail")
+        self.erasure_failed = Signal("order=, about=: a buyer's data could not be erased in time")
         self.event_received = Signal("shop=, event=: a shop told something")
         self.action_queued = Signal("order=, action=: an action was checked and will be sent")
         self.action_confirmed = Signal("order=, action=: the marketplace took it")

@@ -151,6 +151,7 @@ JOURNAL = {
     "gave_up": N_("Given up after many tries"),
     "reported": N_("Shop order's number told to Lengow"),
     "report_failed": N_("Shop order's number not taken by Lengow"),
+    "erase_failed": N_("The buyer's data could not be erased"),
     "deadline_near": N_("Shipping deadline is near"),
     "action_queued": N_("To be told to the marketplace"),
     "action_sent": N_("Told to Lengow"),

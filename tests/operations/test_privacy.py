@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from lengow.adapters.generic import GenericAdapter
 from lengow.connector.decode import decode_order
 from lengow.connector.erasure import ERASED_RECORD, without_buyer
 from lengow.connector.model import StepKind
@@ -289,3 +290,94 @@ class TestOneBuyer:
         assert held(merchant, {"SECRET-PARCEL"}) == set()
         [kept] = [one for one in merchant.connector.store.list_events() if one.event_id == "e1"]
         assert msgspec.convert(kept.body, Event).shop_order_id == order.packages[0].shop_order_id
+
+
+class TestAnOrderThatCannotBeErased:
+    """It keeps none of the others from being erased, is told of, and is tried again the next day."""
+
+    @pytest.fixture
+    def stuck(self, merchant: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+        """Have the shop fail at the buyers of an order; of none with an empty text."""
+        real, failing = GenericAdapter.erase_buyers, [""]
+
+        def erase(adapter: GenericAdapter, references: Any) -> None:
+            if any(failing[0] and failing[0] in reference for reference in references):
+                raise RuntimeError("the shop's table is broken for Mme Personne")
+            real(adapter, references)
+
+        monkeypatch.setattr(GenericAdapter, "erase_buyers", erase)
+
+        def fail(order_id: str) -> None:
+            failing[0] = order_id
+
+        return fail
+
+    @pytest.fixture
+    def old(self, merchant: Any, stuck: Callable[[str], None]) -> list[str]:
+        """Three shipped orders whose time is over; the first cannot be erased."""
+        ids = merchant.sandbox.sell(merchant.account.account_id, 3, {"standard": 3})
+        for order_id in ids:
+            merchant.sandbox.ship(order_id, carrier="DPD", tracking_number=TRACKING)
+        for _ in range(2):
+            merchant.sandbox.advance(minutes=15)
+            merchant.sync()
+        stuck(ids[0])
+        days_pass(merchant, 182)
+        return list(ids)
+
+    def test_the_others_are_erased_all_the_same(self, merchant: Any, old: list[str]) -> None:
+        erased = [merchant.order(order_id).order.erased_at is not None for order_id in old]
+        assert erased == [False, True, True]
+        assert merchant.journal(old[0])[-1] == "erase_failed"
+
+    def test_it_is_said_by_doctor_digest_and_signal(self, merchant: Any, old: list[str]) -> None:
+        [finding] = [
+            one
+            for examined in merchant.connector.doctor()
+            for one in examined.findings
+            if one.what == "personal data" and not one.ok
+        ]
+        key = f"main/manomano_fr/{old[0]}"
+        assert key in finding.sentence
+        assert "RuntimeError" in finding.sentence
+        assert [(one.subject, one.reason) for one in merchant.connector.digest("main").new] == [(key, "not_erased")]
+        heard: list[tuple[str, str]] = []
+
+        def failed(_sender: Any, *, order: Any, about: str) -> None:
+            heard.append((str(order), about.partition(":")[0]))
+
+        with merchant.connector.signals.erasure_failed.connected_to(failed):
+            days_pass(merchant, 2)
+        assert heard == [(key, "RuntimeError")]
+        assert merchant.journal(old[0]).count("erase_failed") == 1, "the same failure is noted once"
+
+    def test_it_is_tried_again_the_next_day_and_then_said_no_more(
+        self, merchant: Any, old: list[str], stuck: Callable[[str], None]
+    ) -> None:
+        [step] = merchant.connector.store.steps(kind=StepKind.ERASE)
+        assert 23 * 3600 < (step.due_at - merchant.sandbox.now()).total_seconds() <= 24 * 3600
+        assert "1 order" in step.error
+        stuck("")
+        days_pass(merchant, 2)
+        assert merchant.order(old[0]).order.erased_at is not None
+        assert all(
+            one.ok for each in merchant.connector.doctor() for one in each.findings if one.what == "personal data"
+        )
+        assert held(merchant, {"Mme Personne"}) == set()
+        assert merchant.connector.digest("main").new == ()
+
+    def test_one_buyers_other_orders_are_erased_too(
+        self, make_merchant: Callable[..., Any], stuck: Callable[[str], None]
+    ) -> None:
+        merchant = make_merchant()
+        first, second = merchant.sandbox.sell(merchant.account.account_id, 2, {"standard": 2})
+        for order_id in (first, second):
+            merchant.sandbox.amend(order_id, {"billing": {"email": "same@example.org"}})
+            merchant.sandbox.ship(order_id, carrier="DPD", tracking_number=TRACKING)
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        stuck(first)
+        done = merchant.connector.erase_buyer("same@example.org")
+        assert {one.order.marketplace_order_id: one.erased for one in done} == {first: False, second: True}
+        assert ["RuntimeError" in one.why for one in done if not one.erased] == [True]
+        assert merchant.order(second).order.erased_at is not None
