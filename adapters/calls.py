@@ -24,6 +24,7 @@ from urllib3.exceptions import (
     ProxyError,
 )
 
+from lengow.adapters.answers import Wrong
 from lengow.connector.adapter import Outcome, Rejected, Unknown
 from lengow.connector.client.deadline import TIMED_POOLS, HandshakeFailed
 from lengow.connector.errors import ShopUnavailable
@@ -33,10 +34,15 @@ CONNECT_SECONDS = 5.0
 TOO_LATE = "The shop was too slow to begin this order in time."
 NOT_SENT = (ConnectTimeoutError, NewConnectionError, ProxyError, HandshakeFailed, LocationValueError)
 """Failures by which the request surely did not reach the shop. A lost connection may mean either, so it is none."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Some editors put it into PHP files, and PHP before its answers."""
 LARGEST_ANSWER = 64 * 1024 * 1024
 """Bytes, unpacked."""
 LONGEST_WAIT = 3600.0
 """Seconds for which a shop is believed that asks to wait; one that is still busy then says so again."""
+
+
+WHO_CHANGES_ANSWERS = "Look which plugin, module, app or proxy changes what the shop answers; its error log may tell."
 
 
 class Busy(Exception):
@@ -102,7 +108,7 @@ class Reply(msgspec.Struct, frozen=True):
     def json(self) -> Any:
         """None where it is no JSON."""
         try:
-            return msgspec.json.decode(self.content)
+            return msgspec.json.decode(self.content.removeprefix(BYTE_ORDER_MARK))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 
@@ -183,12 +189,31 @@ class Caller:
         sentence = f"The shop {self._name} cannot be reached: {reason}."
         return ShopUnavailable(sentence, shop=self._name, retry_after=retry_after)
 
+    def wrong(self, call: str) -> Wrong:
+        """Of the answer to a call that only reads, such as `GET orders`."""
+
+        def unreadable(words: str) -> ShopUnavailable:
+            sentence = f"The shop {self._name} answers {call} with something else than its API gives: {words}."
+            return ShopUnavailable(sentence, what_to_do=WHO_CHANGES_ANSWERS, shop=self._name)
+
+        return unreadable
+
+    def unreadable(self, refusal: Exception) -> ShopUnavailable:
+        """Of a shop that refuses what only reads."""
+        words = f"The shop {self._name} does not let itself be read: {refusal}"
+        return ShopUnavailable(f"{words.rstrip('.')}.", shop=self._name)
+
     def unread(self, error: Busy | Lost) -> ShopUnavailable:
         """Of a call that only reads: nothing was done."""
         return self.unavailable(str(error), error.retry_after)
 
     def close(self) -> None:
         self._pools.clear()
+
+
+def wrong_after(call: str) -> Wrong:
+    """Of the answer to a call that changes something, such as `POST orders`: it is not known what became of it."""
+    return lambda words: Lost(f"the answer to {call} is not what the API gives: {words}")
 
 
 def not_begun(reference: str, reason: str, retry_after: float = 0) -> Rejected:

@@ -35,7 +35,6 @@ from lengow.connector.adapter import (
     UpdateOutcome,
 )
 from lengow.connector.catalogue import CatalogueProduct
-from lengow.connector.errors import ShopUnavailable
 from lengow.connector.listing import ListedOrders
 from lengow.connector.model import NewOrder
 
@@ -83,7 +82,7 @@ class MagentoAdapter:
             found = {key: products for key, products in self._products.find(references, deadline).items() if products}
             held = self._stock.held([products[0].sku for products in found.values()], deadline)
         except Refusal as refusal:
-            raise self._unreadable(refusal) from refusal
+            raise self._api.unreadable(refusal) from refusal
         return {
             reference: Product(
                 reference,
@@ -101,7 +100,7 @@ class MagentoAdapter:
         try:
             return self._creator.find(reference, self._deadline())
         except Refusal as refusal:
-            raise self._unreadable(refusal) from refusal
+            raise self._api.unreadable(refusal) from refusal
 
     def update_order(self, shop_order: ShopOrder, change: Change) -> UpdateOutcome:
         return self._changer.update(shop_order, change, self._deadline())
@@ -119,8 +118,7 @@ class MagentoAdapter:
         try:
             yield from self._catalogue.products()
         except (Refusal, Problem) as refusal:
-            words = f"The shop {self._context.shop} does not let its products be read: {refusal}"
-            raise ShopUnavailable(f"{words.rstrip('.')}.") from refusal
+            raise self._api.unreadable(refusal) from refusal
 
     def greets(self, request: Request) -> bool:  # noqa: ARG002
         """The module says no unsigned hello."""
@@ -144,6 +142,3 @@ class MagentoAdapter:
 
     def _deadline(self) -> Deadline:
         return Deadline(self._context.call_timeout)
-
-    def _unreadable(self, refusal: Refusal) -> ShopUnavailable:
-        return ShopUnavailable(f"The shop {self._context.shop} does not let itself be read: {refusal}.")

@@ -8,10 +8,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from lengow.adapters.answers import Entry, entries_of, entry_of
 from lengow.adapters.calls import Busy, Caller, Deadline, Lost, Reply
 from lengow.adapters.magento.facts import PAGE
 from lengow.adapters.magento.settings import MagentoSettings
 from lengow.adapters.magento.signing import signer_of
+from lengow.connector.errors import ShopUnavailable
 
 LONGEST_WORDS = 500
 """Of the shop's own words in a reason."""
@@ -33,6 +35,7 @@ class Refusal(Exception):
 
 class Answer(msgspec.Struct, frozen=True):
     value: Any
+    """What the JSON of the answer is."""
     text: str
     at: datetime | None
     """When it was answered, by the shop's clock; UTC."""
@@ -56,8 +59,17 @@ class Api:
         """Such as `Magento/2.4 (Community)`; anybody may ask."""
         return self._read(f"{self._site}/magento_version", {}, deadline)
 
-    def get(self, path: str, deadline: Deadline, **query: str) -> Any:
-        return self._read(self._base + path, query, deadline).value
+    def ask(self, path: str, deadline: Deadline, **query: str) -> None:
+        """Whatever the answer says, as long as it is JSON."""
+        self._read(self._base + path, query, deadline)
+
+    def get(self, path: str, deadline: Deadline, **query: str) -> Entry:
+        """An object."""
+        return entry_of(self._read(self._base + path, query, deadline).value, self._caller.wrong(f"GET {path}"))
+
+    def rows(self, path: str, deadline: Deadline) -> list[Entry]:
+        """A plain list, all of it."""
+        return entries_of(self._read(self._base + path, {}, deadline).value, self._caller.wrong(f"GET {path}"))
 
     def search(
         self,
@@ -68,7 +80,7 @@ class Api:
         fields: str = "",
         sort: Sequence[str] = ("entity_id",),
         page: int = 1,
-    ) -> tuple[list[Row], int]:
+    ) -> tuple[list[Entry], int]:
         """One page, and how many there are in all. `groups` are ANDed, the filters in one are ORed."""
         query = {"searchCriteria[pageSize]": str(PAGE), "searchCriteria[currentPage]": str(page)}
         for i, group in enumerate(groups):
@@ -82,21 +94,24 @@ class Api:
             }
         if fields:
             query["fields"] = f"items[{fields}],total_count"
-        value = self.get(path, deadline, **query)
-        found = value.get("items") if isinstance(value, dict) else None
-        if not isinstance(value, dict) or not isinstance(found, list | None) or "total_count" not in value:
-            raise self._caller.unavailable(f"its answer to a search for {path} is none")
-        return [row for row in found or [] if isinstance(row, dict)], int(value["total_count"])
+        answer = self.get(path, deadline, **query)
+        found, total = answer.entries("items"), answer.whole("total_count")
+        if len(found) < min(PAGE, total - (page - 1) * PAGE):
+            raise answer.wrong("items", f"has {len(found)} of {total}")
+        return found, total
 
     def search_all(
         self, path: str, groups: Sequence[Sequence[Filter]], deadline: Deadline, **more: Any
-    ) -> Iterator[Row]:
+    ) -> Iterator[Entry]:
         """All pages, ended by the count: a page beyond the end would be the last one again (§3.1)."""
         seen, page, total = 0, 1, 1
         while seen < total:
             rows, total = self.search(path, groups, deadline, page=page, **more)
             yield from rows
             seen, page = seen + PAGE, page + 1
+
+    def unreadable(self, refusal: Exception) -> ShopUnavailable:
+        return self._caller.unreadable(refusal)
 
     def send(self, method: str, path: str, body: Mapping[str, Any], deadline: Deadline) -> Any:
         return self._call(method, self._base + path, {}, body, deadline).value
@@ -143,7 +158,9 @@ def _answer(method: str, path: str, reply: Reply) -> Answer:
     words = words or reply.glimpse
     if reply.status >= 500:
         raise Lost(f"HTTP {reply.status} to {method} {path}: {words}", retry_after=reply.retry_after)
-    if reply.status >= 300:
+    if 300 <= reply.status < 400:
+        raise Lost(f"HTTP {reply.status} to {method} {path}, which leads elsewhere: check `url`")
+    if reply.status >= 400:
         raise Refusal(reply.status, words or f"HTTP {reply.status} to {method} {path}", field)
     if value is None and path != "/magento_version":
         raise Lost(f"the answer to {method} {path} is not JSON: {words}")

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.magento.addresses import address_of, names, plain
 from lengow.adapters.magento.api import Row
 from lengow.adapters.magento.facts import COMPLETE, LONGEST_EMAIL, LONGEST_TEXT, PENDING, PROCESSING
@@ -158,10 +159,11 @@ def compose(
     return Composed(order.reference, entity, takes_stock)
 
 
-def final_of(view: Mapping[str, Any]) -> tuple[str, str]:
+def final_of(view: Entry) -> tuple[str, str]:
     """The state of an order once its stock is taken: what was imported as shipped is so in its items."""
-    items = view.get("items") or ()
-    return COMPLETE if items and all(one.get("qty_shipped") == one["qty_ordered"] for one in items) else PROCESSING
+    items = view.entries("items", needed=True)
+    shipped = items and all(one.decimal("qty_shipped", Decimal(0)) == one.decimal("qty_ordered") for one in items)
+    return COMPLETE if shipped else PROCESSING
 
 
 def note(comment: str, status: str) -> Row:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Any
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
 from lengow.adapters.catalogue import kilograms, number, percent, variant_title, with_tax
-from lengow.adapters.magento.api import Api, Filter, Row
+from lengow.adapters.magento.api import Api, Filter
 from lengow.adapters.magento.facts import PAGE, SELLABLE, SKUS_AT_ONCE
 from lengow.adapters.magento.profile import Profile, Profiles
 from lengow.adapters.magento.settings import MagentoSettings
@@ -46,16 +46,14 @@ class Facts(msgspec.Struct, frozen=True):
     settings: MagentoSettings
     attributes: Mapping[str, Attribute]
     """By id."""
-    weight_unit: str
-    media_url: str
     today: str
 
-    def labelled(self, row: Row) -> dict[str, str]:
+    def labelled(self, row: Entry) -> dict[str, str]:
         """The custom attributes of a product by code, values of lists by their labels."""
         labels = {one.code: one.labels for one in self.attributes.values()}
         found = {}
-        for one in _rows(row.get("custom_attributes")):
-            code, value = str(one.get("attribute_code")), one.get("value")
+        for one in row.entries("custom_attributes"):
+            code, value = one.text("attribute_code"), one.get("value")
             if isinstance(value, str | int | float) and value != "":
                 known = labels.get(code) or {}
                 found[code] = (
@@ -83,19 +81,23 @@ class Catalogue:
         for rows in self._pages(((SOLD,), (ENABLED,), (SEEN,)), FIELDS):
             yield from self._offers(rows, {}, facts)
         for parents in self._pages(((("type_id", "eq", "configurable"),), (ENABLED,)), f"{FIELDS},{LINKS}"):
-            of = {str(child): parent for parent in parents for child in _children(parent)}
+            of = {child: parent for parent in parents for child in _children(parent)}
             ids = iter(of)
             while some := list(islice(ids, SKUS_AT_ONCE)):
-                groups: tuple[list[Filter], ...] = ([("entity_id", "in", ",".join(some))], [ENABLED], [NOT_SEEN])
+                groups: tuple[list[Filter], ...] = (
+                    [("entity_id", "in", ",".join(map(str, some)))],
+                    [ENABLED],
+                    [NOT_SEEN],
+                )
                 for rows in self._pages(groups, FIELDS):
                     yield from self._offers(rows, of, facts)
 
-    def _offers(self, rows: Sequence[Row], parents: Mapping[str, Row], facts: Facts) -> Iterator[CatalogueProduct]:
-        held = self._stock.held([str(row["sku"]) for row in rows], Deadline(self._seconds))
+    def _offers(self, rows: Sequence[Entry], parents: Mapping[int, Entry], facts: Facts) -> Iterator[CatalogueProduct]:
+        held = self._stock.held([row.text("sku") for row in rows], Deadline(self._seconds))
         for row in rows:
-            yield from _product(row, parents.get(str(row["id"])), held.get(str(row["sku"])), facts)
+            yield from _product(row, parents.get(row.whole("id")), held.get(row.text("sku")), facts)
 
-    def _pages(self, groups: Sequence[Sequence[Filter]], fields: str) -> Iterator[list[Row]]:
+    def _pages(self, groups: Sequence[Sequence[Filter]], fields: str) -> Iterator[list[Entry]]:
         """Each page has its own time. Ended by the count: a page beyond the end would be the last one again."""
         seen, page, total = 0, 1, 1
         while seen < total:
@@ -105,8 +107,6 @@ class Catalogue:
 
     def _facts(self) -> Facts:
         deadline = Deadline(self._seconds)
-        stores = {str(row.get("code")): row for row in _rows(self._api.get("store/storeConfigs", deadline))}
-        store = stores.get(self._settings.store, {})
         rows = self._api.search_all(
             "products/attributes",
             (),
@@ -117,19 +117,17 @@ class Catalogue:
         return Facts(
             profile=self._profiles.get(deadline),
             settings=self._settings,
-            attributes={str(row["attribute_id"]): _attribute(row) for row in rows},
-            weight_unit=str(store.get("weight_unit") or "kgs").removesuffix("s"),
-            media_url=str(store.get("secure_base_media_url") or store.get("base_media_url") or "").rstrip("/"),
+            attributes={row.text("attribute_id"): _attribute(row) for row in rows},
             today=f"{self._clock():%Y-%m-%d %H:%M:%S}",
         )
 
 
-def _attribute(row: Row) -> Attribute:
-    chosen = _rows(row.get("options")) if row.get("frontend_input") in LISTS else ()
-    return Attribute(str(row["attribute_code"]), {str(one.get("value")): str(one.get("label")) for one in chosen})
+def _attribute(row: Entry) -> Attribute:
+    chosen = row.entries("options") if row.get("frontend_input") in LISTS else ()
+    return Attribute(row.text("attribute_code"), {one.text("value", ""): one.text("label", "") for one in chosen})
 
 
-def _product(row: Row, parent: Row | None, held: Decimal | None, facts: Facts) -> Iterator[CatalogueProduct]:
+def _product(row: Entry, parent: Entry | None, held: Decimal | None, facts: Facts) -> Iterator[CatalogueProduct]:
     """Nothing for what has no price. What a child leaves empty is its parent's."""
     usual = number(row.get("price"))
     if usual is None:
@@ -143,10 +141,10 @@ def _product(row: Row, parent: Row | None, held: Decimal | None, facts: Facts) -
     options = _options(parent, own, facts)
     eans = (settings.product_attribute, *EAN_ATTRIBUTES)
     yield CatalogueProduct(
-        id=f"{parent['id']}_{row['id']}" if parent else str(row["id"]),
-        parent_id=str(parent["id"]) if parent else "",
-        sku=str(row.get("sku") or ""),
-        title=variant_title(str((parent or row).get("name") or ""), options.values()),
+        id=f"{parent.whole('id')}_{row.whole('id')}" if parent else row.text("id"),
+        parent_id=parent.text("id") if parent else "",
+        sku=row.text("sku"),
+        title=variant_title((parent or row).text("name", ""), options.values()),
         price=with_tax(price, counted),
         price_before=with_tax(usual, counted) if price < usual else None,
         currency=profile.currency,
@@ -155,18 +153,16 @@ def _product(row: Row, parent: Row | None, held: Decimal | None, facts: Facts) -
         ean=next((own[code] for code in eans if own.get(code)), ""),
         brand=attributes.get(settings.brand_attribute, ""),
         description=attributes.get("description") or attributes.get("short_description") or "",
-        images=tuple(dict.fromkeys((*_images(row, facts.media_url), *_images(parent or {}, facts.media_url)))),
-        weight=kilograms(row.get("weight") or (parent or {}).get("weight"), facts.weight_unit),
+        images=tuple(dict.fromkeys((*_images(row, facts.profile.media_url), *_images(parent or row, facts.profile.media_url)))),
+        weight=kilograms(row.get("weight") or (parent or row).get("weight"), facts.profile.weight_unit),
         options=options,
         attributes=attributes,
     )
 
 
-def _tax_class(row: Row) -> int | None:
-    found = [
-        one.get("value") for one in _rows(row.get("custom_attributes")) if one.get("attribute_code") == "tax_class_id"
-    ]
-    return int(str(found[0])) if found and str(found[0]).isdigit() else None
+def _tax_class(row: Entry) -> int | None:
+    found = (one for one in row.entries("custom_attributes") if one.text("attribute_code") == "tax_class_id")
+    return next((one.whole("value") for one in found), None)
 
 
 def _reduced(attributes: Mapping[str, str], today: str, usual: Decimal) -> Decimal:
@@ -178,30 +174,22 @@ def _reduced(attributes: Mapping[str, str], today: str, usual: Decimal) -> Decim
     return special
 
 
-def _options(parent: Row | None, attributes: Mapping[str, str], facts: Facts) -> dict[str, str]:
+def _options(parent: Entry | None, attributes: Mapping[str, str], facts: Facts) -> dict[str, str]:
     """By the label that the parent gives each attribute in which its children differ."""
-    extension = (parent or {}).get("extension_attributes")
-    given = extension.get("configurable_product_options") if isinstance(extension, dict) else None
-    found = {}
-    for one in _rows(given):
-        attribute = facts.attributes.get(str(one.get("attribute_id")))
+    found: dict[str, str] = {}
+    for one in parent.entry("extension_attributes").entries("configurable_product_options") if parent else ():
+        attribute = facts.attributes.get(one.text("attribute_id"))
         if attribute is not None and attribute.code in attributes:
-            found[str(one.get("label"))] = attributes[attribute.code]
+            found[one.text("label")] = attributes[attribute.code]
     return found
 
 
-def _children(parent: Row) -> list[Any]:
-    extension = parent.get("extension_attributes")
-    links = extension.get("configurable_product_links") if isinstance(extension, dict) else None
-    return links if isinstance(links, list) else []
+def _children(parent: Entry) -> list[int]:
+    return parent.entry("extension_attributes").wholes("configurable_product_links")
 
 
-def _images(row: Row, media_url: str) -> list[str]:
+def _images(row: Entry, media_url: str) -> list[str]:
     """The base image first."""
-    entries = [one for one in _rows(row.get("media_gallery_entries")) if one.get("file") and not one.get("disabled")]
-    entries.sort(key=lambda one: "image" not in (one.get("types") or ()))
-    return [f"{media_url}/catalog/product/{str(one['file']).lstrip('/')}" for one in entries]
-
-
-def _rows(value: Any) -> list[Row]:
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+    entries = [one for one in row.entries("media_gallery_entries") if one.get("file") and not one.get("disabled")]
+    entries.sort(key=lambda one: "image" not in one.texts("types"))
+    return [f"{media_url}/catalog/product/{one.text('file').lstrip('/')}" for one in entries]

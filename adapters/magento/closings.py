@@ -1,10 +1,10 @@
 """Cancellations and refunds in an order as Magento shows it: its state, and its credit memos (§3.5)."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 
-from lengow.adapters.magento.api import Row
-from lengow.adapters.magento.profile import decimal
-from lengow.adapters.magento.reading import View, cancelled, reference_of, rows, text
+from lengow.adapters.answers import Entry
+from lengow.adapters.magento.reading import cancelled, id_of, reference_of
 from lengow.connector.adapter import Event
 
 FIELDS = "entity_id,order_id,items[order_item_id,qty],comments[comment]"
@@ -12,18 +12,18 @@ OURS = "Lengow refund "
 """How the comment of a credit memo begins that the connector booked."""
 
 
-def has_memos(view: View) -> bool:
-    return decimal(view.get("total_refunded") or 0) > 0
+def has_memos(view: Entry) -> bool:
+    return view.decimal("total_refunded", Decimal(0)) > 0
 
 
-def closings_in(view: View, memos: Iterable[Row]) -> list[Event]:
+def closings_in(view: Entry, memos: Iterable[Entry]) -> list[Event]:
     """The cancellation and the refunds of one of our orders; none for another's, and none that the connector booked."""
     if not reference_of(view):
         return []
     merchants = [memo for memo in memos if not _is_ours(memo)]
-    found = [_refund(view, memo) for memo in sorted(merchants, key=lambda memo: int(memo["entity_id"]))]
+    found = [_refund(view, memo) for memo in sorted(merchants, key=lambda memo: memo.whole("entity_id"))]
     if cancelled(view):
-        order_id = text(view.get("entity_id"))
+        order_id = id_of(view)
         cancelled_event = Event(
             id=f"{order_id}-cancelled",
             kind="cancelled",
@@ -35,18 +35,18 @@ def closings_in(view: View, memos: Iterable[Row]) -> list[Event]:
     return found
 
 
-def _is_ours(memo: View) -> bool:
-    return any(text(one.get("comment")).startswith(OURS) for one in rows(memo.get("comments")))
+def _is_ours(memo: Entry) -> bool:
+    return any(one.text("comment", "").startswith(OURS) for one in memo.entries("comments"))
 
 
-def _refund(view: View, memo: Row) -> Event:
+def _refund(view: Entry, memo: Entry) -> Event:
     """Of lines or pieces; of money only, it is none."""
-    order_id, memo_id = text(view.get("entity_id")), text(memo.get("entity_id"))
-    back = {str(row.get("order_item_id")): decimal(row.get("qty") or 0) for row in rows(memo.get("items"))}
+    order_id, memo_id = id_of(view), id_of(memo)
+    back = {row.whole("order_item_id"): row.decimal("qty", Decimal(0)) for row in memo.entries("items")}
     given = [
-        (text(item.get("ext_order_item_id")), int(back[str(item["item_id"])]), decimal(item.get("qty_ordered")))
-        for item in rows(view.get("items"))
-        if back.get(str(item.get("item_id")), 0) >= 1
+        (item.text("ext_order_item_id", ""), int(back[item.whole("item_id")]), item.decimal("qty_ordered"))
+        for item in view.entries("items", needed=True)
+        if back.get(item.whole("item_id"), 0) >= 1
     ]
     lines = [(line_id, pieces, ordered) for line_id, pieces, ordered in given if line_id]
     return Event(

@@ -7,14 +7,15 @@ tells what an interrupted creation left to do.
 import logging
 from collections.abc import Mapping, Sequence
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, in_order, not_begun
-from lengow.adapters.magento.api import Api, Refusal, Row
+from lengow.adapters.magento.api import Api, Refusal
 from lengow.adapters.magento.body import Composed, anchor_of, compose, note
 from lengow.adapters.magento.facts import CANCELED, DUPLICATE
 from lengow.adapters.magento.finishing import FAILURES, Finisher
 from lengow.adapters.magento.products import Products
 from lengow.adapters.magento.profile import Problem, Profiles
-from lengow.adapters.magento.reading import Orders, difference, pending
+from lengow.adapters.magento.reading import Orders, difference, id_of, pending
 from lengow.adapters.magento.refusals import rejected
 from lengow.adapters.magento.settings import MagentoSettings
 from lengow.adapters.magento.stock import Stock
@@ -58,12 +59,15 @@ class Creator:
             return [rejected(order.reference, refusal) for order in orders]
         except Problem as problem:
             return [_problem(order.reference, problem) for order in orders]
+        known = {anchor: (id_of(view), pending(view)) for anchor, view in held.items()}  # read before anything is sent
         for one in composed:
-            found[one.reference] = _created(one, held[one.anchor]) if one.anchor in held else self._send(one, deadline)
+            found[one.reference] = (
+                _created(one, known[one.anchor][0]) if one.anchor in known else self._send(one, deadline)
+            )
         new = [one for one in composed if found[one.reference] is SENT]
         views, compared = self._compared(new, deadline)
         found |= compared
-        unfinished = {one.reference: held[one.anchor] for one in composed if pending(held.get(one.anchor, {}))}
+        unfinished = {one.reference: held[one.anchor] for one in composed if known.get(one.anchor, ("", False))[1]}
         found |= self._finished(views, unfinished, found, deadline)
         return in_order(orders, found)
 
@@ -79,9 +83,9 @@ class Creator:
             problem = self._finisher.resume([view], deadline).get(anchor)
             if problem:
                 raise ShopUnavailable(
-                    f"The order {view['increment_id']} is there, and could not be completed: {problem}"
+                    f"The order {view.text('increment_id')} is there, and could not be completed: {problem}"
                 )
-        return ShopOrder(str(view["entity_id"]), reference)
+        return ShopOrder(id_of(view), reference)
 
     def _composed(self, orders: Sequence[NewOrder], deadline: Deadline) -> tuple[list[Composed], Found]:
         """The entities to save, and the outcomes of those that cannot be. Raises as the look-ups do."""
@@ -112,30 +116,33 @@ class Creator:
             return lost.outcome(order.reference)
         return SENT
 
-    def _compared(self, orders: Sequence[Composed], deadline: Deadline) -> tuple[dict[str, Row], Found]:
+    def _compared(self, orders: Sequence[Composed], deadline: Deadline) -> tuple[dict[str, Entry], Found]:
         """The orders that are as they were sent, read back, and the outcomes of all."""
         if not orders:
             return {}, {}
         try:
             views = self._orders.by_anchor([one.anchor for one in orders], deadline)
         except (ShopUnavailable, Refusal) as error:
-            reason = f"it was taken, and could not be read back: {error}"
-            return {}, {one.reference: Unknown(one.reference, reason) for one in orders}
-        good: dict[str, Row] = {}
+            return {}, {one.reference: _not_read_back(one, error) for one in orders}
+        good: dict[str, Entry] = {}
         found: Found = {}
         for one in orders:
             view = views.get(one.anchor)
-            differs = difference(one.entity, view) if view is not None else None
             if view is None:
                 found[one.reference] = Unknown(one.reference, "the shop took it, and does not show it")
-            elif differs is not None:
-                found[one.reference] = self._set_aside(one, view, differs.field, differs.sentence, deadline)
-            else:
-                good[one.reference], found[one.reference] = view, _created(one, view)
+                continue
+            try:
+                differs = difference(one.entity, view)
+                if differs is None:
+                    good[one.reference], found[one.reference] = view, _created(one, id_of(view))
+                else:
+                    found[one.reference] = self._set_aside(one, view, differs.field, differs.sentence, deadline)
+            except ShopUnavailable as error:
+                found[one.reference] = _not_read_back(one, error)
         return good, found
 
     def _finished(
-        self, views: Mapping[str, Row], left_over: Mapping[str, Row], found: Found, deadline: Deadline
+        self, views: Mapping[str, Entry], left_over: Mapping[str, Entry], found: Found, deadline: Deadline
     ) -> Found:
         """With the stock taken of those that are pending. `left_over`: were there before, pending."""
         new = {reference: view for reference, view in views.items() if pending(view)}
@@ -143,17 +150,17 @@ class Creator:
         problems |= self._finisher.resume(list(left_over.values()), deadline) if left_over else {}
         outcomes: Found = {}
         for reference, view in (new | dict(left_over)).items():
-            problem = problems.get(str(view["ext_order_id"]))
+            problem = problems.get(view.text("ext_order_id"))
             outcomes[reference] = (
                 Unknown(reference, f"it is in the shop, and {problem}") if problem else found[reference]
             )
         return outcomes
 
-    def _set_aside(self, order: Composed, view: Row, field: str, sentence: str, deadline: Deadline) -> Outcome:
+    def _set_aside(self, order: Composed, view: Entry, field: str, sentence: str, deadline: Deadline) -> Outcome:
         """The API deletes no order: it is cancelled under another number, so that the right one can be made."""
         state, status = CANCELED
         aside = {
-            "increment_id": f"{view['increment_id']}-X{view['entity_id']}"[-50:],
+            "increment_id": f"{view.text('increment_id')}-X{id_of(view)}"[-50:],
             "ext_order_id": "",
             "state": state,
             "status": status,
@@ -162,15 +169,19 @@ class Creator:
         try:
             self._orders.save(view, deadline, **aside)
         except FAILURES as error:
-            log.error("a wrong order stays in the shop", extra={"shop_order": view["entity_id"], "error": str(error)})
+            log.error("a wrong order stays in the shop", extra={"shop_order": id_of(view), "error": str(error)})
             reason = f"{sentence}; it could not be set aside ({error}): correct it by hand"
             return Unknown(order.reference, reason)
         reason = f"{sentence}. The order was cancelled as {aside['increment_id']}; look which extension changes orders."
         return Rejected(order.reference, reason, field=field)
 
 
-def _created(order: Composed, view: Row) -> Created:
-    return Created(order.reference, ShopOrder(str(view["entity_id"]), order.reference))
+def _created(order: Composed, order_id: str) -> Created:
+    return Created(order.reference, ShopOrder(order_id, order.reference))
+
+
+def _not_read_back(order: Composed, error: Exception) -> Unknown:
+    return Unknown(order.reference, f"it was taken, and could not be read back: {error}")
 
 
 def _problem(reference: str, problem: Problem) -> Rejected:

@@ -11,16 +11,16 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
-from typing import Any
 from urllib.parse import quote, unquote
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Busy, Deadline, Lost
-from lengow.adapters.magento.api import Refusal, Row
+from lengow.adapters.magento.api import Refusal
 from lengow.adapters.magento.body import final_of, note
 from lengow.adapters.magento.facts import PENDING
-from lengow.adapters.magento.reading import Orders, rows
+from lengow.adapters.magento.reading import Orders
 from lengow.adapters.magento.stock import Stock, pieces_of, quantities
 from lengow.connector.errors import ShopUnavailable
 
@@ -55,7 +55,7 @@ class Finisher:
     def __init__(self, orders: Orders, stock: Stock) -> None:
         self._orders, self._stock = orders, stock
 
-    def finish(self, views: Sequence[Row], deadline: Deadline) -> Problems:
+    def finish(self, views: Sequence[Entry], deadline: Deadline) -> Problems:
         """Of pending orders that were saved just now."""
         try:
             self._take(views, deadline)
@@ -63,16 +63,16 @@ class Finisher:
             return dict.fromkeys(map(_anchor, views), f"its stock could not be taken: {error}")
         return self._move_on(views, deadline)
 
-    def resume(self, views: Sequence[Row], deadline: Deadline) -> Problems:
+    def resume(self, views: Sequence[Entry], deadline: Deadline) -> Problems:
         """Of pending orders that an interruption left, with all that were begun together with them."""
         try:
             pending = {_anchor(row): row for row in self._orders.pending(deadline)}
+            tellings = [(row, taking_in(row)) for row in pending.values()]
         except FAILURES as error:
             return dict.fromkeys(map(_anchor, views), f"its stock could not be looked at: {error}")
         problems: Problems = {}
         open_ = {_anchor(view): view for view in views if _anchor(view) in pending}
-        for first in pending.values():
-            taking = taking_in(first)
+        for first, taking in tellings:
             if taking is None or not open_.keys() & set(taking.anchors):
                 continue
             others = [pending[one] for one in taking.anchors if one in pending and one != _anchor(first)]
@@ -81,15 +81,15 @@ class Finisher:
             problems |= self._again(together, taking, deadline)
         return problems | (self.finish(list(open_.values()), deadline) if open_ else {})
 
-    def _again(self, views: Sequence[Row], taking: Taking, deadline: Deadline) -> Problems:
+    def _again(self, views: Sequence[Entry], taking: Taking, deadline: Deadline) -> Problems:
         try:
             now = self._stock.held(taking.quantities, deadline)
         except FAILURES as error:
             return dict.fromkeys(map(_anchor, views), f"its stock could not be looked at: {error}")
         return self._move_on(views, deadline) if taking.written(now) else self.finish(views, deadline)
 
-    def _take(self, views: Sequence[Row], deadline: Deadline) -> None:
-        pieces = pieces_of(chain.from_iterable(rows(one.get("items")) for one in views))
+    def _take(self, views: Sequence[Entry], deadline: Deadline) -> None:
+        pieces = pieces_of(chain.from_iterable(one.entries("items", needed=True) for one in views))
         held = self._stock.rows(list(pieces), deadline)
         lowered = {sku: (quantity, quantity - pieces[sku]) for sku, quantity in quantities(held).items()}
         if lowered:
@@ -98,19 +98,19 @@ class Finisher:
             self._orders.save(views[0], deadline, state=PENDING[0], status=PENDING[1], status_histories=told)
             self._stock.write(held, lowered, deadline)
 
-    def _move_on(self, views: Sequence[Row], deadline: Deadline) -> Problems:
+    def _move_on(self, views: Sequence[Entry], deadline: Deadline) -> Problems:
         """The first one last, and only when all others are."""
         problems: Problems = {}
         for view in (*views[1:], views[0]):
             if view is views[0] and problems:
                 problems[_anchor(view)] = "another order that was begun with it is not finished"
                 break
-            state, status = final_of(view)
             try:
+                state, status = final_of(view)
                 self._orders.save(view, deadline, state=state, status=status)
             except FAILURES as error:
-                log.warning("an order whose stock is taken stays pending", extra={"shop_order": view["entity_id"]})
-                problems[_anchor(view)] = f"its stock is taken, and it could not be set to {state}: {error}"
+                log.warning("an order whose stock is taken stays pending", extra={"shop_order": view.get("entity_id")})
+                problems[_anchor(view)] = f"its stock is taken, and it could not be moved on: {error}"
         return problems
 
 
@@ -122,16 +122,16 @@ def text_of(taking: Taking) -> str:
     return f"Lengow takes stock for {','.join(taking.anchors)}: {skus}"
 
 
-def taking_in(view: Mapping[str, Any]) -> Taking | None:
+def taking_in(view: Entry) -> Taking | None:
     """The newest that is told in an order's comments."""
-    comments = sorted(rows(view.get("status_histories")), key=lambda row: int(row.get("entity_id") or 0))
+    comments = sorted(view.entries("status_histories"), key=lambda row: row.whole("entity_id", 0))
     for comment in reversed(comments):
-        found = TOLD.fullmatch(str(comment.get("comment") or ""))
+        found = TOLD.fullmatch(comment.text("comment", ""))
         if found is not None:
             skus = {unquote(sku): (Decimal(before), Decimal(after)) for sku, before, after in OF_SKU.findall(found[2])}
             return Taking(tuple(found[1].split(",")), skus)
     return None
 
 
-def _anchor(view: Mapping[str, Any]) -> str:
-    return str(view["ext_order_id"])
+def _anchor(view: Entry) -> str:
+    return view.text("ext_order_id")

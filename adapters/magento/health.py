@@ -69,7 +69,7 @@ class Health:
             advice = "" if near else "Set the clocks of both machines by NTP."
             yield Finding("clock", near, f"The shop's clock differs by {skew:.0f} s.", advice)
         try:
-            self._api.get("store/storeConfigs", deadline)
+            self._api.ask("store/storeConfigs", deadline)
         except FAILURES as error:
             yield _failed("credentials", error)
             return
@@ -79,7 +79,7 @@ class Health:
         missing = []
         for path, resource in READS.items():
             try:
-                self._api.get(path, deadline, **{"searchCriteria[pageSize]": "1"})
+                self._api.ask(path, deadline, **{"searchCriteria[pageSize]": "1"})
             except Refusal as refusal:
                 if refusal.status not in FORBIDDEN:
                     return _failed("may read", refusal)

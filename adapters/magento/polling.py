@@ -10,18 +10,18 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
-from lengow.adapters.magento.api import Api, Refusal, Row
+from lengow.adapters.magento.api import Api, Refusal
 from lengow.adapters.magento.body import ANCHOR
 from lengow.adapters.magento.closings import FIELDS as MEMO_FIELDS
 from lengow.adapters.magento.closings import closings_in, has_memos
 from lengow.adapters.magento.facts import PAGE
-from lengow.adapters.magento.reading import Orders, rows
+from lengow.adapters.magento.reading import Orders, id_of
 from lengow.adapters.magento.settings import MagentoSettings
 from lengow.adapters.magento.shipments import FIELDS as SHIPMENT_FIELDS
 from lengow.adapters.magento.shipments import shipments_in, tracked
 from lengow.connector.adapter import Event, Polled
-from lengow.connector.errors import ShopUnavailable
 from lengow.connector.prepared import prepare
 
 FIELDS = (
@@ -61,21 +61,22 @@ class Poller:
             changed, total = self._api.search(
                 "orders", changed_since, deadline, fields=FIELDS, sort=("updated_at", "entity_id"), page=at.page
             )
-            seen = {int(row["entity_id"]) for row in changed}
+            seen = {row.whole("entity_id") for row in changed}
             again = [one for one in at.waiting if one not in seen] if at.page == 1 else []
             views = [*changed, *self._named(again, deadline)]
-            shipments = self._shipments([int(view["entity_id"]) for view in views], deadline)
+            shipments = self._shipments([view.whole("entity_id") for view in views], deadline)
             memos = self._memos(views, deadline)
         except Refusal as refusal:
-            raise _unreadable(refusal) from refusal
+            raise self._api.unreadable(refusal) from refusal
         events: list[Event] = []
         waiting: set[int] = set(at.waiting) if at.page > 1 else set()
         for view in views:
-            own = [row for row in shipments if row["order_id"] == view["entity_id"]]
+            id_ = view.whole("entity_id")
+            own = [row for row in shipments if row.whole("order_id") == id_]
             events += shipments_in(view, own, self._settings)
-            events += closings_in(view, [row for row in memos if row["order_id"] == view["entity_id"]])
-            if any(not tracked(row) and str(row["created_at"]) > _written(now - WAIT) for row in own):
-                waiting.add(int(view["entity_id"]))
+            events += closings_in(view, [row for row in memos if row.whole("order_id") == id_])
+            if any(not tracked(row) and row.moment("created_at") > now - WAIT for row in own):
+                waiting.add(id_)
         kept = tuple(sorted(waiting))[-MOST_WAITING:]
         following, more = _following(at, changed, total)
         return Polled(tuple(events), _encoded(msgspec.structs.replace(following, waiting=kept)), more=more)
@@ -86,32 +87,32 @@ class Poller:
             view = self._orders.one(shop_order_id, deadline)
             if view is None:
                 return []
-            shipments = shipments_in(view, self._shipments([int(view["entity_id"])], deadline), self._settings)
+            shipments = shipments_in(view, self._shipments([view.whole("entity_id")], deadline), self._settings)
             return [*shipments, *closings_in(view, self._memos([view], deadline))]
         except Refusal as refusal:
-            raise _unreadable(refusal) from refusal
+            raise self._api.unreadable(refusal) from refusal
 
-    def _named(self, ids: Sequence[int], deadline: Deadline) -> list[Row]:
+    def _named(self, ids: Sequence[int], deadline: Deadline) -> list[Entry]:
         if not ids:
             return []
         groups = ((("entity_id", "in", ",".join(map(str, ids))),),)
         return list(self._api.search_all("orders", groups, deadline, fields=FIELDS))
 
-    def _shipments(self, order_ids: Sequence[int], deadline: Deadline) -> list[Row]:
-        found: list[Row] = []
+    def _shipments(self, order_ids: Sequence[int], deadline: Deadline) -> list[Entry]:
+        found: list[Entry] = []
         for start in range(0, len(order_ids), PAGE):
             groups = ((("order_id", "in", ",".join(map(str, order_ids[start : start + PAGE]))),),)
-            found += rows(list(self._api.search_all("shipments", groups, deadline, fields=SHIPMENT_FIELDS)))
+            found += self._api.search_all("shipments", groups, deadline, fields=SHIPMENT_FIELDS)
         return found
 
-    def _memos(self, views: Sequence[Row], deadline: Deadline) -> list[Row]:
+    def _memos(self, views: Sequence[Entry], deadline: Deadline) -> list[Entry]:
         """The credit memos of these orders; none where the integration may not read them, which stops no shipment."""
-        ids = [str(view["entity_id"]) for view in views if has_memos(view)]
-        found: list[Row] = []
+        ids = [id_of(view) for view in views if has_memos(view)]
+        found: list[Entry] = []
         try:
             for start in range(0, len(ids), PAGE):
                 groups = ((("order_id", "in", ",".join(ids[start : start + PAGE])),),)
-                found += rows(list(self._api.search_all("creditmemos", groups, deadline, fields=MEMO_FIELDS)))
+                found += self._api.search_all("creditmemos", groups, deadline, fields=MEMO_FIELDS)
         except Refusal as refusal:
             if refusal.status not in FORBIDDEN:
                 raise
@@ -119,8 +120,8 @@ class Poller:
         return found
 
 
-def _following(at: Cursor, changed: Sequence[Row], total: int) -> tuple[Cursor, bool]:
-    newest = max([at.since, *(str(row["updated_at"]) for row in changed)])
+def _following(at: Cursor, changed: Sequence[Entry], total: int) -> tuple[Cursor, bool]:
+    newest = max([at.since, *(_written(row.moment("updated_at")) for row in changed)])
     if total > at.page * PAGE:
         return (Cursor(newest) if newest > at.since else Cursor(at.since, at.page + 1)), True
     if at.page > 1 or not changed:
@@ -140,10 +141,6 @@ def _encoded(cursor: Cursor) -> str:
 
 def _written(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M:%S}"
-
-
-def _unreadable(refusal: Refusal) -> ShopUnavailable:
-    return ShopUnavailable(f"The shop does not let its orders be read: {refusal}.")
 
 
 prepare(Cursor)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
-from lengow.adapters.magento.api import Api, Filter, Row
+from lengow.adapters.magento.api import Api, Filter
 from lengow.adapters.magento.facts import SELLABLE, SKUS_AT_ONCE
 
 KEPT_SECONDS = 60.0
@@ -55,15 +56,15 @@ class Products:
         products = [self._product(row) for row in rows]
         return {one: _meant(one, products) for one in references}
 
-    def _product(self, row: Row) -> MagentoProduct:
-        custom = {one.get("attribute_code"): one.get("value") for one in row.get("custom_attributes") or ()}
-        tax_class = str(custom.get("tax_class_id", ""))
+    def _product(self, row: Entry) -> MagentoProduct:
+        custom = {one.text("attribute_code"): one for one in row.entries("custom_attributes")}
+        tax_class, attribute = custom.get("tax_class_id"), custom.get(self._attribute)
         return MagentoProduct(
-            id=int(row["id"]),
-            sku=str(row["sku"]),
-            kind=str(row.get("type_id", "")),
-            tax_class=int(tax_class) if tax_class.isdigit() else None,
-            attribute=str(custom.get(self._attribute) or ""),
+            id=row.whole("id"),
+            sku=row.text("sku"),
+            kind=row.text("type_id"),
+            tax_class=tax_class.whole("value") if tax_class else None,
+            attribute=attribute.text("value", "") if attribute else "",
         )
 
     def _recent(self, references: Iterable[str]) -> dict[str, tuple[MagentoProduct, ...]]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
 from lengow.adapters.kept import Kept
-from lengow.adapters.magento.api import Api, Row
+from lengow.adapters.magento.api import Api
 from lengow.adapters.magento.settings import MagentoSettings
 
 KEPT_SECONDS = 24 * 3600.0
@@ -37,6 +37,8 @@ class Profile(msgspec.Struct, frozen=True):
     """The regions of each country, by ISO code."""
     rates: Mapping[tuple[int, str], Decimal]
     """Per cent by product tax class and country."""
+    weight_unit: str = "kg"
+    media_url: str = ""
 
     def region(self, country: str, given: str) -> Region | None:
         """By code or name."""
@@ -66,7 +68,7 @@ class Profiles(Kept[Profile]):
         self._api, self._settings = api, settings
 
     def _read(self, deadline: Deadline) -> Profile:
-        stores = {str(row["code"]): row for row in _rows(self._api.get("store/storeConfigs", deadline))}
+        stores = {row.text("code"): row for row in self._api.rows("store/storeConfigs", deadline)}
         store = stores.get(self._settings.store)
         if store is None:
             known = ", ".join(sorted(stores)) or "none"
@@ -75,36 +77,34 @@ class Profiles(Kept[Profile]):
             )
             raise Problem("store", sentence, retry=True)
         countries = {
-            str(row["two_letter_abbreviation"]): tuple(map(_region, _rows(row.get("available_regions"))))
-            for row in _rows(self._api.get("directory/countries", deadline))
+            row.text("two_letter_abbreviation"): tuple(map(_region, row.entries("available_regions")))
+            for row in self._api.rows("directory/countries", deadline)
         }
         rates = {} if self._settings.taxes == "exempt" else self._rates(deadline)
-        return Profile(int(store["id"]), str(store["base_currency_code"]), countries, rates)
+        return Profile(
+            store_id=store.whole("id"),
+            currency=store.text("base_currency_code"),
+            countries=countries,
+            rates=rates,
+            weight_unit=(store.text("weight_unit", "") or "kgs").removesuffix("s"),
+            media_url=(store.text("secure_base_media_url", "") or store.text("base_media_url", "")).rstrip("/"),
+        )
 
     def _rates(self, deadline: Deadline) -> dict[tuple[int, str], Decimal]:
         """Of the rules' rates those for a whole country; of several the highest."""
         rates = {
-            int(row["id"]): row
+            row.whole("id"): row
             for row in self._api.search_all("taxRates/search", (), deadline, sort=("id",))
-            if not row.get("tax_region_id") and str(row.get("tax_postcode", "")) in ANYWHERE
+            if not row.whole("tax_region_id", 0) and row.text("tax_postcode", "") in ANYWHERE
         }
         found: dict[tuple[int, str], Decimal] = {}
         for rule in self._api.search_all("taxRules/search", (), deadline, sort=("id",)):
-            for rate in (rates[one] for one in rule["tax_rate_ids"] if one in rates):
-                for tax_class in rule["product_tax_class_ids"]:
-                    key = int(tax_class), str(rate["tax_country_id"])
-                    found[key] = max(found.get(key, Decimal(0)), decimal(rate["rate"]))
+            for rate in (rates[one] for one in rule.wholes("tax_rate_ids") if one in rates):
+                for tax_class in rule.wholes("product_tax_class_ids"):
+                    key = tax_class, rate.text("tax_country_id")
+                    found[key] = max(found.get(key, Decimal(0)), rate.decimal("rate"))
         return found
 
 
-def decimal(number: Any) -> Decimal:
-    """A JSON number as it was written; nothing is zero."""
-    return Decimal(str(number or 0))
-
-
-def _rows(value: Any) -> list[Row]:
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
-
-
-def _region(row: Row) -> Region:
-    return Region(int(row["id"]), str(row.get("code") or ""), str(row.get("name") or ""))
+def _region(row: Entry) -> Region:
+    return Region(row.whole("id"), row.text("code", ""), row.text("name", ""))

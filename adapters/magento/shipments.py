@@ -3,10 +3,9 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from lengow.adapters.magento.api import Row
+from lengow.adapters.answers import Entry
 from lengow.adapters.magento.facts import CARRIER_CUSTOM
-from lengow.adapters.magento.profile import decimal
-from lengow.adapters.magento.reading import View, reference_of, rows, text
+from lengow.adapters.magento.reading import id_of, reference_of
 from lengow.adapters.magento.settings import MagentoSettings
 from lengow.connector.adapter import Event
 from lengow.connector.model import Tracking
@@ -14,7 +13,7 @@ from lengow.connector.model import Tracking
 FIELDS = "entity_id,order_id,created_at,items[order_item_id,qty],tracks[track_number,title,carrier_code]"
 
 
-def shipments_in(view: View, shipments: Iterable[Row], settings: MagentoSettings) -> list[Event]:
+def shipments_in(view: Entry, shipments: Iterable[Entry], settings: MagentoSettings) -> list[Event]:
     """The shipments of one of our orders; none for another's."""
     reference = reference_of(view)
     if not reference:
@@ -34,8 +33,8 @@ def shipments_in(view: View, shipments: Iterable[Row], settings: MagentoSettings
     return list({event.id: event for event in found}.values())
 
 
-def tracked(shipment: View) -> list[Row]:
-    return [track for track in rows(shipment.get("tracks")) if text(track.get("track_number"))]
+def tracked(shipment: Entry) -> list[Entry]:
+    return [track for track in shipment.entries("tracks") if track.text("track_number", "")]
 
 
 def event_id(order_id: str, shipment_id: str, tracking_number: str) -> str:
@@ -44,14 +43,14 @@ def event_id(order_id: str, shipment_id: str, tracking_number: str) -> str:
 
 
 def _event(
-    view: View,
-    shipment: View,
+    view: Entry,
+    shipment: Entry,
     reference: str,
     tracking: Tracking,
     lines: tuple[str, ...],
     quantities: Mapping[str, int],
 ) -> Event:
-    order_id, shipment_id = text(view.get("entity_id")), text(shipment.get("entity_id"))
+    order_id, shipment_id = id_of(view), id_of(shipment)
     return Event(
         id=event_id(order_id, shipment_id, tracking.number),
         kind="shipment",
@@ -65,25 +64,25 @@ def _event(
     )
 
 
-def _tracking(track: View) -> Tracking:
+def _tracking(track: Entry) -> Tracking:
     """Magento keeps no links. Under the code `custom`, the carrier's name is in the title, and stands for its code."""
-    code, title, number = (text(track.get(key)) for key in ("carrier_code", "title", "track_number"))
+    code, title, number = (track.text(key, "") for key in ("carrier_code", "title", "track_number"))
     if code == CARRIER_CUSTOM:
         code = title
     return Tracking(code, title, number)
 
 
-def _lines_of(view: View, shipment: View) -> tuple[tuple[str, ...] | None, dict[str, int]]:
+def _lines_of(view: Entry, shipment: Entry) -> tuple[tuple[str, ...] | None, dict[str, int]]:
     """Lengow's ids of the lines in a shipment, none where it is all of the order, and the pieces of those that are in it
     only in part. None: nothing in it is ours.
     """
-    items = rows(view.get("items"))
-    sent = {str(row.get("order_item_id")): decimal(row.get("qty")) for row in rows(shipment.get("items"))}
-    inside = [one for one in items if sent.get(str(one.get("item_id")), 0) > 0]
-    parts = [one for one in inside if sent[str(one["item_id"])] < decimal(one.get("qty_ordered"))]
+    items = view.entries("items", needed=True)
+    sent = {row.whole("order_item_id"): row.decimal("qty") for row in shipment.entries("items", needed=True)}
+    inside = [one for one in items if sent.get(one.whole("item_id"), 0) > 0]
+    parts = [one for one in inside if sent[one.whole("item_id")] < one.decimal("qty_ordered")]
     if len(inside) == len(items) and not parts:
         return (), {}
-    lines = tuple(filter(None, (text(one.get("ext_order_item_id")) for one in inside)))
-    quantities = {text(one.get("ext_order_item_id")): int(sent[str(one["item_id"])]) for one in parts}
+    lines = tuple(filter(None, (one.text("ext_order_item_id", "") for one in inside)))
+    quantities = {one.text("ext_order_item_id", ""): int(sent[one.whole("item_id")]) for one in parts}
     whole_pieces = {line_id: pieces for line_id, pieces in quantities.items() if line_id and pieces}
     return lines or None, whole_pieces

@@ -11,7 +11,9 @@ from lengow.sandbox.answers import Answer, Lost, Request
 from lengow.sandbox.clock import Clock
 from lengow.sandbox.server import HttpServer
 
-FaultKind = Literal["latency", "lost_before", "lost_after", "error_500", "html_502", "busy_429", "killed", "answer"]
+FaultKind = Literal[
+    "latency", "lost_before", "lost_after", "error_500", "html_502", "busy_429", "killed", "answer", "changed"
+]
 
 BAD_GATEWAY = Answer(
     502,
@@ -35,6 +37,7 @@ class Fault:
     | `html_502` | a proxy's page; the effect before it where `effect` |
     | `busy_429` | a host's limit, without effect, with `Retry-After: seconds` |
     | `answer` | `answer`, without effect |
+    | `changed` | the effect, and of its answer what `change` makes: a plugin, a proxy or a crash has been at it |
     | `killed` | the worker dies at `stage` of the effect (the platform names its stages); a proxy answers 502 |
     """
 
@@ -47,6 +50,7 @@ class Fault:
     effect: bool = False
     stage: str = ""
     answer: Answer | None = None
+    change: Callable[[Answer], Answer] | None = None
 
 
 class Killed(Exception):
@@ -136,6 +140,8 @@ class StandIn:
             return Lost()
         if fault.kind == "answer" and fault.answer is not None:
             return fault.answer
+        if fault.kind == "changed" and fault.change is not None:
+            return fault.change(self._platform.answer(request, ""))
         if fault.kind == "busy_429":
             headers = {"Retry-After": f"{fault.seconds:g}", "Content-Type": "text/html"}
             return Answer(429, b"<h1>Too Many Requests</h1>", headers)
