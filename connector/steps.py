@@ -67,7 +67,7 @@ def run_import(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Imported | None:
-    """Import if it is due (with `force`: if nobody else is at it); None when not.
+    """Import if it is due (with `force`: if nobody else is at it); None when not, or another took it over meanwhile.
 
     A window given by hand does not move the cursor of the regular one.
     """
@@ -77,7 +77,11 @@ def run_import(
     waits = (OrderState.WAITING, "unknown_marketplace") in context.store.count_orders(account)
     refresh_marketplaces(context, account, older_than=SOON if waits else REFRESH_AFTER)
     decide_again(context, account)
-    imported = import_orders(context, step, progress=progress, since=since, until=until)
+    try:
+        imported = import_orders(context, step, progress=progress, since=since, until=until)
+    except LeaseLost:
+        _log_taken_over(step)
+        return None
     release_held(context, account)
     tell_deadlines(context, account)
     return imported
@@ -260,11 +264,16 @@ def _run(context: Context, handler: Callable[[Context, Step], bool], step: Step)
     try:
         return handler(context, step)
     except LeaseLost:
-        log.warning("step taken over by another worker", extra={"kind": step.kind, "subject": step.subject})
+        _log_taken_over(step)
     except Exception as error:
         log.exception("a step raised", extra={"kind": step.kind, "subject": step.subject})
         _try_again(context, step, error)
     return True
+
+
+def _log_taken_over(step: Step) -> None:
+    """Such as while this process stood still; the other one ends it."""
+    log.warning("step taken over by another worker", extra={"kind": step.kind, "subject": step.subject})
 
 
 def _try_again(context: Context, step: Step, error: Exception) -> None:

@@ -1,5 +1,6 @@
 """The schedule through outages, clocks that jump, zones and daylight saving; one import an account at a time."""
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -265,6 +266,21 @@ class TestOneAtATime:
         assert [one["read"] for one in json.loads(done.stdout)] == [None]
 
 
+def test_an_import_that_stood_still_and_was_overtaken_is_no_failure_and_the_rest_of_its_round_is_done(
+    merchant: Any,
+) -> None:
+    merchant.sells(2)
+
+    def stand_still(*_: object) -> None:
+        merchant.sandbox.advance(minutes=5)  # longer than the lease
+        with Connector(merchant.settings(), clock=merchant.sandbox.now) as another:
+            another.run_step("import", "main")
+
+    [done] = merchant.connector.sync(progress=stand_still)
+    assert (done.imported, done.errors) == (None, ())
+    assert len(merchant.in_shop()) == 2
+
+
 class _importing:
     """While the block runs, another thread is in the middle of importing the account."""
 
@@ -301,3 +317,20 @@ def _wait_until(met: Callable[[], Any]) -> None:
     while not met():
         assert time.monotonic() < end, "not in time"
         time.sleep(0.05)
+
+
+def test_rounds_do_not_go_through_all_that_is_installed_again(merchant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    merchant.sells(2)
+    merchant.sync()
+    looked: list[str] = []
+    real = importlib.metadata.entry_points
+
+    def counted(*, group: str) -> Any:
+        looked.append(group)
+        return real(group=group)
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", counted)
+    merchant.sells(2)
+    merchant.sync()
+    assert len(merchant.in_shop()) == 4
+    assert looked == []
