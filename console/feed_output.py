@@ -24,7 +24,7 @@ def show_feeds(feeds: Iterable[Standing], *, as_json: bool) -> None:
     if as_json:
         print_json([msgspec.to_builtins(one) for one in feeds])
         return
-    columns = ("feed", "shop", "marketplace", "programme", "priority", "offers", "served", "path")
+    columns = ("feed", "shop", "marketplace", "programme", "priority", "offers", "written", "every", "served", "path")
     rows = [
         (
             one.feed,
@@ -33,12 +33,17 @@ def show_feeds(feeds: Iterable[Standing], *, as_json: bool) -> None:
             one.programme,
             str(one.priority),
             "not built" if one.offers is None else str(one.offers),
+            f"{one.written_at:%Y-%m-%d %H:%M}" if one.written_at else "-",
+            f"{one.build_every_minutes:g} min" if one.build_every_minutes else "-",
             "yes" if one.served else "no",
             one.path,
         )
         for one in feeds
     ]
-    show_table(columns, rows, spare=("priority", "marketplace"))
+    show_table(columns, rows, spare=("priority", "every", "marketplace"))
+    for one in feeds:
+        if one.failure:
+            print_rich(Text(f"{one.feed} was not written by the last build: {one.failure}", "red"))
 
 
 def show_reports(reports: Iterable[Report], *, as_json: bool) -> None:

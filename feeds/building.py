@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import msgspec
 
 from lengow.connector import Connector, Settings
 from lengow.connector.catalogue import CatalogueProduct
+from lengow.connector.context import Context
 from lengow.feeds.allotment import Allotment, Seen
 from lengow.feeds.columns import Flaw
 from lengow.feeds.errors import FeedCollapsed, FeedRefused, FeedUnreadable
@@ -21,8 +23,9 @@ from lengow.feeds.facts import OFFER
 from lengow.feeds.files import Draft, count_offers, held, publish
 from lengow.feeds.filters import Filter, read_filter
 from lengow.feeds.formats import FORMATS
+from lengow.feeds.history import keep_written, last_build, remembered
 from lengow.feeds.offers import Composer, Offers, Problem, Row
-from lengow.feeds.settings import Feed, Group, group_of, groups, read_feeds
+from lengow.feeds.settings import Feed, Group, group_of, groups, path_of, read_feeds
 
 log = logging.getLogger("lengow.feeds")
 
@@ -77,6 +80,12 @@ class Standing(msgspec.Struct, frozen=True):
     offers: int | None
     """In its file; None: there is none yet."""
     served: bool
+    build_every_minutes: float
+    """Of the schedule, for it and those that share its offers; 0: not by the schedule."""
+    written_at: datetime | None
+    """Of its file on this machine."""
+    failure: str
+    """Why the last build wrote nothing, with its code; empty: it did, or none is known of."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -99,18 +108,33 @@ def build(
 ) -> Report:
     """Build the feed `name`, and those that share its offers, from the shops or from `products` of its own shop.
 
-    `force` writes it although it collapses; `dry_run` writes nothing. Raises FeedRefused, FeedCollapsed,
+    `force` writes it although it collapses; `dry_run` writes nothing. Raises FeedRefused, FeedCollapsed, FeedBusy,
     ShopUnavailable; then the old files stay.
     """
     group = group_of(connector.settings, name)
     sources = {} if products is None else {group.feeds[name].shop: products}
-    return _build(group, connector, sources, force=force, dry_run=dry_run)
+    return build_group(connector.context, group, _reader(connector, sources), force=force, dry_run=dry_run)
 
 
 def build_all(connector: Connector, *, force: bool = False, dry_run: bool = False) -> Iterator[Report]:
     """Build all feeds, group by group, as the iterator is asked."""
     for group in groups(connector.settings):
-        yield _build(group, connector, {}, force=force, dry_run=dry_run)
+        yield build_group(connector.context, group, connector.products, force=force, dry_run=dry_run)
+
+
+def build_group(
+    context: Context, group: Group, products: Products, *, force: bool = False, dry_run: bool = False
+) -> Report:
+    """Build the feeds of one account and marketplace, and keep in the store what became of it. Raises as `build`."""
+    if dry_run:
+        return _built(group, context.settings, products, force=force, dry_run=True)
+    begun = context.now()
+    with remembered(context, group):
+        report = _built(group, context.settings, products, force=force, dry_run=False)
+    offers = {one.feed: one.offers for one in report.feeds}
+    left_out = {one.feed: one.left_out for one in report.feeds}
+    keep_written(context, group, begun, offers, left_out)
+    return report
 
 
 def check(
@@ -126,10 +150,14 @@ def check(
                 yield from run.composers[part.feed].problems(part.offers)
 
 
-def standing(settings: Settings) -> Iterator[Standing]:
-    """All feeds, with what is in their files."""
-    for name, feed in read_feeds(settings).items():
-        path = path_of(settings, feed)
+def standing(connector: Connector) -> Iterator[Standing]:
+    """All feeds, with what is in their files and what became of their last build. Raises StoreError, FeedUnreadable."""
+    found = groups(connector.settings)
+    group_by_name = {name: group for group in found for name in group.feeds}
+    last_by_group = {id(group): last_build(connector.store, group) for group in found}
+    for name, feed in read_feeds(connector.settings).items():
+        group, path = group_by_name[name], path_of(connector.settings, feed)
+        last = last_by_group[id(group)]
         yield Standing(
             feed=name,
             shop=feed.shop,
@@ -139,6 +167,9 @@ def standing(settings: Settings) -> Iterator[Standing]:
             path=str(path),
             offers=count_offers(path, FORMATS[feed.format]),
             served=feed.secret is not None,
+            build_every_minutes=group.every.total_seconds() / 60 if group.every else 0,
+            written_at=datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else None,
+            failure=f"{last.code}: {last.about}" if last is not None and last.code else "",
         )
 
 
@@ -196,11 +227,9 @@ def _part(name: str, offers: Offers, twice: set[int]) -> Part:
     return Part(name, rows, len(offers.bad), offers)
 
 
-def _build(
-    group: Group, connector: Connector, sources: Mapping[str, Iterable[CatalogueProduct]], *, force: bool, dry_run: bool
-) -> Report:
-    paths = {name: path_of(connector.settings, feed) for name, feed in group.feeds.items()}
-    run = Run(group, _reader(connector, sources))
+def _built(group: Group, settings: Settings, products: Products, *, force: bool, dry_run: bool) -> Report:
+    paths = {name: path_of(settings, feed) for name, feed in group.feeds.items()}
+    run = Run(group, products)
     with ExitStack() as stack:
         drafts: dict[str, Draft] = {}
         if not dry_run:
@@ -290,10 +319,6 @@ def _refuse(report: Report) -> None:
         if one.refusal:
             kind = FeedCollapsed if one.collapsed else FeedRefused
             raise kind(f"The feed {one.feed} was not written: {one.refusal}.", feed=one.feed)
-
-
-def path_of(settings: Settings, feed: Feed) -> Path:
-    return settings.base / feed.path
 
 
 def _filters(group: Group, shop: str) -> dict[str, Filter | None]:

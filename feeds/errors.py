@@ -10,6 +10,20 @@ class FeedRefused(LengowError):
     what_to_do = "`lengow-connector feed check` lists what is missing in each product."
 
 
+class FeedBusy(FeedRefused):
+    """Another process is building the same feeds."""
+
+    code = "feed_busy"
+    what_to_do = "Wait for it; it builds the same feeds."
+
+
+class BuildEnded(LengowError):
+    """The build was given up; the files that were there stay."""
+
+    code = "build_ended"
+    what_to_do = "Nothing: it is begun anew."
+
+
 class FeedCollapsed(FeedRefused):
     """The feed would lose more offers than `collapse_guard` allows; the file that was there stays."""
 

@@ -13,7 +13,7 @@ from typing import IO, Self
 
 import msgspec
 
-from lengow.feeds.errors import FeedRefused, FeedUnreadable
+from lengow.feeds.errors import FeedBusy, FeedRefused, FeedUnreadable
 from lengow.feeds.formats import FORMATS, Format
 
 BLOCK = 1 << 20
@@ -107,7 +107,7 @@ def complete(first: Path) -> None:
 
 @contextmanager
 def held(paths: Collection[Path]) -> Iterator[None]:
-    """Only one process at a time builds these feeds, and begins with no leftovers. Raises FeedRefused at once for
+    """Only one process at a time builds these feeds, and begins with no leftovers. Raises FeedBusy at once for
     another.
     """
     first = min(paths)
@@ -117,9 +117,7 @@ def held(paths: Collection[Path]) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FeedRefused(
-                f"Another process is building {first}.", what_to_do="Wait for it; it builds the same feeds."
-            ) from None
+            raise FeedBusy(f"Another process is building {first}.") from None
         complete(first)
         for path in paths:
             for left in path.parent.glob(f".{glob.escape(path.name)}.*{DRAFT}"):

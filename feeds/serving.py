@@ -13,10 +13,9 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, request, send_file
 
 from lengow.connector import Settings
-from lengow.feeds.building import path_of
 from lengow.feeds.files import complete
 from lengow.feeds.formats import FORMATS
-from lengow.feeds.settings import Feed, groups, read_feeds
+from lengow.feeds.settings import Feed, groups, path_of, read_feeds
 
 log = logging.getLogger("lengow.feeds")
 

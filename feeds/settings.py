@@ -1,7 +1,9 @@
 """`[feeds.NAME]`: what goes into each feed, and where. docs/feeds.md lists all keys."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -9,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from lengow.connector import Settings, SettingsError
+from lengow.connector.adapter import adapter_class
 from lengow.connector.secret import Secret
 from lengow.connector.settings import NAME, convert_table
 from lengow.feeds.facts import (
@@ -28,6 +31,8 @@ FormatName = Literal["csv", "xml", "jsonl"]
 
 HEADER = re.compile(rf"[a-z][a-z0-9_]{{0,{LONGEST_HEADER - 1}}}")
 SHORTEST_SECRET = 16
+LONGEST_PAUSE = 7 * 24 * 60
+"""Minutes between two builds."""
 
 
 class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -62,6 +67,9 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """How true and false are written."""
     collapse_guard: float = 0.3
     """The share of its offers that a feed may lose from one build to the next unless forced."""
+    build_every_minutes: float = 0
+    """How often the schedule builds it, with those that share its offers: the shortest time of theirs counts. 0: only when
+    `feed build` or `feeds.build` is called."""
     secret: Secret | None = None
     """The secret part of the feed's URL; none: it is not served."""
 
@@ -91,13 +99,19 @@ class Group(msgspec.Struct, frozen=True):
         """Each once, in the order in which they are read: what the first has, no later one gives."""
         return tuple(dict.fromkeys(feed.shop for feed in self.feeds.values()))
 
+    @property
+    def every(self) -> timedelta | None:
+        """How often the schedule builds them; None: it does not."""
+        times = [feed.build_every_minutes for feed in self.feeds.values() if feed.build_every_minutes]
+        return timedelta(minutes=min(times)) if times else None
+
 
 def read_feeds(settings: Settings) -> dict[str, Feed]:
     """All feeds by name. Raises SettingsError for the first mistake, all expressions included."""
     feeds = {name: _feed(name, table) for name, table in settings.sections.get("feeds", {}).items()}
     for name, feed in feeds.items():
         _check(name, feed, settings)
-    _check_files(feeds)
+    _check_files(feeds, settings)
     list(_groups(feeds, settings))
     return feeds
 
@@ -119,6 +133,10 @@ def groups(settings: Settings) -> list[Group]:
     return list(_groups(read_feeds(settings), settings))
 
 
+def path_of(settings: Settings, feed: Feed) -> Path:
+    return settings.base / feed.path
+
+
 def _groups(feeds: Mapping[str, Feed], settings: Settings) -> Iterator[Group]:
     members: dict[tuple[str, str], dict[str, Feed]] = {}
     for name, feed in sorted(feeds.items(), key=lambda one: one[1].priority):
@@ -126,7 +144,9 @@ def _groups(feeds: Mapping[str, Feed], settings: Settings) -> Iterator[Group]:
         members.setdefault(key, {})[name] = feed
     for (account, marketplace), found in members.items():
         _check_priorities(found)
-        yield Group(account, marketplace, found)
+        group = Group(account, marketplace, found)
+        _check_schedule(group, settings)
+        yield group
 
 
 def _feed(name: str, table: object) -> Feed:
@@ -149,6 +169,8 @@ def _check(name: str, feed: Feed, settings: Settings) -> None:
         refuse("shop", f"names {feed.shop!r}, which is not among the shops: {', '.join(settings.shops)}")
     if not 0 <= feed.images <= MOST_IMAGES:
         refuse("images", f"must be from 0 to {MOST_IMAGES}; it is {feed.images}")
+    if feed.build_every_minutes and not 1 <= feed.build_every_minutes <= LONGEST_PAUSE:
+        refuse("build_every_minutes", f"must be 0, or from 1 to {LONGEST_PAUSE}; it is {feed.build_every_minutes:g}")
     if not 0 <= feed.collapse_guard <= 1:
         refuse("collapse_guard", f"must be from 0 to 1; it is {feed.collapse_guard}", "Write 0.3 for 30 %.")
     if len(set(feed.booleans)) != 2 or not all(feed.booleans):
@@ -177,10 +199,14 @@ def _check(name: str, feed: Feed, settings: Settings) -> None:
         read_filter(feed.filter, f"feeds.{name}.filter")
 
 
-def _check_files(feeds: Mapping[str, Feed]) -> None:
-    files: dict[Path, str] = {}
+def _check_files(feeds: Mapping[str, Feed], settings: Settings) -> None:
+    store = settings.store.url.removeprefix("sqlite:///")
+    files: dict[str, str] = {}
     for name, feed in feeds.items():
-        other = files.setdefault(Path(feed.path).absolute(), name)
+        path = os.path.realpath(path_of(settings, feed))
+        if path == os.path.realpath(store):
+            raise SettingsError(f"feeds.{name}.path is the store's own file.", field=f"feeds.{name}.path")
+        other = files.setdefault(path, name)
         if other != name:
             raise SettingsError(f"feeds.{other} and feeds.{name} have the same path.", field=f"feeds.{name}.path")
 
@@ -196,6 +222,24 @@ def _check_priorities(feeds: Mapping[str, Feed]) -> None:
                 field=f"feeds.{other}.priority",
             )
     _check_shops(list(feeds), [feed.shop for feed in feeds.values()])
+
+
+def _check_schedule(group: Group, settings: Settings) -> None:
+    """The schedule has only what the shops list."""
+    silent = [shop for shop in group.shops if not _lists_products(settings, shop)]
+    if group.every is None or not silent:
+        return
+    name = next(name for name, feed in group.feeds.items() if feed.build_every_minutes)
+    raise SettingsError(
+        f"feeds.{name}.build_every_minutes: the platform {settings.shops[silent[0]].platform!r} of the shop"
+        f" {silent[0]!r} lists no products.",
+        what_to_do="Leave it out, and build them from your own: `feeds.build(connector, NAME, products=...)`.",
+        field=f"feeds.{name}.build_every_minutes",
+    )
+
+
+def _lists_products(settings: Settings, shop: str) -> bool:
+    return adapter_class(settings.shops[shop].platform).capabilities.catalogue
 
 
 def _check_shops(names: Sequence[str], shops: Sequence[str]) -> None:

@@ -25,12 +25,12 @@ def feed() -> None:
 @as_json
 @click.pass_obj
 def feed_list(config: str | None, as_json: bool) -> None:
-    """List feeds: programme, priority, file, offers in it, whether it is served."""
+    """List feeds: programme, priority, file, offers in it, when it was written, whether it is served."""
     from lengow.console import feed_output
     from lengow.feeds.building import standing
 
     with connector_of(config) as connector:
-        feed_output.show_feeds(standing(connector.settings), as_json=as_json)
+        feed_output.show_feeds(standing(connector), as_json=as_json)
 
 
 @feed.command("url")

@@ -155,15 +155,13 @@ def test_one_refused_feed_keeps_all_that_share_its_offers(make_feeds: Make) -> N
 
 
 def test_two_feeds_that_could_tie_are_a_mistake(make_feeds: Make) -> None:
-    merchant = make_feeds(one={"priority": 5}, other={"priority": 5})
     with pytest.raises(SettingsError, match="have the same priority"):
-        merchant.build(product())
+        make_feeds(one={"priority": 5}, other={"priority": 5})
 
 
 def test_shops_are_read_one_by_one_so_that_priorities_may_not_interleave(make_feeds: Make) -> None:
-    merchant = make_feeds(shops=("a", "b"), one={"shop": "a"}, two={"shop": "b"}, three={"shop": "a"})
     with pytest.raises(SettingsError, match="between two of the shop 'a'"):
-        merchant.build(product())
+        make_feeds(shops=("a", "b"), one={"shop": "a"}, two={"shop": "b"}, three={"shop": "a"})
 
 
 def test_an_offer_of_two_shops_is_in_the_feed_of_the_first(make_feeds: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,17 +196,21 @@ def test_a_feed_that_is_not_built_yet_is_not_found(make_feeds: Make) -> None:
     ],
 )
 def test_a_mistake_in_the_settings_is_named(make_feeds: Make, table: dict[str, Any], sentence: str) -> None:
-    merchant = make_feeds(feed=table)
     with pytest.raises(SettingsError) as refusal:
-        feeds.read_feeds(merchant.connector.settings)
+        make_feeds(feed=table)
     assert sentence in str(refusal.value)
     assert "feed" in str(refusal.value)
 
 
-def test_two_feeds_cannot_have_one_file(make_feeds: Make) -> None:
-    merchant = make_feeds(one={"path": "x.csv"}, other={"path": "x.csv"})
+@pytest.mark.parametrize("other", ["x.csv", "./x.csv", "sub/../x.csv"])
+def test_two_feeds_cannot_have_one_file(make_feeds: Make, other: str) -> None:
     with pytest.raises(SettingsError, match="have the same path"):
-        feeds.read_feeds(merchant.connector.settings)
+        make_feeds(one={"path": "x.csv"}, other={"path": other})
+
+
+def test_a_feed_does_not_take_the_place_of_the_store(make_feeds: Make, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="the store's own file"):
+        make_feeds(feed={"path": "lengow.db"})
 
 
 SETTINGS = """

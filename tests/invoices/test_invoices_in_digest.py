@@ -18,5 +18,5 @@ def test_a_mail_that_was_refused_is_told(seller: Any, server: MailServer) -> Non
     assert one.subject == f"main/manomano_fr/{order_id}"
     assert one.reason == f"invoice {row.number} mail_failed"
     assert "550 no such mailbox" in one.about
-    assert "Invoices that wait for a person" in digest_text(digest, "en")[1]
-    assert "Factures en attente" in digest_text(digest, "fr")[1]
+    assert "Invoices and feeds that wait for a person" in digest_text(digest, "en")[1]
+    assert "Factures et flux en attente" in digest_text(digest, "fr")[1]

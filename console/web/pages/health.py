@@ -10,7 +10,7 @@ MANY = 200
 
 
 def show(visit: Visit) -> Response:
-    """The doctor calls Lengow and every shop, so it is asked only on request."""
+    """The doctor calls Lengow and every shop, so it is asked only on request; what needs no call is shown at once."""
     site = visit.site
     asked = request.args.get("examine") == "yes" and visit.may("operator")
     held = site.store.steps(held=True, limit=MANY)
@@ -22,7 +22,7 @@ def show(visit: Visit) -> Response:
         held=held,
         due=due,
         many=MANY,
-        examined=site.connector.doctor() if asked else None,
+        examined=site.connector.doctor() if asked else site.connector.examine_works(),
         journal=site.store.general_journal(limit=20),
     )
 
