@@ -20,6 +20,7 @@ from lengow.connector.model import FOR_A_PERSON, ChangeState, EventState, OrderS
 from lengow.connector.reasons import REASONS
 from lengow.connector.rules import Suggestion
 from lengow.connector.store.rows import ActionRow, ChangeRow, EventRow, JournalEntry, Step, StoredOrder
+from lengow.console.facts import action_facts, change_facts, event_facts, journal_facts, order_facts
 from lengow.console.logs import printable
 from lengow.console.tables import minute, plain, plain_lines, print_json, print_rich, second, show_table
 
@@ -196,7 +197,7 @@ def show_order(
 ) -> None:
     if as_json:
         facts = order_facts(stored) | {
-            "journal": [msgspec.to_builtins(entry) for entry in journal],
+            "journal": [journal_facts(entry) for entry in journal],
             "actions": [action_facts(row) for row in actions],
         }
         print_json(facts)
@@ -233,15 +234,6 @@ def show_changes(found: Sequence[ChangeRow], orders: Mapping[int, StoredOrder], 
         folded=["change", "state", "about"],
         spare=["by", "changed", "shop", "about"],
     )
-
-
-def change_facts(row: ChangeRow, stored: StoredOrder) -> dict[str, Any]:
-    """With the buyer's new address, where that is the change."""
-    facts: dict[str, Any] = msgspec.to_builtins(row)
-    key = stored.order.key
-    facts |= {"marketplace": key.marketplace, "marketplace_order_id": key.marketplace_order_id}
-    facts["change"] = in_words(row.kind, row.body)
-    return {name: value for name, value in facts.items() if name not in ("order_id", "package_id")}
 
 
 def show_actions(found: Sequence[ActionRow], *, as_json: bool) -> None:
@@ -285,7 +277,7 @@ def show_suggestions(rows: Sequence[tuple[str, Sequence[Suggestion]]], *, as_jso
 
 def show_events(found: Sequence[EventRow], *, as_json: bool) -> None:
     if as_json:
-        print_json([msgspec.to_builtins(row) for row in found])
+        print_json([event_facts(row) for row in found])
         return
     rows = [
         (
@@ -368,43 +360,6 @@ FINDING_COLUMNS = ("what", "", "finding", "what to do")
 
 def _finding(one: Finding) -> tuple[str, Text, str, str]:
     return one.what, Text("well", "green") if one.ok else Text("look", "red"), one.sentence, one.what_to_do
-
-
-def order_facts(stored: StoredOrder) -> dict[str, Any]:
-    order = stored.order
-    return {
-        "account": order.account,
-        "marketplace": order.marketplace,
-        "marketplace_order_id": order.marketplace_order_id,
-        "ordered_at": order.ordered_at,
-        "ship_by": order.ship_by,
-        "status": order.status,
-        "types": order.types.split(),
-        "total": order.total,
-        "currency": order.currency,
-        "buyer": order.buyer,
-        "erased_at": order.erased_at,
-        "state": order.state,
-        "reason": order.reason,
-        "about": order.about,
-        "packages": [
-            {
-                "shop": row.shop,
-                "reference": row.reference,
-                "line_ids": row.line_ids,
-                "state": row.state,
-                "reason": row.reason,
-                "about": row.about,
-                "shop_order_id": row.shop_order_id,
-            }
-            for row in stored.packages
-        ],
-    }
-
-
-def action_facts(row: ActionRow) -> dict[str, Any]:
-    facts: dict[str, Any] = msgspec.to_builtins(row)
-    return {name: value for name, value in facts.items() if name not in ("dedupe", "order_id", "package_id")}
 
 
 def _round(one: AccountRound) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""All pages: where each is, and who may see it. A page that changes something is a POST."""
+"""All pages: where each is, and who may see it. A page that changes something is a POST.
+
+Pages marked `gives_json` answer with JSON where `Accept` asks for it, by the same rules; `openapi.json` describes it.
+"""
 
 from collections.abc import Callable
 
@@ -36,28 +39,29 @@ class Page(msgspec.Struct, frozen=True):
     view: Callable[..., Response]
     own_login: bool = False
     """Left out where the host tells who is who."""
+    gives_json: bool = False
 
 
 PAGES = (
     Page("/", "overview", GET, VIEWER, overview.show),
     Page("/progress", "progress", GET, VIEWER, overview.progress),
     Page("/sync", "sync", POST, OPERATOR, overview.sync),
-    Page("/orders", "orders", GET, VIEWER, orders.show),
+    Page("/orders", "orders", GET, VIEWER, orders.show, gives_json=True),
     Page("/orders.csv", "orders_csv", GET, VIEWER, orders.export),
     Page("/orders/retry", "retry_orders", POST, OPERATOR, orders.retry),
-    Page("/orders/<int:order_id>", "order", GET, VIEWER, order.show),
+    Page("/orders/<int:order_id>", "order", GET, VIEWER, order.show, gives_json=True),
     Page("/orders/<int:order_id>/retry", "retry_order", POST, OPERATOR, order.retry),
     Page("/orders/<int:order_id>/act/<action>", "act", POST, OPERATOR, order.act),
     Page("/orders/<int:order_id>/dismiss", "dismiss_order", POST, OPERATOR, order.dismiss),
     Page("/orders/<int:order_id>/reimport", "reimport", POST, OPERATOR, order.reimport),
     Page("/orders/<int:order_id>/report", "resync_ids", POST, OPERATOR, order.resync_ids),
-    Page("/changes", "changes", GET, VIEWER, changes.show),
+    Page("/changes", "changes", GET, VIEWER, changes.show, gives_json=True),
     Page("/changes/<int:change_id>/apply", "apply_change", POST, OPERATOR, changes.apply),
     Page("/changes/<int:change_id>/dismiss", "dismiss_change", POST, OPERATOR, changes.dismiss),
-    Page("/actions", "actions", GET, VIEWER, actions.show),
+    Page("/actions", "actions", GET, VIEWER, actions.show, gives_json=True),
     Page("/actions/<int:action_id>/retry", "retry_action", POST, OPERATOR, actions.retry),
     Page("/actions/<int:action_id>/dismiss", "dismiss_action", POST, OPERATOR, actions.dismiss),
-    Page("/events", "events", GET, VIEWER, events.show),
+    Page("/events", "events", GET, VIEWER, events.show, gives_json=True),
     Page("/events/<int:event_id>/retry", "retry_event", POST, OPERATOR, events.retry),
     Page("/events/<int:event_id>/dismiss", "dismiss_event", POST, OPERATOR, events.dismiss),
     Page("/products", "products", GET, VIEWER, products.show),

@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from functools import cache, partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -85,18 +86,19 @@ def add_to(app: Flask, connector: Connector) -> None:
 def _answer(site: Site, page: Page, **arguments: Any) -> Response:
     request.max_content_length = request.max_form_memory_size = LARGEST_FORM
     try:
-        visit = _visit(site)
+        visit = _visit(site, page)
     except StoreError as error:
-        visit = Visit(site, None, request.cookies.get(COOKIE) or people.new_token(), _language(site))
-        return _wrong(visit, 503, str(error), error.what_to_do)
+        token = request.cookies.get(COOKIE) or people.new_token()
+        visit = Visit(site, None, token, _language(site), as_json=_as_json(page))
+        return _wrong(visit, 503, str(error), error.what_to_do, error.code)
     try:
         _check_query()
         refusal = _refusal(visit, page)
         response = refusal if refusal is not None else page.view(visit, **arguments)
     except HTTPException as error:
-        response = _wrong(visit, error.code or 500, *_said(visit, labels.of_status(error.code or 500)))
+        response = _wrong(visit, error.code or 500, *_why(visit, error))
     except LengowError as error:
-        response = _wrong(visit, _status(error), str(error), error.what_to_do)
+        response = _wrong(visit, _status(error), str(error), error.what_to_do, error.code)
     except Exception:
         log.exception("a page of the console raised", extra={"page": page.endpoint})
         response = _wrong(visit, 500, *_said(visit, labels.of_status(500)))
@@ -123,18 +125,25 @@ def _refusal(visit: Visit, page: Page) -> Response | None:
         return _wrong(visit, 403, *_said(visit, labels.of_status(403)))
     if visit.site.authenticate is not None:
         return _wrong(visit, 401, *_said(visit, labels.of_status(401)))
+    if visit.as_json:
+        return _wrong(visit, 401, visit.say(labels.of_status(401)[0]), "")
     if page.method == "POST":
         return visit.go("login")
     return visit.go("login", next=here())
 
 
-def _visit(site: Site) -> Visit:
+def _as_json(page: Page) -> bool:
+    kinds = request.accept_mimetypes
+    return page.gives_json and kinds.best_match(["text/html", "application/json"]) == "application/json"
+
+
+def _visit(site: Site, page: Page) -> Visit:
     token = request.cookies.get(COOKIE, "")
     if site.authenticate is not None:
         user = site.authenticate()
     else:
         user = people.session_user(site.store, token, site.now()) if token else None
-    return Visit(site, user, token or people.new_token(), _language(site))
+    return Visit(site, user, token or people.new_token(), _language(site), as_json=_as_json(page))
 
 
 def _language(site: Site) -> Language:
@@ -143,9 +152,18 @@ def _language(site: Site) -> Language:
     return Language(code, site.settings.time_zone)
 
 
-def _wrong(visit: Visit, status: int, sentence: str, what_to_do: str) -> Response:
+def _wrong(visit: Visit, status: int, sentence: str, what_to_do: str, code: str = "") -> Response:
     """The page that says what went wrong, and what to do."""
+    if visit.as_json:
+        code = code or HTTPStatus(status).name.lower()
+        return visit.json({"code": code, "message": sentence, "what_to_do": what_to_do}, status)
     return visit.page("wrong.html", status, number=status, sentence=sentence, what_to_do=what_to_do)
+
+
+def _why(visit: Visit, error: HTTPException) -> tuple[str, str]:
+    sentence, what_to_do = _said(visit, labels.of_status(error.code or 500))
+    told = visit.as_json and isinstance(error, BadRequest) and error.description != BadRequest.description
+    return (error.description or sentence, "") if told else (sentence, what_to_do)
 
 
 def _said(visit: Visit, texts: tuple[str, str]) -> tuple[str, str]:
@@ -164,7 +182,7 @@ def _with_headers(response: Response) -> Response:
         response.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}"
     else:
         response.headers["Cache-Control"] = "no-store"
-        response.headers.add("Vary", "Cookie")
+        response.headers.add("Vary", "Cookie, Accept")
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response

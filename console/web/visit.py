@@ -1,13 +1,15 @@
 """One request to the console: who asks, in which language, and what is to be said back."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from flask import Response, make_response, redirect, request, url_for
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import Environment
+from werkzeug.exceptions import BadRequest
 
 from lengow.connector import Connector
 from lengow.console.web.jobs import Jobs
@@ -26,6 +28,9 @@ FORM_SECONDS = 12 * 3600
 
 Authenticate = Callable[[], User | None]
 """A host's own: who makes the request that Flask is handling."""
+
+Known = Collection[str] | Callable[[str], object]
+"""The values that a query may have; or what makes something of them, and None of others."""
 
 
 def here() -> str:
@@ -56,12 +61,14 @@ class Site:
 
 
 class Visit:
-    def __init__(self, site: Site, user: User | None, token: str, language: Language) -> None:
+    def __init__(self, site: Site, user: User | None, token: str, language: Language, *, as_json: bool = False) -> None:
         self.site = site
         self.user = user
         self.token = token
         self.language = language
         self.say = language.say
+        self.as_json = as_json
+        """A program asks, and is answered with JSON."""
 
     @property
     def who(self) -> str:
@@ -70,6 +77,22 @@ class Visit:
 
     def may(self, role: str) -> bool:
         return self.user is not None and self.user.role >= Role[role.upper()]
+
+    def asked(self, name: str, known: Known, default: str = "") -> str:
+        """The query's value, where it is one of those known, or `known` makes something of it; else the default.
+
+        Raises BadRequest for a program's mistake, which would go unseen.
+        """
+        value = request.args.get(name, default)
+        if value in ("", default) or (known(value) is not None if callable(known) else value in known):
+            return value
+        if self.as_json:
+            must = "cannot be read" if callable(known) else f"is none of: {', '.join(sorted(known))}"
+            raise BadRequest(f"{name} {must}.")
+        return default
+
+    def json(self, facts: Mapping[str, Any], status: int = 200) -> Response:
+        return Response(msgspec.json.encode(facts) + b"\n", status, mimetype="application/json")
 
     def page(self, template: str, /, status: int = 200, **facts: Any) -> Response:
         """The template, filled in."""

@@ -1,8 +1,9 @@
 """What was and will be told to the marketplaces."""
 
-from flask import Response, request
+from flask import Response
 
 from lengow.connector.model import FOR_A_PERSON, ActionState
+from lengow.console.facts import action_facts
 from lengow.console.web import labels
 from lengow.console.web.language import N_
 from lengow.console.web.pages.changes import given_reason
@@ -15,17 +16,21 @@ RETRIED = (*FOR_A_PERSON, ActionState.HELD)
 
 
 def show(visit: Visit) -> Response:
-    state = request.args.get("state", "")
+    state = visit.asked("state", {WAITING, *ActionState})
     chosen = FOR_A_PERSON if state == WAITING else [ActionState(state)] if state in set(ActionState) else []
     found = visit.site.store.list_actions(
-        states=chosen, unhandled=state == WAITING, before_id=before_id(), limit=PAGE + 1
+        states=chosen, unhandled=state == WAITING, before_id=before_id(visit), limit=PAGE + 1
     )
+    older = found[PAGE - 1].id if len(found) > PAGE else None
+    if visit.as_json:
+        rows = [action_facts(row) | {"order_id": row.order_id} for row in found[:PAGE]]
+        return visit.json({"actions": rows, "before": older})
     return visit.page(
         "actions.html",
         actions=found[:PAGE],
         state=state,
         states=[(WAITING, N_("waits for a person")), *((one, labels.ACTION_STATES[one]) for one in ActionState)],
-        older=found[PAGE - 1].id if len(found) > PAGE else 0,
+        older=older,
         retried=RETRIED,
     )
 
@@ -45,7 +50,10 @@ def dismiss(visit: Visit, action_id: int) -> Response:
     return visit.go("order", visit.say(N_("The action is dismissed.")), order_id=row.order_id)
 
 
-def before_id() -> int | None:
+def before_id(visit: Visit) -> int | None:
     """For the next page: the smallest id seen."""
-    text = request.args.get("before", "")
+    return _id_of(visit.asked("before", _id_of))
+
+
+def _id_of(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None

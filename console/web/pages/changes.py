@@ -3,6 +3,7 @@
 from flask import Response, request
 
 from lengow.connector.model import ChangeState
+from lengow.console.facts import change_facts
 from lengow.console.web import labels
 from lengow.console.web.language import N_
 from lengow.console.web.visit import Visit
@@ -12,13 +13,16 @@ LONGEST_REASON = 300
 
 
 def show(visit: Visit) -> Response:
-    state = request.args.get("state", ChangeState.WAITING)
+    state = visit.asked("state", set(ChangeState), default=ChangeState.WAITING)
     states = [ChangeState(state)] if state in set(ChangeState) else list(ChangeState)
     found = visit.site.store.list_changes(states=states, limit=MANY)
+    orders = visit.site.store.orders([one.order_id for one in found])
+    if visit.as_json:
+        return visit.json({"changes": [change_facts(row, orders[row.order_id]) for row in found]})
     return visit.page(
         "changes.html",
         changes=found,
-        orders=visit.site.store.orders([one.order_id for one in found]),
+        orders=orders,
         state=state,
         states=[(one, labels.CHANGE_STATES[one]) for one in ChangeState],
     )

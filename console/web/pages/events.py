@@ -1,8 +1,9 @@
 """What the shops told: webhook deliveries and polled shipments."""
 
-from flask import Response, request
+from flask import Response
 
 from lengow.connector.model import EventState
+from lengow.console.facts import event_facts
 from lengow.console.web import labels
 from lengow.console.web.language import N_
 from lengow.console.web.pages.actions import PAGE, before_id
@@ -11,13 +12,17 @@ from lengow.console.web.visit import Visit
 
 
 def show(visit: Visit) -> Response:
-    state, shop = request.args.get("state", ""), request.args.get("shop", "")
+    state = visit.asked("state", set(EventState))
+    shop = visit.asked("shop", visit.site.connector.settings.shops)
     found = visit.site.store.list_events(
         shop=shop or None,
         state=EventState(state) if state in set(EventState) else None,
-        before_id=before_id(),
+        before_id=before_id(visit),
         limit=PAGE + 1,
     )
+    older = found[PAGE - 1].id if len(found) > PAGE else None
+    if visit.as_json:
+        return visit.json({"events": [event_facts(row) for row in found[:PAGE]], "before": older})
     return visit.page(
         "events.html",
         events=found[:PAGE],
@@ -25,7 +30,7 @@ def show(visit: Visit) -> Response:
         shop=shop,
         shops=list(visit.site.connector.settings.shops),
         states=[(one, labels.EVENT_STATES[one]) for one in EventState],
-        older=found[PAGE - 1].id if len(found) > PAGE else 0,
+        older=older,
         order_of={one.id: _order_id(visit, one.shop, one.body) for one in found[:PAGE]},
     )
 

@@ -10,6 +10,7 @@ from lengow.connector.errors import ActionInvalid, LengowError
 from lengow.connector.model import Order, OrderState, StepKind
 from lengow.connector.profiles import profile_of
 from lengow.connector.store.rows import PackageRow, StoredOrder
+from lengow.console.facts import action_facts, change_facts, journal_facts, order_facts
 from lengow.console.web import labels
 from lengow.console.web.forms import Offer, arguments_of, label_of, offer_of
 from lengow.console.web.language import N_
@@ -38,7 +39,8 @@ class Wrong(msgspec.Struct, frozen=True):
 
 
 def show(visit: Visit, order_id: int) -> Response:
-    return _page(visit, _stored(visit, order_id))
+    stored = _stored(visit, order_id)
+    return _json(visit, stored) if visit.as_json else _page(visit, stored)
 
 
 def retry(visit: Visit, order_id: int) -> Response:
@@ -140,6 +142,19 @@ def _stored(visit: Visit, order_id: int) -> StoredOrder:
     if stored is None:
         abort(404)
     return stored
+
+
+def _json(visit: Visit, stored: StoredOrder) -> Response:
+    store, order_id = visit.site.store, stored.order.id
+    return visit.json(
+        order_facts(stored)
+        | {
+            "id": order_id,
+            "journal": [journal_facts(entry) for entry in store.journal(order_id)],
+            "actions": [action_facts(row) | {"order_id": order_id} for row in store.actions_of(order_id)],
+            "changes": [change_facts(row, stored) for row in store.changes_of([order_id]).get(order_id, [])],
+        }
+    )
 
 
 def _page(

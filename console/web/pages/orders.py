@@ -12,9 +12,10 @@ from flask import Response, request
 
 from lengow.connector.model import OrderState
 from lengow.connector.store.rows import OrderRow, OrderSearch, StoredOrder
+from lengow.console.facts import order_facts
 from lengow.console.web import labels
 from lengow.console.web.language import N2_, N_, Language
-from lengow.console.web.visit import Site, Visit
+from lengow.console.web.visit import Known, Site, Visit
 
 PAGE = 50
 EXPORTED_AT_ONCE = 500
@@ -48,9 +49,9 @@ NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 def show(visit: Visit) -> Response:
-    given = {name: request.args.get(name, "")[:LONGEST_TEXT] for name in FILTERS}
+    given = _given(visit)
     wanted = search_of(given, visit.language)
-    before, after = cursor_of(request.args.get("before", "")), cursor_of(request.args.get("after", ""))
+    before, after = (cursor_of(visit.asked(name, cursor_of)) for name in ("before", "after"))
     wanted = msgspec.structs.replace(wanted, after=before or after, backwards=before is not None, limit=PAGE + 1)
     found = visit.site.store.search_orders(wanted)
     more = len(found) > PAGE
@@ -58,6 +59,11 @@ def show(visit: Visit) -> Response:
         shown, newer, older = found[-PAGE:], more, True
     else:
         shown, newer, older = found[:PAGE], after is not None, more
+    newer_than = cursor_text(shown[0], wanted.sort) if shown and newer else ""
+    older_than = cursor_text(shown[-1], wanted.sort) if shown and older else ""
+    if visit.as_json:
+        rows = [order_facts(one) | {"id": one.order.id} for one in shown]
+        return visit.json({"orders": rows, "before": newer_than or None, "after": older_than or None})
     kept = {name: value for name, value in given.items() if value}
     return visit.page(
         "orders.html",
@@ -66,8 +72,8 @@ def show(visit: Visit) -> Response:
         kept=kept,
         narrowed=any(value for name, value in kept.items() if name != "sort"),
         choices=_choices(visit.site),
-        before=cursor_text(shown[0], wanted.sort) if shown and newer else "",
-        after=cursor_text(shown[-1], wanted.sort) if shown and older else "",
+        before=newer_than,
+        after=older_than,
     )
 
 
@@ -95,6 +101,23 @@ def retry(visit: Visit) -> Response:
     if busy and not begun:
         return visit.go("overview", visit.say(N_("Work on this account is under way already.")), wrong=True)
     return visit.go("overview", visit.language.say_many(RETRIED, begun))
+
+
+def _given(visit: Visit) -> dict[str, str]:
+    """The filters, as they were asked for."""
+    known: dict[str, Known] = {
+        "state": set(OrderState),
+        "type": labels.TYPES,
+        "sort": get_args(Sort),
+        "since": day_of,
+        "until": day_of,
+    }
+    return {
+        name: visit.asked(name, known[name])[:LONGEST_TEXT]
+        if name in known
+        else request.args.get(name, "")[:LONGEST_TEXT]
+        for name in FILTERS
+    }
 
 
 def search_of(given: Mapping[str, str], language: Language) -> OrderSearch:
