@@ -1,8 +1,8 @@
 """A connector's process that can be told where to die: `kill -9` at one boundary of one effect.
 
-An effect is a transaction (of the store, of a shop in a database, of the invoices), a request (to Lengow or to a shop)
-or a mail. Each is known by its *site*, the function of ours that has it done, and has its moments: `before`, `within`
-(all is written, nothing is committed) and `after`.
+An effect is a transaction (of the store, of a shop in a database, of the invoices), a request (to Lengow or to a shop),
+a mail, or what Procrastinate does to its jobs. Each is known by its *site*, the function of ours that has it done, and has
+its moments: `before`, `within` (all is written, nothing is committed) and `after`.
 """
 
 import itertools
@@ -18,12 +18,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-import msgspec
 import requests
+from broken import BROKEN
+from procrastinate import PsycopgConnector, sql
 
 import lengow.connector.mail as mail_module
 from lengow.adapters.calls import Caller
 from lengow.connector import Account, Connector, Settings, Shop, Store
+from lengow.connector.leases import Leases
 from lengow.connector.mail import Mail
 from lengow.connector.secret import Secret
 from lengow.connector.settings import Follow
@@ -33,6 +35,12 @@ from lengow.connector.store.postgres_database import PostgresDatabase
 ACCOUNT = "main"
 PATIENCE = 90.0
 """Seconds until what runs by itself must be at rest."""
+
+NAP = 0.03
+"""Seconds between two looks for what is due, where a life of a merchant naps for one."""
+
+A_LEASE = 30
+"""How often in the time after which it counts as dead a worker says that it lives, and looks for the dead."""
 
 SELLER = {
     "name": "Outillage Martin",
@@ -54,6 +62,8 @@ class Point(NamedTuple):
     site: str
     moment: str
     nth: int = 0
+    signal: int = signal.SIGKILL
+    """SIGSTOP: it stands still there, until the world has it go on."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,11 @@ class Facts:
     invoices: bool = False
     """Drawing them takes longer than all the rest of a life."""
     without: tuple[str, ...] = ()
-    """Protections that are taken out, to see that a test notices: names in `BROKEN`."""
+    """Protections that are taken out, to see that a test notices: names in `broken.BROKEN`."""
+    renews: bool = False
+    """Whether leases are renewed at each look, as if half of them were always over."""
+    hears: bool = True
+    """Whether webhooks are taken."""
     requests_per_minute: int = 0
     connect: bool = field(default=False)
     """Whether to register the webhooks at the shops first."""
@@ -92,15 +106,18 @@ def live(facts: Facts, ahead: Any, pipe: Any, die: Point | None) -> None:
     """One life: import, follow, ship, confirm, mail, hear the outcomes. `pipe` asks the world to go on in between."""
     boundaries = _Boundaries(die)
     for name in facts.without:
-        BROKEN[name]()
+        BROKEN[name].take_out()
+    if facts.renews:
+        _renew_always()
     with ExitStack() as stack:
         connector = stack.enter_context(Connector(settings_of(facts), clock=clock(ahead)))
-        from lengow.console.serving import webhook_server
+        if facts.hears:
+            from lengow.console.serving import webhook_server
 
-        url = stack.enter_context(webhook_server(connector, "127.0.0.1", facts.webhook_port, threads=2))
-        if facts.connect:
-            for name in facts.shops:
-                connector.connect(name, f"{url}{name}")
+            url = stack.enter_context(webhook_server(connector, "127.0.0.1", facts.webhook_port, threads=2))
+            if facts.connect:
+                for name in facts.shops:
+                    connector.connect(name, f"{url}{name}")
         boundaries.arm()
         work = stack.enter_context(_runner(facts.runner, connector))
         for stage in ("", "happens", "ships", "answers"):
@@ -182,16 +199,31 @@ def _runner(kind: str, connector: Connector, patience: float = PATIENCE) -> Iter
         yield connector.sync
         return
     if kind == "threads":
+        import lengow.connector.runner as runner
+
+        runner.IDLE_SECONDS = NAP
         connector.start()
         try:
             yield lambda: _until_at_rest(connector, patience)
         finally:
             connector.stop()
         return
-    from lengow.connector.worker import Worker
+    import lengow.connector.worker as worker
 
-    with Worker(connector.context, concurrency=6):
+    worker.LOOK_SECONDS, worker.HEARTBEATS, worker.LOOKS = NAP, A_LEASE, A_LEASE
+    with worker.Worker(connector.context, concurrency=6):
         yield lambda: _until_at_rest(connector, patience)
+
+
+def _renew_always() -> None:
+    real = Leases.hold
+
+    def hold(leases: Leases, step: Any) -> bool:
+        with leases._lock:
+            leases._renew()
+        return real(leases, step)
+
+    Leases.hold = hold  # type: ignore[method-assign]
 
 
 def _until_at_rest(connector: Connector, patience: float) -> None:
@@ -204,7 +236,7 @@ def _until_at_rest(connector: Connector, patience: float) -> None:
         quiet = 0 if busy else quiet + 1
         if time.monotonic() > ends:
             raise TimeoutError(f"not at rest: {busy}")
-        time.sleep(0.05)
+        time.sleep(NAP)
 
 
 class _Boundaries:
@@ -226,8 +258,8 @@ class _Boundaries:
         with self._lock:
             nth = self.seen[site, moment]
             self.seen[site, moment] += 1
-            if self._die == (site, moment, nth):
-                os.kill(os.getpid(), signal.SIGKILL)
+            if self._die is not None and self._die[:3] == (site, moment, nth):
+                os.kill(os.getpid(), self._die.signal)
 
     def _hook(self) -> None:
         for kind in (Connections, PostgresDatabase):
@@ -259,6 +291,21 @@ class _Boundaries:
         requests.Session.send = dying_send  # type: ignore[method-assign]
         Caller.call = dying_call  # type: ignore[method-assign]
         mail_module._deliver = dying_deliver
+        for name in ("execute_query_async", "execute_query_one_async", "execute_query_all_async"):
+            self._hook_jobs(name)
+
+    def _hook_jobs(self, method: str) -> None:
+        """Each statement of Procrastinate is a transaction, known by its name there, such as `fetch_job`."""
+        real, passed = getattr(PsycopgConnector, method), self.passed
+
+        async def dying_execute(connector: Any, query: Any, **arguments: Any) -> Any:
+            site = f"procrastinate {JOB_EFFECTS.get(query, 'other')}"
+            passed(site, "before")
+            found = await real(connector, query, **arguments)
+            passed(site, "after")
+            return found
+
+        setattr(PsycopgConnector, method, dying_execute)
 
     def _hook_transactions(self, kind: Any) -> None:
         real, passed = kind.transaction, self.passed
@@ -275,12 +322,9 @@ class _Boundaries:
         kind.transaction = dying_transaction
 
 
-PLUMBING = (
-    "lengow.connector.store.",
-    "lengow.connector.client.",
-    "lengow.connector.circuit",
-    "lengow.connector.leases",
-)
+JOB_EFFECTS = {query: name for name, query in sql.queries.items()}
+
+PLUMBING = ("lengow.connector.store.", "lengow.connector.client.", "lengow.connector.circuit")
 
 
 def _site() -> str:
@@ -298,48 +342,3 @@ def _site() -> str:
         name = frame.f_code.co_name
         return f"{module.removeprefix('lengow.')}.{name}"
     raise AssertionError
-
-
-def _create_without_asking() -> None:
-    """What is in doubt is created again, under a new reference, without looking whether the shop holds it."""
-    import lengow.connector.creation as creation
-
-    real = creation._create
-
-    def anew(adapter: Any, shop: str, orders: Any) -> Any:
-        again = [msgspec.structs.replace(one, reference=one.reference + "X") for one in orders]
-        return {
-            reference.removesuffix("X"): msgspec.structs.replace(result, reference=reference.removesuffix("X"))
-            for reference, result in real(adapter, shop, again).items()
-        }
-
-    creation._settled = lambda *_: None
-    creation._create = anew
-
-
-def _send_without_asking() -> None:
-    """What may have been told is told again, without reading Lengow's list of actions."""
-    import lengow.connector.sending as sending
-
-    sending._found = lambda *_: None
-
-
-def _mail_without_intent() -> None:
-    """What was being mailed is mailed again."""
-    import lengow.invoices.mailing as mailing
-    from lengow.invoices.ledger import InvoiceState
-
-    real = mailing.Mailer._save
-
-    def forgetful(self: Any, row: Any, state: Any, reason: str = "", about: str = "") -> None:
-        unknown = state is InvoiceState.MAIL_UNKNOWN
-        real(self, row, InvoiceState.TO_MAIL if unknown else state, reason, about)
-
-    mailing.Mailer._save = forgetful  # type: ignore[method-assign]
-
-
-BROKEN = {
-    "asking_the_shop": _create_without_asking,
-    "asking_lengow": _send_without_asking,
-    "mail_intent": _mail_without_intent,
-}

@@ -1,280 +1,286 @@
 """`make crash`: kill -9 at every boundary of every effect, on each platform, store and runner; then at random moments.
 
-    python tests/crash/matrix.py [--random 1000] [--minutes 14] [--platforms generic,magento]
+    python tests/crash/matrix.py [--random 1000] [--limit 45] [--at-once 2] [--only postgresql/,/worker] [--json FILE]
 
-Two processes, one a store, each with a Lengow, shops and a mail server of its own. Each point gets new orders, and a
-life of the connector that dies there. Up to `TOGETHER` deaths are survived by one life that is left alone; then all
-ledgers are compared: what was sold, what the shops hold and took from their stock, what the marketplace was told, what
-was mailed. A table is printed; the exit code is 1 if anything was lost, doubled or left unexplained.
+A *part* is a platform, store and runner with a Lengow, a shop and a mail server of its own, in a process of its own. Each
+point gets new orders, and a life of the connector that dies there. A few deaths are survived by one life that is left
+alone; then all ledgers are compared: what was sold, what the shops hold and took from their stock, what the marketplace
+was told, what was mailed. Then come random moments, lives that stand still and are overtaken, and last the connector
+with one protection taken out at a time, which the ledgers must notice.
+
+The exit code is 1 if anything was lost, doubled or left unexplained, or a missing protection was not noticed; 2 if the
+limit of time cut it short; 0 only after all of it.
 """
 
 import argparse
 import json
-import random
+import os
+import platform as machine
+import queue
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from lives import Point
-from world import PLATFORMS, Happenings, World, worlds
-
-STORES = ("sqlite", "postgresql")
-TOGETHER = 6
-SHORT_LEASE = {"lease_seconds": 6, "call_timeout": 3}
-"""Of those whose dead are noticed by a lease in real time."""
-
-BOUNDARIES = {
-    "record": ("connector.recorder.", "connector.importer."),
-    "intent": ("connector.creation._claim",),
-    "shop call": ("adapters.",),
-    "outcome": ("connector.creation.",),
-    "report": ("connector.reporting.",),
-    "follow": ("connector.following.",),
-    "webhook, event": ("connector.events.",),
-    "action queued": ("connector.actions.",),
-    "action intent": ("connector.sending._claim",),
-    "action post": ("connector.sending._post",),
-    "action outcome": ("connector.sending.", "connector.outcomes."),
-    "invoice": ("invoices.issuing.", "invoices.notes.", "invoices.work."),
-    "mail": ("invoices.mailing.",),
-    "schedule": ("",),
-}
-"""What the sites are part of; the first that fits."""
-
-KEY = (
-    "intent",
-    "shop call",
-    "outcome",
-    "report",
-    "webhook, event",
-    "action intent",
-    "action post",
-    "action outcome",
-    "mail",
+from broken import BROKEN
+from deaths import (
+    BOUNDARIES,
+    KEY,
+    OWN,
+    Deaths,
+    at_each_point,
+    at_random,
+    boundary_of,
+    points_of,
+    standing_points,
+    standing_still,
 )
+from world import PLATFORMS, Happenings, store_urls, worlds
+
+SHORT_LEASE = {"lease_seconds": 6, "call_timeout": 3}
+"""Of workers, whose dead are noticed in real time now and then."""
+
+RANDOM = {"rounds": 40, "threads": 30, "worker": 60}
+"""Random deaths of a part, of 1,000 in all."""
+
+ALL_POINTS = "woocommerce"
+"""On this platform the runners that do not end by themselves die at every point, too; on the others at the key ones."""
+
+GRACE = 120
+"""Seconds beyond the limit after which a part that has not ended is ended."""
 
 
-def boundary_of(site: str) -> str:
-    return next(name for name, starts in BOUNDARIES.items() if site.startswith(starts))
+class Part(NamedTuple):
+    store: str
+    platform: str
+    runner: str
+    without: str = ""
+    """A name in BROKEN."""
+
+    @property
+    def name(self) -> str:
+        return "/".join(filter(None, self))
 
 
-def points_of(seen: dict[tuple[str, str], int]) -> list[Point]:
-    """Each site and moment the first time, and once in the middle where it is passed often. What is before a commit is
-    after the effect before it."""
-    points = []
-    for (site, moment), times in sorted(seen.items()):
-        if moment == "before" and site.endswith("commit"):
-            continue
-        points.append(Point(site, moment))
-        if times >= 4 and boundary_of(site) != "schedule":
-            points.append(Point(site, moment, times // 2))
-    return points
+def parts() -> list[Part]:
+    """The longest first."""
+    workers = [Part("postgresql", one, "worker") for one in PLATFORMS]
+    threads = [Part(store, one, "threads") for store in ("postgresql", "sqlite") for one in PLATFORMS]
+    rounds = [Part(store, one, "rounds") for store in ("postgresql", "sqlite") for one in PLATFORMS]
+    broken = [Part("sqlite", one.platform, "rounds", name) for name, one in BROKEN.items()]
+    return [*workers, *threads, *rounds, *broken]
 
 
-class Tally:
-    """What is found, as it is found."""
-
-    def __init__(self, store: str) -> None:
-        self._store = store
-
-    def add(self, platform: str, runner: str, boundary: str, deaths: int, findings: list[str]) -> None:
-        found = {
-            "store": self._store,
-            "platform": platform,
-            "runner": runner,
-            "boundary": boundary,
-            "deaths": deaths,
-            "findings": findings,
-        }
-        print(json.dumps(found), flush=True)
-
-
-def at_each_point(world: World, points: list[Point], platform: str, tally: Tally, ends: float) -> None:
-    happenings = Happenings(world)
-    died: list[Point] = []
-    points = sorted(points, key=lambda one: (boundary_of(one.site) not in KEY, one.nth))
-    for place, point in enumerate(points):
-        happenings.sell()
-        if world.lives(happenings, point) is None:
-            died.append(point)
-        if len(died) >= TOGETHER or place == len(points) - 1 or time.monotonic() > ends:
-            findings = survived(world, happenings)
-            counts = Counter(boundary_of(one.site) for one in died)
-            if findings:
-                findings.insert(0, f"killed at {died}")
-            for boundary, count in counts.items():
-                tally.add(platform, world.facts.runner, boundary, count, findings)
-                findings = []
-            died, happenings = [], Happenings(world)
-            if time.monotonic() > ends:
-                tally.add(platform, world.facts.runner, "out of time", 0, [])
-                return
-
-
-def at_random(world: World, count: int, longest: float, platform: str, tally: Tally, ends: float) -> None:
-    """`longest`: seconds that a life takes."""
-    chance = random.Random(f"{platform} {world.facts.store}")
-    happenings = Happenings(world)
-    died = 0
-    for number in range(count):
-        if number % 4 == 0:
-            happenings.sell()
-        died += killed_within(world, happenings, chance.uniform(0, longest))
-        if number % 20 == 19 or number == count - 1 or time.monotonic() > ends:
-            tally.add(platform, world.facts.runner, "random", died, survived(world, happenings))
-            died, happenings = 0, Happenings(world)
-            if time.monotonic() > ends:
-                return
-
-
-def killed_within(world: World, happenings: Happenings, seconds: float) -> bool:
-    from lives import live
-
-    child, pipe = world.start(live, None)
-    timer = threading.Timer(seconds, child.kill)
-    timer.start()
-    try:
-        return world.served(child, pipe, happenings) is None
-    finally:
-        timer.cancel()
-        world.advance(3)
-
-
-def survived(world: World, happenings: Happenings) -> list[str]:
-    """What is found after a life that is left alone; one more where something waits for its next try."""
-    world.advance(16)
-    world.lives(happenings)
-    findings = happenings.findings()
-    if findings:
-        world.advance(30)
-        world.lives(happenings)
-        findings = happenings.findings()
-    return findings
-
-
-@contextmanager
-def store_urls(kind: str) -> Iterator[Callable[[], str]]:
-    """Makes URLs of empty stores; empty: a file beside the world."""
-    if kind == "sqlite":
-        yield lambda: ""
-        return
-    from postgres_server import own_schema, running_server
-
-    with ExitStack() as stack:
-        server = stack.enter_context(running_server())
-        yield lambda: stack.enter_context(own_schema(server))
-
-
-def run_store(store: str, options: argparse.Namespace) -> None:
-    started = time.monotonic()
-    ends = started + options.minutes * 60
-    tally = Tally(store)
-    platforms = options.platforms.split(",")
-    runners = ["rounds", "threads"] if store == "sqlite" else ["rounds", "worker"]
+def run(part: Part, count: int, ends: float) -> bool:
+    """Whether all of it was done; what is found is printed, a line of JSON each."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lengow-crash-")))
         make = stack.enter_context(worlds(folder))
-        new_store = stack.enter_context(store_urls(store))
-        lengths: dict[str, tuple[World, float]] = {}
-        for place, platform in enumerate(platforms, 1):
-            world = make(f"{platform}-rounds", new_store(), platforms=(platform,), invoices=platform == platforms[0])
-            happenings = Happenings(world)
-            happenings.sell()
-            world.lives(happenings, connect=True)
-            happenings.sell()
-            begun = time.monotonic()
-            seen = world.lives(happenings)
-            lengths[platform] = (world, time.monotonic() - begun)
-            assert seen is not None
-            tally.add(platform, "rounds", "(none)", 0, happenings.findings())
-            at_each_point(
-                world, points_of(seen), platform, tally, started + options.minutes * 36 * place / len(platforms)
-            )
-        platform = "woocommerce" if "woocommerce" in platforms else platforms[0]
-        runner = runners[1]
+        new_store = stack.enter_context(store_urls(part.store))
+        short = SHORT_LEASE if part.runner == "worker" else {}
+        invoices = part.platform == PLATFORMS[0] and (part.runner == "rounds" or part.store == "sqlite")
         world = make(
-            f"{platform}-{runner}",
-            new_store(),
-            platforms=(platform,),
-            runner=runner,
-            invoices=runner == "threads",
-            **SHORT_LEASE,
+            part.platform, new_store(), platforms=(part.platform,), runner=part.runner, invoices=invoices, **short
         )
         happenings = Happenings(world)
         happenings.sell()
-        seen = world.lives(happenings, connect=True)
+        world.lives(happenings, connect=True)
+        happenings.sell()
+        seen = world.lives(happenings)
         assert seen is not None
-        points = [one for one in points_of(seen) if boundary_of(one.site) in KEY and one.nth == 0]
-        at_each_point(world, points, platform, tally, started + options.minutes * 60 * 0.8)
-        for place, (platform, (world, length)) in enumerate(lengths.items(), 1):
-            share = options.random // (len(STORES) * len(platforms))
-            left = (ends - time.monotonic()) / (len(platforms) - place + 1)
-            at_random(world, share, length, platform, tally, time.monotonic() + left)
+        happenings.sell()
+        renewing = world.lives(happenings, renews=True) or {}
+        tell(Deaths("(none)", 0, happenings.findings()))
+        points = points_of(seen | {key: times for key, times in renewing.items() if boundary_of(key[0]) == "lease"})
+        if part.without:
+            return run_without(part, world, points, standing_points(seen), ends)
+        if part.runner != "rounds" and part.platform != ALL_POINTS:
+            points = [
+                one for one in points if boundary_of(one.site) in OWN or (boundary_of(one.site) in KEY and one.nth == 0)
+            ]
+        done = at_each_point(world, points, tell, ends)
+        if part.runner == "rounds":
+            done = done and standing_still(world, standing_points(seen), tell, ends)
+        return done and at_random(world, count, tell, ends)
+
+
+def run_without(part: Part, world: Any, points: list[Any], standing: list[Any], ends: float) -> bool:
+    """Until something is found, which is as it should be."""
+    broken = BROKEN[part.without]
+    noticed: list[str] = []
+
+    def listen(deaths: Deaths) -> None:
+        noticed.extend(deaths.findings)
+
+    if broken.overtaken:
+        tries = [
+            lambda one=one: standing_still(world, [one], listen, ends, without=(part.without,)) for one in standing
+        ]
+    else:
+        chosen = [one for one in points if boundary_of(one.site) in broken.boundaries]
+        tries = [lambda one=one: at_each_point(world, [one], listen, ends, without=(part.without,)) for one in chosen]
+    deaths = 0
+    for attempt in tries:
+        attempt()
+        deaths += 1
+        if noticed:
+            tell(Deaths("noticed", deaths, []), noticed=noticed[1])
+            return True
+        if time.time() > ends:
+            return False
+    tell(Deaths("noticed", deaths, [f"without {part.without}, nothing is noticed in {deaths} deaths"]))
+    return True
+
+
+def tell(deaths: Deaths, **more: str) -> None:
+    print(json.dumps(deaths._asdict() | more), flush=True)
+
+
+class Run:
+    """All parts, a few at once."""
+
+    def __init__(self, chosen: list[Part], count: int, ends: float) -> None:
+        self.found: list[dict[str, Any]] = []
+        self.ended: dict[Part, int] = {}
+        self.started = time.time()
+        self._parts: queue.SimpleQueue[Part] = queue.SimpleQueue()
+        for part in chosen:
+            self._parts.put(part)
+        self._all, self._count, self._ends = len(chosen), count, ends
+
+    def go(self, at_once: int) -> None:
+        threads = [threading.Thread(target=self._work) for _ in range(at_once)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            threads[0].join(1)
+            if int(time.time() - self.started) % 20 == 0:
+                print(self.progress(), flush=True)
+                time.sleep(1)
+
+    def progress(self) -> str:
+        deaths, wrong = sum(one["count"] for one in self.found), sum(bool(one["findings"]) for one in self.found)
+        return (
+            f"{time.time() - self.started:5.0f} s: {len(self.ended)} of {self._all} parts,"
+            f" {deaths} deaths, {wrong} comparisons with findings"
+        )
+
+    def _work(self) -> None:
+        while True:
+            try:
+                part = self._parts.get_nowait()
+            except queue.Empty:
+                return
+            if time.time() > self._ends:
+                self.ended[part] = 2
+                continue
+            self._run(part)
+
+    def _run(self, part: Part) -> None:
+        share = round(RANDOM[part.runner] * self._count / 1000)
+        command = [sys.executable, __file__, "--part", part.name, f"--random={share}", f"--ends={self._ends}"]
+        with tempfile.TemporaryFile("w+") as errors:
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+            )
+            kill = threading.Timer(self._ends + GRACE - time.time(), os.killpg, (process.pid, signal.SIGKILL))
+            kill.start()
+            assert process.stdout is not None
+            for line in process.stdout:
+                self._add(part, json.loads(line))
+            code = process.wait()
+            kill.cancel()
+            if code not in (0, 2):
+                errors.seek(0)
+                said = errors.read()[-3000:]
+                self._add(part, Deaths("(none)", 0, [f"it ended with {code}: {said}"])._asdict())
+            self.ended[part] = code
+
+    def _add(self, part: Part, one: dict[str, Any]) -> None:
+        self.found.append(one | {"part": part})
+        for finding in one["findings"]:
+            print(f"*** {part.name}: {finding}", flush=True)
+
+    def summary(self) -> dict[str, Any]:
+        total = Counter[str]()
+        by_part: dict[str, Counter[str]] = defaultdict(Counter)
+        for one in self.found:
+            total[one["boundary"]] += one["count"]
+            by_part[one["part"].name][one["boundary"]] += one["count"]
+        return {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": f"{machine.machine()}, {os.cpu_count()} cores, Python {machine.python_version()}",
+            "seconds": round(time.time() - self.started),
+            "at_boundaries": sum(total[one] for one in BOUNDARIES),
+            "at_random_moments": total["random"],
+            "stood_still": total["stood still"],
+            "by_boundary": dict(total),
+            "by_part": {name: dict(counts) for name, counts in by_part.items()},
+            "noticed_without": {one["part"].without: one["noticed"] for one in self.found if "noticed" in one},
+            "findings": [f"{one['part'].name}: {finding}" for one in self.found for finding in one["findings"]],
+            "cut_short": sorted(part.name for part, code in self.ended.items() if code == 2),
+        }
+
+
+def show(summary: dict[str, Any]) -> int:
+    columns = sorted({name.split("/")[0] + "/" + name.split("/")[2] for name in summary["by_part"]})
+    print(f"\n{'deaths':18}" + "".join(f"{column:>20}" for column in columns) + f"{'all':>8}")
+    for boundary in (*BOUNDARIES, "random", "stood still"):
+        counts = Counter[str]()
+        for name, found in summary["by_part"].items():
+            counts["/".join(name.split("/")[:3:2])] += found.get(boundary, 0)
+        print(f"{boundary:18}" + "".join(f"{counts[one]:>20}" for one in columns) + f"{counts.total():>8}")
+    for platform in PLATFORMS:
+        of = [sum(found.values()) for name, found in summary["by_part"].items() if name.split("/")[1] == platform]
+        print(f"{platform}: {sum(of)}", end="; ")
+    print("\n\nwith one protection taken out, the ledgers notice:")
+    for name, noticed in summary["noticed_without"].items():
+        print(f"  {name:18} {noticed[:120]}")
+    print(
+        f"\n{summary['at_boundaries']} deaths at boundaries, {summary['at_random_moments']} at random moments,"
+        f" {summary['stood_still']} stood still and were overtaken: {len(summary['findings'])} findings."
+        f" {summary['seconds']} s."
+    )
+    if summary["cut_short"]:
+        print(f"CUT SHORT by the limit of time, and no proof: {', '.join(summary['cut_short'])}")
+    return 1 if summary["findings"] else 2 if summary["cut_short"] else 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--random", type=int, default=1000)
-    parser.add_argument("--minutes", type=float, default=14)
-    parser.add_argument("--platforms", default=",".join(PLATFORMS))
-    parser.add_argument("--store", default="")
+    parser.add_argument("--random", type=int, default=1000, help="deaths at random moments, over all parts")
+    parser.add_argument("--limit", type=float, default=45, help="minutes after which it is cut short, and fails")
+    parser.add_argument("--at-once", type=int, default=3, help="parts")
+    parser.add_argument("--only", default="", help="parts whose names have one of these in them, by commas")
+    parser.add_argument("--json", default="build/crash.json", help="where the figures go")
+    parser.add_argument("--part", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--ends", type=float, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.store:
-        run_store(options.store, options)
-        return 0
-    started = time.monotonic()
-    common = [f"--random={options.random}", f"--minutes={options.minutes}", f"--platforms={options.platforms}"]
-    running = [
-        subprocess.Popen([sys.executable, __file__, f"--store={store}", *common], stdout=subprocess.PIPE, text=True)
-        for store in STORES
-    ]
-    found: list[dict[str, Any]] = []
-    readers = [threading.Thread(target=_read, args=(process, found)) for process in running]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join()
-    ended = [process.wait() for process in running]
-    return show(found, time.monotonic() - started) or int(any(ended))
+    if options.part:
+        return 0 if run(Part(*options.part.split("/")), options.random, options.ends) else 2
+    chosen = [part for part in parts() if any(one in part.name for one in options.only.split(","))]
+    with ExitStack() as stack:
+        if any(part.store == "postgresql" for part in chosen):
+            from postgres_server import VARIABLE, running_server
 
-
-def _read(process: "subprocess.Popen[str]", found: list[dict[str, Any]]) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        one = json.loads(line)
-        found.append(one)
-        for finding in one["findings"]:
-            print(f"*** {one['store']} {one['platform']} {one['runner']}: {finding}", flush=True)
-
-
-def show(found: list[dict[str, Any]], seconds: float) -> int:
-    columns = sorted({(one["store"], one["runner"], one["platform"]) for one in found})
-    deaths: dict[str, Counter[tuple[str, str, str]]] = defaultdict(Counter)
-    for one in found:
-        deaths[one["boundary"]][one["store"], one["runner"], one["platform"]] += one["deaths"]
-    for part, place in (("store", 0), ("runner", 1), ("", 2)):
-        print(f"{part:16}" + "".join(f"{column[place][:11]:>12}" for column in columns))
-    for boundary in [*BOUNDARIES, "random"]:
-        print(f"{boundary:16}" + "".join(f"{deaths[boundary][column]:>12}" for column in columns))
-    points = sum(sum(deaths[one].values()) for one in BOUNDARIES)
-    moments = sum(deaths["random"].values())
-    wrong = sum(bool(one["findings"]) for one in found)
-    late = sum(one["boundary"] == "out of time" for one in found)
-    print(
-        f"{points} deaths at boundaries, {moments} at random moments, {wrong} comparisons with findings,"
-        f" {late} worlds cut short; {seconds:.0f} s."
-    )
-    return int(wrong > 0 or points == 0)
+            os.environ[VARIABLE] = stack.enter_context(running_server())
+        running = Run(chosen, options.random, time.time() + options.limit * 60)
+        running.go(options.at_once)
+    summary = running.summary()
+    file = Path(options.json)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    return show(summary)
 
 
 if __name__ == "__main__":

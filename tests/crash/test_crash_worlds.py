@@ -9,8 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from deaths import survived
 from lives import Point
-from matrix import survived
 from world import Happenings, World, worlds
 
 CREATED = "connector.creation._write_outcomes commit"

@@ -4,12 +4,14 @@ It outlives the connector's processes. What happens in it (a buyer cancels, a sh
 """
 
 import multiprocessing
+import os
 import signal
 import socket
 import sqlite3
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,6 +37,9 @@ from lengow.sandbox.catalogue import catalogue
 
 MARKETPLACE = "manomano_fr"
 FIRST_CATALOGUE = 3131
+LONGEST_LIFE = 300.0
+"""Seconds after which a life that goes on has not come to its end, and never will."""
+
 PLATFORMS = tuple(kind.platform for kind in SHOPS)
 KINDS = {"standard": 2, "multi_package": 1, "fulfilment": 1}
 
@@ -115,15 +120,17 @@ class World:
         store: str,
         platforms: Sequence[str] = PLATFORMS,
         runner: str = "rounds",
+        kinds: Mapping[str, Any] = KIND_OF,
         **more: Any,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.sandbox, self.folder, self.mails = sandbox, folder, mails
         self.account = sandbox.add_account(f"{ACCOUNT}-{folder.name}")
-        self.shops: dict[str, Any] = {name: KIND_OF[name](sandbox._clock, folder) for name in platforms}
+        self.shops: dict[str, Any] = {name: kinds[name](sandbox._clock, folder) for name in platforms}
         self.catalogues = {name: FIRST_CATALOGUE + place for place, name in enumerate(platforms)}
         self.ahead = RawValue("d", 0.0)
         self.deaths = 0
+        self._heard = True
         self.facts = Facts(
             lengow=sandbox.url,
             access_token=self.account.access_token,
@@ -171,6 +178,13 @@ class World:
         self.advance(15)
         return sold
 
+    def passes_for_the_dead(self) -> None:
+        """Workers that have died count as dead at the next look, as after `worker.GONE_SECONDS`."""
+        database = getattr(self.connector.store, "database", None)
+        if self.facts.runner == "worker" and database is not None:
+            with database.transaction() as db:
+                db.change("UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '1 hour'")
+
     def start(self, target: Callable[..., None], *arguments: Any, **changes: Any) -> tuple[Any, Any]:
         """A process of the connector, and the pipe to it."""
         ours, theirs = self._context.Pipe()
@@ -188,10 +202,38 @@ class World:
         child, pipe = self.start(live, die, **changes)
         return self.served(child, pipe, happenings)
 
-    def served(self, child: Any, pipe: Any, happenings: "Happenings") -> dict[tuple[str, str], int] | None:
+    def overtaken(self, happenings: "Happenings", point: Point, **changes: Any) -> bool:
+        """One life that stands still at a point, while another one does all the work, and then goes on.
+
+        Whether it came to that point.
+        """
+        child, pipe = self.start(live, point._replace(signal=signal.SIGSTOP), **changes)
+        stood = self.served(child, pipe, happenings, until_it_stands=True) is STANDS
+        if stood:
+            self.advance(16)
+            self._heard = False
+            try:
+                self.lives(happenings, **{**changes, "hears": False})
+            finally:
+                self._heard = True
+                os.kill(child.pid, signal.SIGCONT)
+            self.served(child, pipe, happenings)
+        return stood
+
+    def served(
+        self, child: Any, pipe: Any, happenings: "Happenings", *, until_it_stands: bool = False
+    ) -> dict[tuple[str, str], int] | None:
+        """What became of a life; `until_it_stands`: STANDS as soon as it stands still. One that hangs is an error."""
         passed: dict[tuple[str, str], int] | None = None
+        ends = time.monotonic() + LONGEST_LIFE
         try:
             while passed is None:
+                while not pipe.poll(0.01 if until_it_stands else 1):
+                    if until_it_stands and _stands_still(child.pid):
+                        return STANDS
+                    if time.monotonic() > ends:
+                        child.kill()
+                        raise AssertionError("the child hung")
                 asked = pipe.recv()
                 if isinstance(asked, str):
                     getattr(happenings, asked)()
@@ -211,6 +253,8 @@ class World:
 
     def told(self) -> None:
         """The shops send their webhooks; what nobody takes is for the polling, or for later."""
+        if not self._heard:
+            return
         for shop in self.shops.values():
             try:
                 shop.tell()
@@ -235,15 +279,16 @@ class World:
         ]
         numbers = {order.order_id for order in own}
         part = replace(ledger, sold=tuple(own), told=tuple(one for one in ledger.told if one.order_id in numbers))
-        held = [one for one in self._held(name, own) if ids is None or one.marketplace_order_id in numbers]
+        listed = self.shops[name].orders()
+        held = [one for one in self.held(own, listed) if ids is None or one.marketplace_order_id in numbers]
         holdings = ShopHoldings(orders=held, catalogues=(self.catalogues[name],))
         return reconcile(part, {self.account.account_id: holdings}), own
 
-    def _held(self, name: str, own: Sequence[SoldOrder]) -> Iterator[HeldOrder]:
-        """The shop's own list in the marketplace's lines, by SKU and pieces."""
+    def held(self, own: Sequence[SoldOrder], orders: Iterable[Listed]) -> Iterator[HeldOrder]:
+        """A shop's own list in the marketplace's lines, by SKU and pieces."""
         sold = {order.order_id: order for order in own}
         given: set[str] = set()
-        for listed in self.shops[name].orders():
+        for listed in orders:
             order = sold.get(listed.number)
             if order is None:
                 yield HeldOrder(MARKETPLACE, listed.number, tuple(sku for sku, _ in listed.goods), listed.total)
@@ -353,6 +398,18 @@ class Happenings:
         return found
 
 
+STANDS: dict[tuple[str, str], int] = {}
+"""What is said of a life that stands still."""
+
+
+def _stands_still(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] == "T"
+
+
 PRELOADED = [
     "lives",
     "lengow.console.serving",
@@ -378,6 +435,19 @@ def worlds(folder: Path) -> Iterator[Callable[..., World]]:
             return world
 
         yield make
+
+
+@contextmanager
+def store_urls(kind: str) -> Iterator[Callable[[], str]]:
+    """Makes URLs of empty stores; empty: a file beside the world."""
+    if kind == "sqlite":
+        yield lambda: ""
+        return
+    from postgres_server import own_schema, running_server
+
+    with ExitStack() as stack:
+        server = stack.enter_context(running_server())
+        yield lambda: stack.enter_context(own_schema(server))
 
 
 def _free_port() -> int:
