@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
-from waitress.task import ThreadedTaskDispatcher
+from waitress.task import ErrorTask, ThreadedTaskDispatcher
 from waitress.utilities import Error
 
 if TYPE_CHECKING:
@@ -38,6 +38,13 @@ LARGEST_HEAD = 16 * 1024
 LOOK_EVERY = 2
 """Seconds between two looks for connections that are too slow."""
 RETRY_SECONDS = "10"
+CODES = {
+    400: "request_invalid",
+    413: "too_large",
+    431: "headers_too_large",
+    501: "transfer_encoding_unknown",
+    503: "overloaded",
+}
 TELL_EVERY = 60.0
 """Seconds between two lines in the log about overload."""
 
@@ -63,15 +70,28 @@ def web_server(app: "Flask", listener: socket.socket, *, threads: int, largest_b
 
 
 class Overloaded(Error):
-    """The answer to what cannot be begun in time, in the shape of the receiver's other answers."""
+    """Cannot be begun in time."""
 
     code = 503
     reason = "Service Unavailable"
 
-    def to_response(self, ident: Any = None) -> Any:  # noqa: ARG002
-        body = json.dumps({"code": "overloaded", "message": self.body}).encode()
-        headers = [("Content-Type", "application/json"), ("Retry-After", RETRY_SECONDS)]
-        return f"{self.code} {self.reason}", headers, body
+
+class Refusal(ErrorTask):
+    """What the server itself answers, in the shape of the receiver's answers."""
+
+    request: Any  # waitress' stubs have these two wrong
+    response_headers: Any
+
+    def execute(self) -> None:
+        error = self.request.error
+        body = json.dumps({"code": CODES.get(error.code, "error"), "message": f"{error.body.rstrip('.')}."}).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", "application/json"))
+        if error.code == Overloaded.code:
+            self.response_headers.append(("Retry-After", RETRY_SECONDS))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
 
 
 class Quiet(ThreadedTaskDispatcher):
@@ -118,6 +138,7 @@ class Dispatcher(Quiet):
 class Channel(HTTPChannel):
     """One connection."""
 
+    error_task_class = Refusal
     coming_since = 0.0
     """When the first byte of the request came that is not whole yet."""
     waits_since = 0.0

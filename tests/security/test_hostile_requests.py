@@ -95,10 +95,18 @@ def test_what_is_signed_but_cannot_be_read_is_refused_whole(
 
 
 def test_the_answers_of_the_server_itself_tell_nothing_of_it(server: Served) -> None:
-    status, headers, body = server.ask("POST", PATH, b"x" * 300 * 1024, {})
-    assert (status, headers["Server"]) == (413, "lengow-connector")
-    assert b"Traceback" not in body
-    assert b"lengow.db" not in body
+    for path, given, refused, code in (
+        (PATH, {}, 413, "too_large"),
+        (PATH, {"X-Long": "x" * 64 * 1024}, 431, "headers_too_large"),
+        (PATH, {"Content-Length": "-1"}, 400, "request_invalid"),
+        (PATH, {"Transfer-Encoding": "gzip, chunked"}, 501, "transfer_encoding_unknown"),
+    ):
+        status, headers, body = server.ask("POST", path, b"x" * 300 * 1024, given)
+        assert (status, headers["Server"], headers["Content-Type"]) == (refused, "lengow-connector", "application/json")
+        told = json.loads(body)
+        assert (sorted(told), told["code"]) == (["code", "message"], code)
+        assert "Traceback" not in told["message"]
+        assert "lengow.db" not in told["message"]
 
 
 def test_memory_stays_flat_under_all_of_it(server: Served) -> None:
