@@ -1,6 +1,5 @@
 """The schedule through outages, clocks that jump, zones and daylight saving; one import an account at a time."""
 
-import importlib.metadata
 import json
 import subprocess
 import sys
@@ -317,20 +316,3 @@ def _wait_until(met: Callable[[], Any]) -> None:
     while not met():
         assert time.monotonic() < end, "not in time"
         time.sleep(0.05)
-
-
-def test_rounds_do_not_go_through_all_that_is_installed_again(merchant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    merchant.sells(2)
-    merchant.sync()
-    looked: list[str] = []
-    real = importlib.metadata.entry_points
-
-    def counted(*, group: str) -> Any:
-        looked.append(group)
-        return real(group=group)
-
-    monkeypatch.setattr(importlib.metadata, "entry_points", counted)
-    merchant.sells(2)
-    merchant.sync()
-    assert len(merchant.in_shop()) == 4
-    assert looked == []
