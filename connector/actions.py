@@ -7,12 +7,12 @@ from datetime import datetime
 
 import msgspec
 
-from lengow.connector.changes import ENDED, SHOP
+from lengow.connector.changes import ENDED, SHIPMENT_TAKEN_BACK, SHOP
 from lengow.connector.context import CONNECTOR, Context
 from lengow.connector.errors import ActionInvalid, ApiError, OrderUndecodable, OrderUnknown
 from lengow.connector.marketplace import Marketplace
 from lengow.connector.marketplaces import marketplace as described
-from lengow.connector.model import FOR_A_PERSON, ActionState, Order, StepKind
+from lengow.connector.model import FOR_A_PERSON, ActionState, ChangeState, Order, StepKind
 from lengow.connector.parcels import Ask, Message, made_whole, messages_of, normalised
 from lengow.connector.profiles import profile_of
 from lengow.connector.rules import check_action, with_defaults
@@ -82,12 +82,17 @@ def retry_action(context: Context, action_id: int, *, who: str, dry_run: bool = 
     """Try an action again by hand: tell it anew if it was refused or failed, or go on with one that was given up.
 
     One that is held is told now, as the whole line or order. One that is stuck is told anew only if Lengow does not
-    hold it any more. With `dry_run` the rows are what would be sent. Raises ActionInvalid (`action_unknown`,
-    `action_under_way`, and whatever the marketplace's rules say by now) and ApiError when Lengow cannot be asked.
+    hold it any more; one that was confirmed, only where the marketplace has taken that back. With `dry_run` the rows are
+    what would be sent. Raises ActionInvalid (`action_unknown`, `action_under_way`, and whatever the marketplace's rules
+    say by now) and ApiError when Lengow cannot be asked.
     """
     row = context.store.action(action_id)
     if row is None:
         raise _unknown(action_id)
+    if row.state is ActionState.CONFIRMED and _is_taken_back(context, row):
+        if dry_run:
+            return [row]
+        row = _refused_after_all(context, row, who)
     is_held = row.state is ActionState.HELD and not row.handled
     if is_held or row.state in (ActionState.REFUSED, ActionState.FAILED):
         return queue_action(
@@ -162,6 +167,24 @@ def _under_way(row: ActionRow) -> ActionInvalid:
         f"The action {row.id} is {row.state}; there is nothing to try again.",
         what_to_do="Wait for the marketplace's answer, or look at the action at Lengow.",
     )
+
+
+def _is_taken_back(context: Context, row: ActionRow) -> bool:
+    """Whether the marketplace counts a shipment that it confirmed as not shipped (`changes.py`)."""
+    changes = context.store.changes_of([row.order_id])[row.order_id]
+    return row.action_type == "ship" and any(
+        one.reason == SHIPMENT_TAKEN_BACK and one.state is not ChangeState.OVERTAKEN for one in changes
+    )
+
+
+def _refused_after_all(context: Context, row: ActionRow, who: str) -> ActionRow:
+    """So that it counts as told no more, and can be told anew."""
+    error = "The marketplace confirmed it, and counts the order as not shipped since."
+    row = msgspec.structs.replace(row, state=ActionState.REFUSED, error=error, changed_at=context.now())
+    with context.store.transaction() as tx:
+        tx.save_action(row)
+        tx.note([context.entry(row.order_id, "action_refused", f"{row.action_type}: {error}", who=who)])
+    return row
 
 
 def _go_on(context: Context, seen: ActionRow, state: ActionState, who: str) -> ActionRow:

@@ -37,6 +37,14 @@ from lengow.connector.store.rows import ActionRow, PackageRow
 SHIPPED = frozenset({"shipped", "closed"})
 REFUNDED = "refunded"
 PARTLY_REFUNDED = "partial_refunded"
+TO_SHIP = frozenset({"new", "waiting_acceptance", "accepted", "waiting_shipment"})
+"""Statuses of what has not left (reference lengow.md §2.7)."""
+
+REFUNDED_BEFORE = "refunded_before"
+SHIPMENT_TAKEN_BACK = "shipment_taken_back"
+
+CENT = Decimal("0.01")
+"""By as much a total may be off that was rounded line by line."""
 
 NO_RATE = -1
 """The total of an order for which Lengow has no exchange rate (reference lengow.md §2)."""
@@ -58,6 +66,8 @@ class Found(msgspec.Struct, frozen=True):
     verdict: ChangeState | None = None
     reason: str = ""
     about: str = ""
+    always: bool = False
+    """A person is told of it also where the settings ignore what is of its kind."""
 
 
 class Own(msgspec.Struct, frozen=True):
@@ -68,6 +78,8 @@ class Own(msgspec.Struct, frozen=True):
     """Begun in the shop: it has cancelled them whole itself."""
     refunded: Mapping[str, Decimal] = {}
     """Begun in the shop, by line: it has booked them itself."""
+    withdrawn: frozenset[str] = frozenset()
+    """Cancelled in the shop, by itself or as it was told: what is given back of them is no loss to it."""
 
 
 def own_effects(actions: Iterable[ActionRow], order: Order) -> Own:
@@ -100,28 +112,44 @@ def changes_between(before: Order | None, after: Order, package: PackageRow, own
     and only refunds are looked for, which creation knows nothing of. `booked`: what earlier refunds of the package came to.
     """
     if before is None:
-        return _refunds(None, after, package, own, booked)
+        return _refunds(None, after, package, own, booked) or _untold_refund(None, after, package, own)
     was = {line.id: line for line in before.lines if line.id in package.line_ids}
     now = {line.id: line for line in after.lines if line.id in package.line_ids}
-    sold = [line_id for line_id, line in was.items() if not _cancelled(line, before)]
-    left = [line_id for line_id in sold if line_id in now and not _cancelled(now[line_id], after)]
-    reopened = _reopened(before, after, was, now)
-    if sold and not left:
-        return _whole_cancelled(sold, now, own) + reopened
+    sold = [line_id for line_id, line in was.items() if not is_cancelled(line, before)]
+    left = [line_id for line_id in sold if line_id in now and not is_cancelled(now[line_id], after)]
+    reopened = _reopened(before, after, package)
+    if not left:
+        return (_whole_cancelled(before, after, was, now, sold, own) if sold else []) + reopened
     found = _lines_cancelled(before, after, was, now, sold, own)
     refunds = _refunds(before, after, package, own, booked)
-    if refunds and left and _taken_back_unshipped(before, after, was, now, left, own):
+    if refunds and _taken_back_unshipped(before, after, was, now, left, own):
         return [*reopened, Found(ChangeKind.CANCELLED, Cancel("refunded before it was shipped"))]
     found += _addresses(before, after, was, now, left, own)
     found += _amounts(before, after, was, now, left, carries_shipping=package.carries_shipping)
     found += _shipped(before, after, was, now, left, own)
+    found += _not_shipped_after_all(before, after, was, now, left)
+    if not refunds:
+        refunds = _total_lowered(before, after, package, own, booked) or _untold_refund(before, after, package, own)
     return found + refunds + reopened
+
+
+def reopened_lines(before: Order | None, after: Order, package: PackageRow) -> list[str]:
+    """The package's lines whose cancellation was taken back between two readings."""
+    if before is None:
+        return []
+    now = {line.id: line for line in after.lines}
+    return [
+        line.id
+        for line in before.lines
+        if line.id in package.line_ids and line.id in now and is_cancelled(line, before)
+        if is_sold_again(now[line.id], after)
+    ]
 
 
 def overtakes(newer: Found, older: ChangeKind, change: Change | None) -> bool:
     """Whether an older change that was not brought to the shop yet is moot now, or is `merged` into the newer one."""
     if newer.kind is ChangeKind.CANCELLED and isinstance(newer.change, Cancel):
-        return older is not ChangeKind.REFUNDED
+        return older not in (ChangeKind.REFUNDED, ChangeKind.SHIPPED)
     if newer.kind is ChangeKind.REFUNDED:
         return older is ChangeKind.REFUNDED and change is None
     says_more = newer.change is not None and newer.kind is older
@@ -169,28 +197,44 @@ def in_words(kind: ChangeKind, change: Change | None) -> str:
 _Lines = Mapping[str, Line]
 
 
-def _whole_cancelled(sold: Sequence[str], now: _Lines, own: Own) -> list[Found]:
+def _whole_cancelled(
+    before: Order, after: Order, was: _Lines, now: _Lines, sold: Sequence[str], own: Own
+) -> list[Found]:
     if set(sold) <= own.cancelled:
         return []
     if not now:
         cancel = Cancel("its lines are gone")
         return [Found(ChangeKind.CANCELLED, cancel, ChangeState.WAITING, "lines_vanished", _named(sold))]
-    return [Found(ChangeKind.CANCELLED, Cancel("cancelled at the marketplace"))]
+    cancel = Cancel("cancelled at the marketplace")
+    if gone := _on_their_way(before, after, was, sold, own):
+        return [Found(ChangeKind.CANCELLED, cancel, ChangeState.WAITING, "cancelled_after_shipment", _named(gone))]
+    return [Found(ChangeKind.CANCELLED, cancel)]
+
+
+def _on_their_way(before: Order, after: Order, was: _Lines, line_ids: Sequence[str], own: Own) -> list[str]:
+    """Those of the lines that had left, as far as Lengow or we know: what is in a parcel is not back on the shelf."""
+    if after.delivered_by_marketplace:
+        return []
+    return [one for one in line_ids if is_shipped(was[one], before) or one in own.shipped]
 
 
 def _lines_cancelled(
     before: Order, after: Order, was: _Lines, now: _Lines, sold: Sequence[str], own: Own
 ) -> list[Found]:
-    gone = [one for one in sold if one in now and _cancelled(now[one], after) and one not in own.cancelled]
+    gone = [one for one in sold if one in now and is_cancelled(now[one], after) and one not in own.cancelled]
     given_back = [one for one in gone if _given_back(was[one], before)]
-    plain = [one for one in gone if one not in given_back]
+    shipped = _on_their_way(before, after, was, [one for one in gone if one not in given_back], own)
+    plain = [one for one in gone if one not in given_back and one not in shipped]
     vanished = [one for one in sold if one not in now]
     found = []
     if plain:
         found.append(Found(ChangeKind.LINES, _without(plain, was)))
     if given_back:
         about, change = _named(given_back), _without(given_back, was)
-        found.append(Found(ChangeKind.LINES, change, ChangeState.WAITING, "refunded_before", about))
+        found.append(Found(ChangeKind.LINES, change, ChangeState.WAITING, REFUNDED_BEFORE, about))
+    if shipped:
+        about, change = _named(shipped), _without(shipped, was)
+        found.append(Found(ChangeKind.LINES, change, ChangeState.WAITING, "cancelled_after_shipment", about))
     if vanished:
         about, change = _named(vanished), _without(vanished, was)
         found.append(Found(ChangeKind.LINES, change, ChangeState.WAITING, "lines_vanished", about))
@@ -206,11 +250,9 @@ def _without(line_ids: Sequence[str], was: _Lines) -> CancelLines:
     return CancelLines(tuple(line_ids), amount, "cancelled at the marketplace")
 
 
-def _reopened(before: Order, after: Order, was: _Lines, now: _Lines) -> list[Found]:
+def _reopened(before: Order, after: Order, package: PackageRow) -> list[Found]:
     """A cancellation was taken back. What the shop cancelled is not opened again by itself."""
-    lines = [
-        one for one, line in was.items() if one in now and _cancelled(line, before) and not _cancelled(now[one], after)
-    ]
+    lines = reopened_lines(before, after, package)
     if not lines:
         return []
     return [Found(ChangeKind.CANCELLED, None, ChangeState.WAITING, "reopened", _named(lines))]
@@ -221,7 +263,7 @@ def _refunds(before: Order | None, after: Order, package: PackageRow, own: Own, 
 
     Lines given back whole are named, so that the shop can book them as such; the rest is money only.
     """
-    now = [line for line in after.lines if line.id in package.line_ids]
+    now = [line for line in after.lines if line.id in package.line_ids and line.id not in own.withdrawn]
     was = {line.id: _given_back(line, before) for line in before.lines} if before else {}
     back = {line.id: _given_back(line, after) for line in now}
     more = {line_id: amount - was.get(line_id, Decimal(0)) for line_id, amount in back.items()}
@@ -236,24 +278,69 @@ def _refunds(before: Order | None, after: Order, package: PackageRow, own: Own, 
         named = tuple(line.id for line in whole) if goods <= owed else ()
         identity = msgspec.json.encode([package.reference, sorted((one, str(back[one])) for one in back)])
         number = hashlib.blake2b(identity, digest_size=8).hexdigest()
-        reason = "refunded at the marketplace"
+        reason, about = "refunded at the marketplace", _about_shipping(after, package)
         if 0 < goods < owed:
             return [
-                Found(ChangeKind.REFUNDED, Refund(f"{number}-1", goods, reason, named)),
+                Found(ChangeKind.REFUNDED, Refund(f"{number}-1", goods, reason, named), about=about),
                 Found(ChangeKind.REFUNDED, Refund(f"{number}-2", owed - goods, reason)),
             ]
-        return [Found(ChangeKind.REFUNDED, Refund(number, owed, reason, named))]
-    newly = before is not None and PARTLY_REFUNDED == after.status != before.status
-    if newly and risen <= 0 and not own.refunded and package.carries_shipping:
-        return [Found(ChangeKind.REFUNDED, None, ChangeState.WAITING, "refund_amount_unknown", after.status)]
+        return [Found(ChangeKind.REFUNDED, Refund(number, owed, reason, named), about=about)]
     return []
+
+
+def _about_shipping(after: Order, package: PackageRow) -> str:
+    """Lengow tells what was given back of lines only; of a whole order, shipping and fee may have been, too."""
+    extra = after.shipping + after.processing_fee
+    if after.status != REFUNDED or not package.carries_shipping or extra <= 0:
+        return ""
+    return f"whether shipping and fee, {extra}, were given back too, Lengow does not tell"
+
+
+def _untold_refund(before: Order | None, after: Order, package: PackageRow, own: Own) -> list[Found]:
+    """Given back in part, and Lengow tells no amount of it."""
+    carries = package.position == 1 if before is None else package.carries_shipping
+    was = {line.id: line.status for line in before.lines} if before else {}
+    lines = [
+        line.id
+        for line in after.lines
+        if line.id in package.line_ids and line.status == PARTLY_REFUNDED != was.get(line.id) and not line.refunded
+    ]
+    told = any(_given_back(line, after) for line in after.lines)
+    whole = carries and not told and after.status == PARTLY_REFUNDED != (before.status if before else "")
+    if own.refunded or not (lines or whole):
+        return []
+    about = _named(lines) if lines else after.status
+    return [Found(ChangeKind.REFUNDED, None, ChangeState.WAITING, "refund_amount_unknown", about)]
+
+
+def _total_lowered(before: Order, after: Order, package: PackageRow, own: Own, booked: Decimal) -> list[Found]:
+    """The order comes to less, and nothing else says why: money was given back, as it seems. For a person to tell."""
+    comparable = before.currency == after.currency and min(before.total, after.total) >= 0
+    if not package.carries_shipping or not comparable or after.total >= before.total:
+        return []
+    back = sum((_given_back(line, after) for line in after.lines), Decimal(0))
+    elsewhere = max(sum(own.refunded.values(), Decimal(0)), booked) - back
+    owed = _unexplained(after) - _unexplained(before) - max(elsewhere, Decimal(0))
+    if owed <= CENT:
+        return []
+    about = f"total {before.total}, now {after.total}"
+    identity = msgspec.json.encode([package.reference, str(before.total), str(after.total)])
+    refund = Refund(hashlib.blake2b(identity, digest_size=8).hexdigest(), owed, "refunded at the marketplace")
+    return [Found(ChangeKind.REFUNDED, refund, ChangeState.WAITING, "total_lowered", about)]
+
+
+def _unexplained(order: Order) -> Decimal:
+    """By how much the total is less than what is sold comes to, without what was given back."""
+    sold = sum((line.amount for line in order.lines if not is_cancelled(line, order)), Decimal(0))
+    back = sum((_given_back(line, order) for line in order.lines), Decimal(0))
+    return max(sold + order.shipping + order.processing_fee - order.total - back, Decimal(0))
 
 
 def _taken_back_unshipped(before: Order, after: Order, was: _Lines, now: _Lines, left: Sequence[str], own: Own) -> bool:
     """Everything was given back while nothing was on its way: there is nothing to deliver any more."""
-    moved = any(_shipped_line(was[one], before) or one in own.shipped for one in left)
+    moved = any(is_shipped(was[one], before) or one in own.shipped for one in left)
     tracked = any(package.tracking_number for package in after.packages if set(package.line_ids) & set(left))
-    whole = all(_given_back(now[one], after) >= now[one].amount and _is(now[one], after, REFUNDED) for one in left)
+    whole = all(is_given_back(now[one], after) for one in left)
     return whole and not moved and not tracked and not after.delivered_by_marketplace
 
 
@@ -268,9 +355,9 @@ def _addresses(before: Order, after: Order, was: _Lines, now: _Lines, left: Sequ
     delivery = new.delivery if new.delivery != old.delivery else None
     kept = CorrectAddress(_whole(billing), _whole(delivery))
     change = kept if kept.billing or kept.delivery else None
-    if any(
-        _shipped_line(one, order) for order, lines in ((before, was), (after, now)) for one in _some(lines, left)
-    ) or (own.shipped & set(left)):
+    if any(is_shipped(one, order) for order, lines in ((before, was), (after, now)) for one in _some(lines, left)) or (
+        own.shipped & set(left)
+    ):
         return [Found(ChangeKind.ADDRESS, change, ChangeState.IGNORED, "already_shipped")]
     if relay:
         return [Found(ChangeKind.ADDRESS, change, ChangeState.WAITING, "relay_changed", f"relay {relay}")]
@@ -291,17 +378,22 @@ def _amounts(
     fee = after.processing_fee if carries_shipping and after.processing_fee != before.processing_fee else None
     if not lines and shipping is None and fee is None:
         return []
-    if reason := _unusable(before, after, [*(line.amount for line in lines), shipping, fee]):
+    if reason := _unusable(before, after, lines, shipping, fee):
         return [Found(ChangeKind.AMOUNTS, None, ChangeState.WAITING, reason)]
     return [Found(ChangeKind.AMOUNTS, AmendAmounts(lines, shipping, fee))]
 
 
-def _unusable(before: Order, after: Order, amounts: Iterable[Decimal | None]) -> str:
+def _unusable(
+    before: Order, after: Order, lines: Sequence[AmendedLine], shipping: Decimal | None, fee: Decimal | None
+) -> str:
     """Why no shop order can be brought to these amounts; empty if it can. As for what is not created (policy.py)."""
     if after.total == NO_RATE:
         return "no_exchange_rate"
     if after.currency != before.currency:
         return "currency_changed"
+    if any(line.quantity < 1 for line in lines):
+        return "invalid_quantity"
+    amounts = [*(line.amount for line in lines), shipping, fee]
     return "negative_amount" if any(amount is not None and amount < 0 for amount in amounts) else ""
 
 
@@ -309,19 +401,43 @@ def _shipped(before: Order, after: Order, was: _Lines, now: _Lines, left: Sequen
     """Once all of it has left; a shop order is shipped as a whole."""
     if not left or after.delivered_by_marketplace or set(left) <= own.shipped:
         return []
-    if all(_shipped_line(was[one], before) for one in left) or not all(_shipped_line(now[one], after) for one in left):
+    if all(is_shipped(was[one], before) for one in left) or not all(is_shipped(now[one], after) for one in left):
         return []
     package = _package_of(after, left)
     tracking = Tracking(carrier_name=package.carrier, number=package.tracking_number, url=package.tracking_url)
     return [Found(ChangeKind.SHIPPED, MarkShipped(tracking))]
 
 
-def _cancelled(line: Line, order: Order) -> bool:
+def _not_shipped_after_all(before: Order, after: Order, was: _Lines, now: _Lines, left: Sequence[str]) -> list[Found]:
+    """The marketplace counts as not shipped what it counted as shipped: its confirmation is lost, or was wrong."""
+    if after.delivered_by_marketplace:
+        return []
+    lines = [one for one in left if is_shipped(was[one], before) and is_to_ship(now[one], after)]
+    if not lines:
+        return []
+    return [Found(ChangeKind.SHIPPED, None, ChangeState.WAITING, SHIPMENT_TAKEN_BACK, _named(lines), always=True)]
+
+
+def is_cancelled(line: Line, order: Order) -> bool:
     return line.status in CLOSED_LINE_STATUSES or order.status in CLOSED_LINE_STATUSES
 
 
-def _shipped_line(line: Line, order: Order) -> bool:
+def is_shipped(line: Line, order: Order) -> bool:
     return (line.status or order.status) in SHIPPED or order.status in SHIPPED
+
+
+def is_to_ship(line: Line, order: Order) -> bool:
+    return (line.status or order.status) in TO_SHIP and order.status in TO_SHIP
+
+
+def is_sold_again(line: Line, order: Order) -> bool:
+    """Of one that was cancelled. Money that is given back for it is no sale."""
+    return not is_cancelled(line, order) and (is_to_ship(line, order) or is_shipped(line, order))
+
+
+def is_given_back(line: Line, order: Order) -> bool:
+    """As a whole."""
+    return _is(line, order, REFUNDED) and _given_back(line, order) >= line.amount
 
 
 def _is(line: Line, order: Order, status: str) -> bool:
@@ -330,7 +446,7 @@ def _is(line: Line, order: Order, status: str) -> bool:
 
 def _given_back(line: Line, order: Order) -> Decimal:
     """What the marketplace gave back for a line. A line that is cancelled was not paid for."""
-    if _cancelled(line, order):
+    if is_cancelled(line, order):
         return Decimal(0)
     if line.refunded > 0:
         return line.refunded

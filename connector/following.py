@@ -6,14 +6,24 @@ change whose outcome is unknown is simply brought again. What a shop refuses wai
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
 
 from lengow.connector.adapter import Change, Refund, Rejected, ShopOrder, Unknown, Updated, UpdateOutcome
-from lengow.connector.changes import Found, Own, changes_between, in_words, merged, overtakes, own_effects
+from lengow.connector.changes import (
+    Found,
+    Own,
+    changes_between,
+    in_words,
+    is_cancelled,
+    merged,
+    overtakes,
+    own_effects,
+    reopened_lines,
+)
 from lengow.connector.context import CONNECTOR, Context
 from lengow.connector.errors import ChangeSettled, ChangeUnknown, LeaseLost, ShopUnavailable
 from lengow.connector.leases import Leases
@@ -22,10 +32,9 @@ from lengow.connector.retry import retry_after, steady_pause
 from lengow.connector.settings import Follow
 from lengow.connector.store.contract import Reading, Transaction
 from lengow.connector.store.rows import ActionRow, ChangeRow, JournalEntry, NewStep, OrderKey, PackageRow, Step
+from lengow.connector.taken_back import OPEN, TakenBack, take_back, withdrawn
 
 log = logging.getLogger("lengow.connector.following")
-
-OPEN = (ChangeState.PENDING, ChangeState.WAITING)
 
 NOTED = {
     ChangeState.PENDING: "change_found",
@@ -65,7 +74,10 @@ def plan_changes(
             overtaken += [_overtaken(context, row, "not_created") for row in still_open]
             continue
         basis = before if package.begun else None
-        for found in _compared(basis, after, package, own, _booked(mine)):
+        settled = _settled(basis, after, package, own, mine)
+        overtaken += [_overtaken(context, row, "overtaken") for row in settled.moot]
+        still_open = [row for row in still_open if row not in settled.moot]
+        for found in settled.found:
             one = found
             verdict = _verdict(context, package.shop, one)
             moot = [row for row in still_open if verdict.state in OPEN and overtakes(one, row.kind, row.body)]
@@ -77,13 +89,20 @@ def plan_changes(
     return Planned(tuple(new), tuple(overtaken))
 
 
-def _compared(before: Order | None, after: Order, package: PackageRow, own: Own, booked: Decimal) -> list[Found]:
+def _settled(
+    before: Order | None, after: Order, package: PackageRow, own: Own, known: Sequence[ChangeRow]
+) -> TakenBack:
     """What happened to a package; a fault of ours is shown to a person, and must not stop the page."""
     try:
-        return changes_between(before, after, package, own, booked)
+        own = msgspec.structs.replace(own, withdrawn=own.cancelled | withdrawn(known, package))
+        found = changes_between(before, after, package, own, _booked(known, after, own.withdrawn))
+        if before is None:  # it is compared at each reading until the package is begun
+            told = {(row.kind, row.reason) for row in known if row.body is None}
+            found = [one for one in found if one.change is not None or (one.kind, one.reason) not in told]
+        return take_back(after, package, found, known, reopened_lines(before, after, package))
     except Exception as error:
         log.exception("two readings of an order could not be compared", extra={"reference": package.reference})
-        return [Found(ChangeKind.CANCELLED, None, ChangeState.WAITING, "not_compared", repr(error))]
+        return TakenBack((), (Found(ChangeKind.CANCELLED, None, ChangeState.WAITING, "not_compared", repr(error)),))
 
 
 def write_changes(
@@ -283,7 +302,7 @@ def _verdict(context: Context, shop: str, found: Found) -> _Settled:
     """What becomes of a new change: the settings' word, unless only a person can tell, or nobody need to."""
     chosen = context.settings.shops.get(shop)
     setting = getattr(chosen.follow if chosen else Follow(), found.kind)
-    if found.verdict is ChangeState.IGNORED:
+    if found.verdict is ChangeState.IGNORED or (found.verdict is not None and found.always):
         return _Settled(found.verdict, found.reason)
     if setting == "ignore":
         return _Settled(ChangeState.IGNORED, "ignored_by_settings")
@@ -352,8 +371,11 @@ def _order_key(context: Context, package: PackageRow) -> OrderKey:
     return stored.order.key
 
 
-def _booked(rows: Sequence[ChangeRow]) -> Decimal:
-    return sum((row.body.amount for row in rows if isinstance(row.body, Refund)), Decimal(0))
+def _booked(rows: Sequence[ChangeRow], order: Order, withdrawn: Collection[str]) -> Decimal:
+    """What the refunds so far came to, without those of lines that are cancelled since: nothing counts of these any more."""
+    counted = {line.id for line in order.lines if not is_cancelled(line, order) and line.id not in withdrawn}
+    refunds = [row.body for row in rows if isinstance(row.body, Refund)]
+    return sum((one.amount for one in refunds if not one.line_ids or counted & set(one.line_ids)), Decimal(0))
 
 
 _NOTED_AS = {ChangeState.APPLIED: "change_applied", ChangeState.WAITING: "change_waiting"}

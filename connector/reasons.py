@@ -92,6 +92,15 @@ REASONS: dict[str, Reason] = {
         "Lines are cancelled that were given back before.",
         "See that nothing is booked twice; then `changes apply` or `changes dismiss`.",
     ),
+    "cancelled_after_shipment": Reason(
+        "The marketplace cancelled what had left already, as far as it had told, or we had told it.",
+        "See where the parcel is; `changes apply` cancels it in the shop, else `changes dismiss`.",
+    ),
+    "shipment_taken_back": Reason(
+        "The marketplace counts as not shipped what it counted as shipped before.",
+        "Look at the order there; if it is shipped, `actions retry` of its confirmation tells it once more. "
+        "Then `changes dismiss`.",
+    ),
     "reopened": Reason(
         "The marketplace took a cancellation back; the shop does not open it again by itself.",
         "Open the order in the shop by hand, or refuse it at the marketplace; then `changes dismiss`.",
@@ -99,6 +108,10 @@ REASONS: dict[str, Reason] = {
     "refund_amount_unknown": Reason(
         "The order was given back in part, and Lengow does not tell how much.",
         "Look at it on the marketplace, book it in the shop; then `changes dismiss`.",
+    ),
+    "total_lowered": Reason(
+        "The order comes to less at Lengow, and no line, shipping or refund says why: money was given back, as it seems.",
+        "Look at it on the marketplace; `changes apply` books the amount as a refund, else `changes dismiss`.",
     ),
     "not_compared": Reason(
         "What changed of the order at Lengow could not be worked out.",

@@ -111,6 +111,15 @@ REASONS_FRENCH: dict[str, Reason] = {
         "Des lignes déjà remboursées sont annulées.",
         "Voir que rien ne soit inscrit deux fois ; puis `changes apply` ou `changes dismiss`.",
     ),
+    "cancelled_after_shipment": Reason(
+        "La place de marché a annulé ce qui était déjà parti, d’après elle ou d’après nous.",
+        "Voir où est le colis ; `changes apply` l’annule dans la boutique, sinon `changes dismiss`.",
+    ),
+    "shipment_taken_back": Reason(
+        "La place de marché compte comme non expédié ce qu’elle comptait comme expédié.",
+        "Regarder la commande là-bas ; si elle est expédiée, `actions retry` de sa confirmation la redit. "
+        "Puis `changes dismiss`.",
+    ),
     "reopened": Reason(
         "La place de marché est revenue sur une annulation ; la boutique ne rouvre pas la commande d’elle-même.",
         "La rouvrir à la main dans la boutique, ou la refuser sur la place de marché ; puis `changes dismiss`.",
@@ -118,6 +127,11 @@ REASONS_FRENCH: dict[str, Reason] = {
     "lines_vanished": Reason(
         "Lengow ne montre plus des lignes qui sont dans la commande de la boutique.",
         "Voir la commande sur la place de marché ; `changes apply` les annule dans la boutique.",
+    ),
+    "total_lowered": Reason(
+        "Le total de la commande a baissé chez Lengow sans qu’une ligne, le port ou un remboursement dise pourquoi : "
+        "de l’argent a été rendu, semble-t-il.",
+        "Regarder sur la place de marché ; `changes apply` enregistre ce remboursement, sinon `changes dismiss`.",
     ),
     "not_compared": Reason(
         "Ce qui a changé dans la commande chez Lengow n’a pas pu être déterminé.",

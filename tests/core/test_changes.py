@@ -252,9 +252,10 @@ class TestAmounts:
 
 
 class TestOvertaking:
-    def test_a_cancellation_overtakes_all_but_refunds(self) -> None:
+    def test_a_cancellation_overtakes_all_but_refunds_and_shipments(self) -> None:
         cancel = Found(ChangeKind.CANCELLED, Cancel())
-        assert {kind for kind in ChangeKind if not overtakes(cancel, kind, None)} == {ChangeKind.REFUNDED}
+        kept = {kind for kind in ChangeKind if not overtakes(cancel, kind, None)}
+        assert kept == {ChangeKind.REFUNDED, ChangeKind.SHIPPED}
         refund = Found(ChangeKind.REFUNDED, Refund("r", Decimal(1)))
         assert {kind for kind in ChangeKind if overtakes(refund, kind, Cancel())} == set()
 
