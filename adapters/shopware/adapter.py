@@ -35,7 +35,6 @@ from lengow.connector.adapter import (
 )
 from lengow.connector.catalogue import CatalogueProduct
 from lengow.connector.documents import ShopInvoice
-from lengow.connector.errors import ShopUnavailable
 from lengow.connector.listing import ListedOrders
 from lengow.connector.model import NewOrder
 
@@ -81,7 +80,7 @@ class ShopwareAdapter:
         try:
             found = self._products.find(references, self._deadline())
         except Refusal as refusal:
-            raise self._unreadable(refusal) from refusal
+            raise self._api.unreadable(refusal) from refusal
         return {
             reference: Product(reference, products[0].id, products[0].stock, tuple(one.id for one in products[1:]))
             for reference, products in found.items()
@@ -95,7 +94,7 @@ class ShopwareAdapter:
         try:
             return self._creator.find(reference, self._deadline())
         except Refusal as refusal:
-            raise self._unreadable(refusal) from refusal
+            raise self._api.unreadable(refusal) from refusal
 
     def update_order(self, shop_order: ShopOrder, change: Change) -> UpdateOutcome:
         return self._changer.update(shop_order, change, self._deadline())
@@ -114,13 +113,13 @@ class ShopwareAdapter:
         try:
             return self._invoices.of(shop_order.id, self._deadline())
         except Refusal as refusal:
-            raise self._unreadable(refusal) from refusal
+            raise self._api.unreadable(refusal) from refusal
 
     def products(self) -> Iterator[CatalogueProduct]:
         try:
             yield from self._catalogue.products()
         except Refusal as refusal:
-            raise self._unreadable(refusal) from refusal
+            raise self._api.unreadable(refusal) from refusal
 
     def greets(self, request: Request) -> bool:  # noqa: ARG002
         """Shopware says no hello to a webhook."""
@@ -143,6 +142,3 @@ class ShopwareAdapter:
 
     def _deadline(self) -> Deadline:
         return Deadline(self._context.call_timeout)
-
-    def _unreadable(self, refusal: Refusal) -> ShopUnavailable:
-        return ShopUnavailable(f"The shop {self._context.shop} does not let itself be read: {refusal}.")

@@ -1,5 +1,6 @@
 """Calls to the Admin API: one token a shop, pooled connections, a time-out for all of it, outcomes that tell (§4.1)."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,14 +9,19 @@ from typing import Any
 
 import msgspec
 
+from lengow.adapters.answers import Entry, entry_of
 from lengow.adapters.calls import Busy, Caller, Deadline, Lost, Reply
 from lengow.adapters.shopware.facts import FOREIGN_KEY_BROKEN, PAGE, TOKEN_PAUSE_SECONDS, TOKEN_SHARE
+from lengow.connector.errors import ShopUnavailable
 from lengow.connector.secret import Secret
 
 LONGEST_WORDS = 500
 """Of the shop's own words in a reason."""
 ENCODER = msgspec.json.Encoder(decimal_format="number")
 TOKEN = "oauth/token"  # noqa: S105
+TOKEN_CHARACTERS = re.compile(r"[\x21-\x7e]{1,16384}")
+"""What a header can carry."""
+LONGEST_TOKEN_SECONDS = 3600
 
 Row = dict[str, Any]
 
@@ -73,16 +79,15 @@ class Api:
             raise self._caller.unavailable(f"its answer to {path.partition('/')[0]} is no PDF")
         return answer.value
 
-    def search(self, entity: str, criteria: Mapping[str, Any], deadline: Deadline, **headers: str) -> list[Row]:
+    def search(self, entity: str, criteria: Mapping[str, Any], deadline: Deadline, **headers: str) -> list[Entry]:
         """One page; `entity` as in the database, such as `order_delivery`."""
         given = {"limit": PAGE, "total-count-mode": 0, **criteria}
         value = self._read("POST", f"search/{entity.replace('_', '-')}", given, deadline, headers).value
-        found = value.get("data") if isinstance(value, dict) else None
-        if not isinstance(found, list):
-            raise self._caller.unavailable(f"its answer to a search for {entity} is none")
-        return [row for row in found if isinstance(row, dict)]
+        return entry_of(value, self._caller.wrong(f"a search for {entity}")).entries("data", needed=True)
 
-    def search_all(self, entity: str, criteria: Mapping[str, Any], deadline: Deadline, **headers: str) -> Iterator[Row]:
+    def search_all(
+        self, entity: str, criteria: Mapping[str, Any], deadline: Deadline, **headers: str
+    ) -> Iterator[Entry]:
         """All pages."""
         page, more = 1, True
         while more:
@@ -107,6 +112,9 @@ class Api:
     def move(self, entity: str, id_: str, action: str, deadline: Deadline, *, mail: bool) -> Answer:
         """A transition of a state machine. Asking for the state that it is in does nothing."""
         return self._call("POST", f"_action/{entity}/{id_}/state/{action}", {"sendMail": mail}, deadline)
+
+    def unreadable(self, refusal: Exception) -> ShopUnavailable:
+        return self._caller.unreadable(refusal)
 
     def close(self) -> None:
         self._caller.close()
@@ -155,11 +163,11 @@ class Api:
             raise
         except (Lost, Busy) as error:
             raise self._caller.unread(error) from error
-        token = value.get("access_token") if isinstance(value, dict) else None
-        seconds = value.get("expires_in") if isinstance(value, dict) else None
-        if not isinstance(token, str) or not isinstance(seconds, int):
-            raise self._caller.unavailable("it gave no token")
-        return token, time.monotonic() + seconds * TOKEN_SHARE
+        given = entry_of(value, self._caller.wrong(f"POST {TOKEN}"))
+        token = given.text("access_token")
+        if not TOKEN_CHARACTERS.fullmatch(token):
+            raise given.wrong("access_token", "is no token")
+        return token, time.monotonic() + min(given.whole("expires_in"), LONGEST_TOKEN_SECONDS) * TOKEN_SHARE
 
     def _forget(self, token: str) -> None:
         with self._lock:

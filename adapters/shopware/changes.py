@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Busy, Deadline, Lost
 from lengow.adapters.shopware.addresses import address_of
 from lengow.adapters.shopware.api import Api, Refusal, Row
-from lengow.adapters.shopware.body import CANCELLED, LINE_ID, REFUNDS, SHIPPED
+from lengow.adapters.shopware.body import CANCELLED, REFUNDS, SHIPPED
 from lengow.adapters.shopware.comparison import address_difference
 from lengow.adapters.shopware.facts import MOVES
-from lengow.adapters.shopware.profile import Problem, Profiles, decimal
-from lengow.adapters.shopware.reading import WHOLE, Orders, custom, rows, state_of, text
+from lengow.adapters.shopware.profile import Problem, Profiles
+from lengow.adapters.shopware.reading import WHOLE, Orders, custom, line_id_of, state_of
 from lengow.adapters.shopware.refusals import rejected
 from lengow.adapters.shopware.settings import ShopwareSettings
 from lengow.connector.adapter import (
@@ -52,7 +53,7 @@ class Changer:
         view = self._orders.views([order_id], WHOLE, deadline).get(order_id)
         if view is None:
             raise Problem("id", f"The shop has no order {order_id} any more: dismiss the change.")
-        sent = [row for row in rows(view.get("deliveries")) if state_of(row) in SENT]
+        sent = [row for row in view.entries("deliveries", needed=True) if state_of(row) in SENT]
         by_shop = SHIPPED not in custom(view)
         if sent and by_shop and not isinstance(change, Refund | MarkShipped):
             raise Problem("deliveries", f"The order is shipped in the shop ({state_of(sent[0])}).")
@@ -67,20 +68,20 @@ class Changer:
         else:
             raise Problem("lineItems", "Shopware's orders are amended by hand.")
 
-    def _cancel(self, view: Row, change: Cancel, deadline: Deadline) -> None:
+    def _cancel(self, view: Entry, change: Cancel, deadline: Deadline) -> None:
         """The order's own machine gives the stock back, once; delivery and payment follow where they can (§4.5)."""
         self._note(view, {CANCELLED: change.reason or "yes"}, deadline)
         self._move("order", view, "cancelled", deadline)
-        for delivery in rows(view.get("deliveries")):
+        for delivery in view.entries("deliveries", needed=True):
             self._move("order_delivery", delivery, "cancelled", deadline, needed=False)
-        for transaction in rows(view.get("transactions")):
+        for transaction in view.entries("transactions", needed=True):
             self._move("order_transaction", transaction, "refunded", deadline, needed=False)
 
-    def _mark_shipped(self, view: Row, change: MarkShipped, deadline: Deadline) -> None:
+    def _mark_shipped(self, view: Entry, change: MarkShipped, deadline: Deadline) -> None:
         """Deliveries that the shop sent keep their tracking; the last step of an interrupted marking is made again."""
         if state_of(view) == "cancelled":
             raise Problem("state", "The order is cancelled in the shop.")
-        if all(state_of(row) == "shipped" for row in rows(view.get("deliveries"))):
+        if all(state_of(row) == "shipped" for row in view.entries("deliveries", needed=True)):
             if SHIPPED in custom(view):
                 self._move("order", view, "completed", deadline, needed=False)
             return
@@ -90,15 +91,15 @@ class Changer:
             "lengow_carrier": tracking.carrier_name or tracking.carrier_code,
             "lengow_tracking_url": tracking.url,
         }
-        deliveries = rows(view.get("deliveries"))
-        coded = []
+        deliveries = view.entries("deliveries", needed=True)
+        coded: list[Row] = []
         for delivery in deliveries:
-            codes = delivery.get("trackingCodes") or []
+            codes = delivery.texts("trackingCodes")
             if tracking.number and tracking.number not in codes:
-                coded.append({"id": delivery["id"], "trackingCodes": [*codes, tracking.number]})
+                coded.append({"id": delivery.text("id"), "trackingCodes": [*codes, tracking.number]})
         fields = {key: value for key, value in told.items() if value}
-        operations = {
-            "order": ("order", [{"id": view["id"], "customFields": fields}]),
+        operations: dict[str, tuple[str, list[Row]]] = {
+            "order": ("order", [{"id": view.text("id"), "customFields": fields}]),
             "deliveries": ("order_delivery", coded),
         }
         self._api.sync(operations, deadline)
@@ -106,42 +107,44 @@ class Changer:
             self._move("order_delivery", delivery, "shipped", deadline)
         self._move("order", view, "completed", deadline, needed=False)
 
-    def _correct_address(self, view: Row, change: CorrectAddress, deadline: Deadline) -> None:
+    def _correct_address(self, view: Entry, change: CorrectAddress, deadline: Deadline) -> None:
         """Shopware calculates nothing anew by the API, so that the amounts stay."""
         profile = self._profiles.get(deadline)
         sent: dict[str, dict[str, Any]] = {}
         if change.billing is not None:
-            sent[str(view["billingAddressId"])] = address_of(change.billing, profile, "billing", [])
+            sent[view.text("billingAddressId")] = address_of(change.billing, profile, "billing", [])
         if change.delivery is not None:
             address = address_of(change.delivery, profile, "shipping", [])
-            sent |= {str(one["shippingOrderAddressId"]): address for one in rows(view.get("deliveries"))}
+            sent |= {one.text("shippingOrderAddressId"): address for one in view.entries("deliveries", needed=True)}
         if not sent:
             return
         self._api.sync({"addresses": ("order_address", [{"id": id_, **one} for id_, one in sent.items()])}, deadline)
-        after = self._orders.views([str(view["id"])], {"addresses": {}}, deadline).get(str(view["id"]), {})
-        held = {row.get("id"): row for row in rows(after.get("addresses"))}
+        id_ = view.text("id")
+        after = self._orders.views([id_], {"addresses": {}}, deadline).get(id_, view)
+        held = {row.text("id"): row for row in after.entries("addresses", needed=True)}
         for id_, address in sent.items():
-            differs = address_difference(address, held.get(id_, {}), "addresses")
+            differs = address_difference(address, held.get(id_), "addresses")
             if differs is not None:
                 raise Problem(differs.field, f"{differs.sentence}. Correct the order in the shop by hand.")
 
-    def _refund(self, view: Row, refund: Refund, deadline: Deadline) -> None:
+    def _refund(self, view: Entry, refund: Refund, deadline: Deadline) -> None:
         """Booked in a custom field, in one transaction with the stock; the payment's state tells the merchant.
 
         Shopware writes a product's stock as a whole: a sale between reading and writing it would be lost (§4.5).
         """
-        booked = rows(custom(view).get(REFUNDS))
-        if refund.id not in [text(one.get("id")) for one in booked]:
-            booked = [*booked, {"id": refund.id, "amount": f"{refund.amount:f}", "reason": refund.reason}]
+        held, sold = custom(view).entries(REFUNDS), view.decimal("amountTotal")
+        total = sum((one.decimal("amount") for one in held), Decimal(0))
+        if refund.id not in [one.text("id") for one in held]:
+            booked = [*held, {"id": refund.id, "amount": f"{refund.amount:f}", "reason": refund.reason}]
+            total += refund.amount
             returned = _returned(view, refund) if refund.line_ids else {}
             operations = {
-                "order": ("order", [{"id": view["id"], "customFields": {REFUNDS: booked}}]),
+                "order": ("order", [{"id": view.text("id"), "customFields": {REFUNDS: booked}}]),
                 "stock": ("product", self._restocked(returned, deadline) if refund.restock else []),
             }
             self._api.sync(operations, deadline)
-        total = sum((decimal(one["amount"]) for one in booked), Decimal(0))
-        state = "refunded" if total >= decimal(view["amountTotal"]) else "refunded_partially"
-        for transaction in rows(view.get("transactions")):
+        state = "refunded" if total >= sold else "refunded_partially"
+        for transaction in view.entries("transactions", needed=True):
             self._move("order_transaction", transaction, state, deadline, needed=False)
 
     def _restocked(self, returned: Mapping[str, int], deadline: Deadline) -> list[Row]:
@@ -149,14 +152,15 @@ class Changer:
             return []
         criteria = {"ids": list(returned), "includes": {"product": ["id", "stock"]}}
         products = self._api.search("product", criteria, deadline)
-        return [{"id": row["id"], "stock": row["stock"] + returned[row["id"]]} for row in products]
+        stocks = {row.text("id"): row.whole("stock") for row in products}
+        return [{"id": id_, "stock": stock + returned[id_]} for id_, stock in stocks.items() if id_ in returned]
 
-    def _note(self, view: Row, fields: Mapping[str, Any], deadline: Deadline) -> None:
+    def _note(self, view: Entry, fields: Mapping[str, Any], deadline: Deadline) -> None:
         """Custom fields of the order, before a transition, so that its webhook is known for ours."""
         if any(custom(view).get(key) != value for key, value in fields.items()):
-            self._api.sync({"order": ("order", [{"id": view["id"], "customFields": dict(fields)}])}, deadline)
+            self._api.sync({"order": ("order", [{"id": view.text("id"), "customFields": dict(fields)}])}, deadline)
 
-    def _move(self, entity: str, row: Row, target: str, deadline: Deadline, *, needed: bool = True) -> None:
+    def _move(self, entity: str, row: Entry, target: str, deadline: Deadline, *, needed: bool = True) -> None:
         """Raises Problem where it is `needed` and there is no way."""
         state = state_of(row)
         if state == target:
@@ -166,20 +170,18 @@ class Changer:
             sentence = f"The {entity} is {state!r} in the shop, and no way leads to {target!r}: move it by hand."
             raise Problem("state", sentence)
         for action in way or ():
-            self._api.move(entity, str(row["id"]), action, deadline, mail=self._settings.mail_buyer)
+            self._api.move(entity, row.text("id"), action, deadline, mail=self._settings.mail_buyer)
 
 
-def _returned(view: Row, refund: Refund) -> dict[str, int]:
+def _returned(view: Entry, refund: Refund) -> dict[str, int]:
     """Pieces by product, of the lines that took stock. Raises Problem."""
-    lines = {
-        text((row.get("payload") or {}).get(LINE_ID)): row for row in rows(view.get("lineItems")) if row.get("payload")
-    }
+    lines = {line_id_of(row): row for row in view.entries("lineItems", needed=True)}
     found: dict[str, int] = {}
     for line_id in refund.line_ids:
         line = lines.get(line_id)
         if line is None:
             raise Problem("lineItems", f"The shop order has no line {line_id!r}: book the refund by hand.")
         if line.get("type") == "product":
-            product = str(line["productId"])
-            found[product] = found.get(product, 0) + int(line["quantity"])
+            product = line.text("productId")
+            found[product] = found.get(product, 0) + line.whole("quantity")
     return found

@@ -1,13 +1,12 @@
 """What was sent against what the shop holds: a difference is a failed order, never a success."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.shopware.api import Row
-from lengow.adapters.shopware.profile import decimal
-from lengow.adapters.shopware.reading import rows
 
 ADDRESS = ("firstName", "lastName", "company", "street", "zipcode", "city", "countryId")
 LINE = ("label", "quantity", "type", "productId")
@@ -18,41 +17,40 @@ class Difference(msgspec.Struct, frozen=True):
     sentence: str
 
 
-def difference(sent: Row, view: Mapping[str, Any]) -> Difference | None:
+def difference(sent: Row, view: Entry) -> Difference | None:
     """The first, in the order of weight."""
     return next(_differences(sent, view), None)
 
 
-def address_difference(sent: Mapping[str, Any], held: Mapping[str, Any], field: str) -> Difference | None:
+def address_difference(sent: Row, held: Entry | None, field: str) -> Difference | None:
     return next(_of_fields(field, ADDRESS, sent, held), None)
 
 
-def _differences(sent: Row, view: Mapping[str, Any]) -> Iterator[Difference]:
+def _differences(sent: Row, view: Entry) -> Iterator[Difference]:
     total = sent["price"]["totalPrice"]
-    held_total = view.get("amountTotal")
-    if held_total is None or decimal(held_total) != total:
+    held_total = view.decimal("amountTotal")
+    if held_total != total:
         yield Difference("price", f"The order was sold for {total}, and the shop holds {held_total}")
     yield from _of_fields("order", ("currencyId", "salesChannelId"), sent, view)
-    lines = {row.get("id"): row for row in rows(view.get("lineItems"))}
+    lines = {row.text("id"): row for row in view.entries("lineItems", needed=True)}
     if set(lines) != {row["id"] for row in sent["lineItems"]}:
         yield Difference(
             "lineItems", f"{len(sent['lineItems'])} lines were sent, and the shop holds {len(lines)}, or others"
         )
     for row in sent["lineItems"]:
-        yield from _of_fields(f"lineItems.{row['position']}", LINE, row, lines.get(row["id"], {}))
-    addresses = {row.get("id"): row for row in rows(view.get("addresses"))}
+        yield from _of_fields(f"lineItems.{row['position']}", LINE, row, lines.get(row["id"]))
+    addresses = {row.text("id"): row for row in view.entries("addresses", needed=True)}
     for row in sent["addresses"]:
-        yield from _of_fields("addresses", ADDRESS, row, addresses.get(row["id"], {}))
+        yield from _of_fields("addresses", ADDRESS, row, addresses.get(row["id"]))
 
 
-def _of_fields(
-    place: str, fields: tuple[str, ...], sent: Mapping[str, Any], held: Mapping[str, Any]
-) -> Iterator[Difference]:
+def _of_fields(place: str, fields: tuple[str, ...], sent: Row, held: Entry | None) -> Iterator[Difference]:
     for name in fields:
-        given, kept = sent.get(name), held.get(name)
+        given = sent.get(name)
+        kept = None if held is None else held.whole(name, 0) if isinstance(given, int) else held.text(name, "")
         if _plain(given) != _plain(kept):
             yield Difference(f"{place}.{name}", f"{name} was sent as {given!r}, and the shop holds {kept!r}")
 
 
 def _plain(value: Any) -> Any:
-    return " ".join(value.split()) if isinstance(value, str) else value or None
+    return (" ".join(value.split()) if isinstance(value, str) else value) or None

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, in_order, not_begun
 from lengow.adapters.shopware.api import Api, Refusal
+from lengow.adapters.shopware.body import CANCELLED as CANCELLED_HERE
 from lengow.adapters.shopware.body import Composed, compose
 from lengow.adapters.shopware.comparison import difference
 from lengow.adapters.shopware.facts import CANCELLED, FOREIGN_KEY_BROKEN, STATE_NOT_WRITABLE
@@ -146,17 +147,18 @@ class Creator:
         try:
             views = self._orders.views([one.id for one in orders], WRITTEN, deadline)
         except (ShopUnavailable, Refusal) as error:
-            return {
-                one.reference: Unknown(one.reference, f"it was taken, and could not be read back: {error}")
-                for one in orders
-            }
+            return {one.reference: _not_read_back(one, error) for one in orders}
         found: Found = {}
         for one in orders:
             view = views.get(one.id)
             if view is None:
                 found[one.reference] = Unknown(one.reference, "the shop took it, and does not show it")
                 continue
-            differs = difference(one.row, view)
+            try:
+                differs = difference(one.row, view)
+            except ShopUnavailable as error:
+                found[one.reference] = _not_read_back(one, error)
+                continue
             found[one.reference] = _created(one) if differs is None else self._set_aside(one, deadline)
             if differs is not None and isinstance(found[one.reference], Rejected):
                 reason = f"{differs.sentence}. The order was removed again; look which app or plugin changes orders."
@@ -164,8 +166,10 @@ class Creator:
         return found
 
     def _set_aside(self, order: Composed, deadline: Deadline) -> Outcome:
-        """Cancelled first, which gives its stock back once, then deleted."""
+        """Cancelled first, which gives its stock back once, then deleted; marked, so that this is not told as news."""
         try:
+            marked = {"id": order.id, "customFields": {CANCELLED_HERE: "set aside"}}
+            self._api.sync({KEY: ("order", [marked])}, deadline)
             self._api.move("order", order.id, "cancel", deadline, mail=False)
             self._api.sync({KEY: ("order", [{"id": order.id}])}, deadline, "delete")
         except (Lost, Busy, Refusal, ShopUnavailable) as error:
@@ -178,6 +182,10 @@ class Creator:
 
 def _created(order: Composed) -> Created:
     return Created(order.reference, ShopOrder(order.id, order.reference))
+
+
+def _not_read_back(order: Composed, error: Exception) -> Unknown:
+    return Unknown(order.reference, f"it was taken, and could not be read back: {error}")
 
 
 def _problem(reference: str, problem: Problem) -> Rejected:

@@ -22,7 +22,7 @@ MOVES: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = {
 }
 """The transitions that lead from a state to another, by what moves and where to (§4.5; the set is *memory*)."""
 
-CANCELLED, SHIPPED = "cancelled", "shipped"
+CANCELLED, SHIPPED, REFUNDED = "cancelled", "shipped", "refunded"
 SHIPPED_EVENT = "state_enter.order_delivery.state.shipped"
 CANCELLED_EVENT = "state_enter.order.state.cancelled"
 REFUNDED_EVENT = "state_enter.order_transaction.state.refunded"

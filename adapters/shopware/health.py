@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Busy, Deadline, Lost
-from lengow.adapters.shopware.api import Api, Refusal, Row
+from lengow.adapters.shopware.api import Api, Refusal
 from lengow.adapters.shopware.body import SOURCE
 from lengow.adapters.shopware.facts import EVENTS, MACHINES, OLDEST_VERSION, PRIVILEGES
 from lengow.adapters.shopware.profile import Problem, Profile, Profiles
@@ -70,7 +71,7 @@ class Health:
             missing = [event for event in EVENTS if event not in [hook.get("eventName") for hook in hooks]]
             if missing:
                 return [Finding("webhook", False, f"No app sends {', '.join(missing)} to {url}.", INSTALL)]
-            off = [{"id": hook["id"], "active": True} for hook in hooks if not hook.get("active")]
+            off = [{"id": hook.text("id"), "active": True} for hook in hooks if not hook.get("active")]
             if off:
                 self._api.sync({"webhooks": ("webhook", off)}, deadline)
         except FAILURES as error:
@@ -139,7 +140,7 @@ class Health:
         try:
             found = self._api.search("order", criteria, deadline)
             if found:
-                self._api.sync({"order": ("order", [{"id": found[0]["id"], "affiliateCode": SOURCE}])}, deadline)
+                self._api.sync({"order": ("order", [{"id": found[0].text("id"), "affiliateCode": SOURCE}])}, deadline)
         except FAILURES as error:
             return _failed("may write", error)
         if not found:
@@ -186,7 +187,7 @@ class Health:
             return Finding("webhook", False, sentence, what_to_do)
         return Finding("webhook", True, f"{len(hooks)} webhooks of the app are active.")
 
-    def _hooks(self, url: str, deadline: Deadline) -> list[Row]:
+    def _hooks(self, url: str, deadline: Deadline) -> list[Entry]:
         """An app's webhooks to `url`; where there is none set, to an address that ends as this shop's does."""
         ours = [hook for hook in self._api.search_all("webhook", {}, deadline) if hook.get("eventName") in EVENTS]
         if url:

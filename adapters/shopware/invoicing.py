@@ -3,11 +3,13 @@
 The names of the fields and routes are from memory of Shopware 6.5 and later.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
+from urllib.parse import quote
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
-from lengow.adapters.shopware.api import Api, Row
+from lengow.adapters.shopware.api import Api
 from lengow.connector.documents import ShopInvoice
 
 INVOICE, STORNO = "invoice", "storno"
@@ -21,14 +23,15 @@ class Invoices:
     def of(self, order_id: str, deadline: Deadline) -> ShopInvoice | None:
         """Raises ShopUnavailable, Refusal."""
         documents = self._documents(order_id, deadline)
-        cancelled = {row.get("referencedDocumentId") for row in documents if _type(row) == STORNO}
+        cancelled = {row.text("referencedDocumentId", "") for row in documents if _type(row) == STORNO}
         for row in documents:
-            if _type(row) == INVOICE and row.get("id") not in cancelled:
-                content = self._api.download(f"_action/document/{row['id']}/{row['deepLinkCode']}", deadline)
+            if _type(row) == INVOICE and row.text("id") not in cancelled:
+                place = "/".join(quote(row.text(name), safe="") for name in ("id", "deepLinkCode"))
+                content = self._api.download(f"_action/document/{place}", deadline)
                 return ShopInvoice(_number(row), _issued_on(row), content)
         return None
 
-    def _documents(self, order_id: str, deadline: Deadline) -> list[Row]:
+    def _documents(self, order_id: str, deadline: Deadline) -> list[Entry]:
         """Newest first."""
         criteria: dict[str, Any] = {
             "filter": [{"type": "equals", "field": "orderId", "value": order_id}],
@@ -38,15 +41,16 @@ class Invoices:
         return self._api.search("document", criteria, deadline)
 
 
-def _type(row: Row) -> str:
-    return str((row.get("documentType") or {}).get("technicalName") or "")
+def _type(row: Entry) -> str:
+    return row.entry("documentType").text("technicalName")
 
 
-def _number(row: Row) -> str:
+def _number(row: Entry) -> str:
     """A column from 6.6 on, and in the configuration before."""
-    return str(row.get("documentNumber") or (row.get("config") or {}).get("documentNumber") or "")
+    return row.text("documentNumber", "") or row.entry("config").text("documentNumber", "")
 
 
-def _issued_on(row: Row) -> date:
-    told = (row.get("config") or {}).get("documentDate") or row.get("createdAt")
-    return datetime.fromisoformat(str(told)).astimezone(UTC).date()
+def _issued_on(row: Entry) -> date:
+    config = row.entry("config")
+    told = config.moment("documentDate") if config.get("documentDate") else row.moment("createdAt")
+    return told.date()

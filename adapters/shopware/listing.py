@@ -1,17 +1,16 @@
 """Our orders as they stand, by their time of creation (§4.1)."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any, Literal
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
 from lengow.adapters.shopware.api import Api, Refusal
 from lengow.adapters.shopware.body import SHIPPED, SOURCE, moment
 from lengow.adapters.shopware.facts import CANCELLED
 from lengow.adapters.shopware.facts import SHIPPED as SHIPPED_STATE
-from lengow.adapters.shopware.reading import custom, reference_of, rows, state_of, text
-from lengow.connector.errors import ShopUnavailable
+from lengow.adapters.shopware.reading import custom, reference_of, state_of
 from lengow.connector.listing import ListedOrder, ListedOrders
 
 PAGE = 200
@@ -46,26 +45,25 @@ class Lister:
         try:
             views = self._api.search("order", criteria, deadline)
         except Refusal as refusal:
-            raise ShopUnavailable(f"The shop does not let its orders be read: {refusal}.") from refusal
+            raise self._api.unreadable(refusal) from refusal
         found = tuple(_listed(view) for view in views if reference_of(view))
         newest = moment(_made(views[-1])) if views else start
         following = f"{newest}#1" if newest > start else f"{start}#{page + 1}"
         return ListedOrders(found, following, len(views) == PAGE)
 
 
-def _listed(view: Mapping[str, Any]) -> ListedOrder:
-    currency = view.get("currency")
+def _listed(view: Entry) -> ListedOrder:
     return ListedOrder(
-        id=text(view["id"]),
+        id=view.text("id"),
         reference=reference_of(view),
-        total=Decimal(str(view["amountTotal"])),
-        currency=text(currency.get("isoCode")) if isinstance(currency, dict) else "",
+        total=view.decimal("amountTotal"),
+        currency=view.entry("currency").text("isoCode"),
         state=_state(view),
         created_at=_made(view),
     )
 
 
-def _state(view: Mapping[str, Any]) -> Literal["open", "shipped", "cancelled", "refunded"]:
+def _state(view: Entry) -> Literal["open", "shipped", "cancelled", "refunded"]:
     deliveries, transactions = _states(view, "deliveries"), _states(view, "transactions")
     if state_of(view) == CANCELLED:
         return "cancelled"
@@ -75,8 +73,8 @@ def _state(view: Mapping[str, Any]) -> Literal["open", "shipped", "cancelled", "
     return "shipped" if gone or custom(view).get(SHIPPED) == "yes" else "open"
 
 
-def _states(view: Mapping[str, Any], name: str) -> Sequence[str]:
-    return [state_of(row) for row in rows(view.get(name))]
+def _states(view: Entry, name: str) -> Sequence[str]:
+    return [state_of(row) for row in view.entries(name, needed=True)]
 
 
 def _read(cursor: str, since: datetime) -> tuple[str, int]:
@@ -84,5 +82,5 @@ def _read(cursor: str, since: datetime) -> tuple[str, int]:
     return start, int(page)
 
 
-def _made(view: Mapping[str, Any]) -> datetime:
-    return datetime.fromisoformat(str(view["createdAt"])).astimezone(UTC)
+def _made(view: Entry) -> datetime:
+    return view.moment("createdAt")

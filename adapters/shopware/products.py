@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
-from lengow.adapters.shopware.api import Api, Row
+from lengow.adapters.shopware.api import Api
 from lengow.adapters.shopware.ids import is_id
 
 AT_ONCE = 150
@@ -98,14 +99,18 @@ def _meant(reference: str, products: Sequence[ShopwareProduct]) -> tuple[Shopwar
     return ()
 
 
-def _product(row: Row) -> ShopwareProduct:
-    available = row.get("availableStock")
-    stock = available if isinstance(available, int) else row.get("stock")
+def _product(row: Entry) -> ShopwareProduct:
     return ShopwareProduct(
-        id=str(row["id"]),
-        number=str(row.get("productNumber") or ""),
-        ean=str(row.get("ean") or ""),
-        variants=int(row.get("childCount") or 0),
-        stock=stock if isinstance(stock, int) else None,
-        tax_id=str(row.get("taxId") or ""),
+        id=row.text("id"),
+        number=row.text("productNumber"),
+        ean=row.text("ean", ""),
+        variants=row.whole("childCount", 0),
+        stock=stock_of(row),
+        tax_id=row.text("taxId", ""),
     )
+
+
+def stock_of(row: Entry) -> int | None:
+    """What can be sold, where the shop tells it."""
+    told = [name for name in ("availableStock", "stock") if row.get(name) is not None]
+    return row.whole(told[0]) if told else None

@@ -1,11 +1,12 @@
 """What of the shop itself an order depends on: sales channel, currencies, countries, states, taxes. Read once a day (§4.3)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
 from lengow.adapters.kept import Kept
 from lengow.adapters.shopware.api import Api, Row
@@ -79,7 +80,7 @@ class Profiles(Kept[Profile]):
         self._api, self._settings = api, settings
 
     def _read(self, deadline: Deadline) -> Profile:
-        def rows(entity: str, *fields: str, **associations: Any) -> list[Row]:
+        def rows(entity: str, *fields: str, **associations: Any) -> list[Entry]:
             criteria = {"includes": {entity: ["id", *fields]}, "associations": associations} if fields else {}
             return list(self._api.search_all(entity, criteria, deadline))
 
@@ -90,26 +91,26 @@ class Profiles(Kept[Profile]):
         methods = ("name", "technicalName", "translated")
         payment = shipping = None
         if settings.payment_method:
-            payment = chosen("payment_method", settings.payment_method, rows("payment_method", *methods))["id"]
+            payment = chosen("payment_method", settings.payment_method, rows("payment_method", *methods)).text("id")
         if settings.shipping_method:
-            shipping = chosen("shipping_method", settings.shipping_method, rows("shipping_method", *methods))["id"]
+            shipping = chosen("shipping_method", settings.shipping_method, rows("shipping_method", *methods)).text("id")
         machine: Row = {"stateMachine": {}}
         return Profile(
             version=str(version.get("version", "")) if isinstance(version, dict) else "",
-            channel_id=channel["id"],
-            language_id=channel["languageId"],
-            payment_method_id=payment or channel["paymentMethodId"],
-            shipping_method_id=shipping or channel["shippingMethodId"],
-            currencies={str(row["isoCode"]): _currency(row) for row in rows("currency")},
-            countries=_ids(rows("country", "iso"), lambda row: row.get("iso")),
-            country_states=_ids(rows("country_state", "shortCode"), lambda row: row.get("shortCode")),
-            salutations=_ids(rows("salutation", "salutationKey"), lambda row: row.get("salutationKey")),
+            channel_id=channel.text("id"),
+            language_id=channel.text("languageId"),
+            payment_method_id=payment or channel.text("paymentMethodId"),
+            shipping_method_id=shipping or channel.text("shippingMethodId"),
+            currencies={row.text("isoCode"): _currency(row) for row in rows("currency")},
+            countries=_ids(rows("country", "iso"), "iso"),
+            country_states=_ids(rows("country_state", "shortCode"), "shortCode"),
+            salutations=_ids(rows("salutation", "salutationKey"), "salutationKey"),
             states={
-                (row["stateMachine"]["technicalName"], row["technicalName"]): row["id"]
+                (row.entry("stateMachine").text("technicalName"), row.text("technicalName")): row.text("id")
                 for row in self._api.search_all("state_machine_state", {"associations": machine}, deadline)
             },
             taxes={
-                row["id"]: _tax(row)
+                row.text("id"): _tax(row)
                 for row in self._api.search_all(
                     "tax", {"associations": {"rules": {"associations": {"type": {}}}}}, deadline
                 )
@@ -117,52 +118,53 @@ class Profiles(Kept[Profile]):
         )
 
 
-def chosen(key: str, wanted: str, rows: list[Row]) -> Row:
+def chosen(key: str, wanted: str, rows: list[Entry]) -> Entry:
     """The row that a setting names by id, technical name or name. Raises Problem."""
     if is_id(wanted):
-        found = [row for row in rows if row["id"] == wanted]
+        found = [row for row in rows if row.text("id") == wanted]
     else:
-        found = [row for row in rows if wanted in (row.get("technicalName"), row.get("name"), _translated(row))]
+        names = ("technicalName", "name")
+        found = [row for row in rows if wanted in (*(row.text(one, "") for one in names), _translated(row))]
     if len(found) == 1:
         return found[0]
-    names = ", ".join(sorted(repr(str(_translated(row) or row.get("name"))) for row in rows)) or "none"
-    how = "several are called so: give the id" if found else f"there are {names}"
+    known = ", ".join(sorted(repr(_translated(row) or row.text("name", "")) for row in rows)) or "none"
+    how = "several are called so: give the id" if found else f"there are {known}"
     raise Problem(key, f"The setting {key} = {wanted!r} names no one row of the shop: {how}.", retry=True)
 
 
-def _translated(row: Row) -> Any:
-    translated = row.get("translated")
-    return translated.get("name") if isinstance(translated, dict) else None
+def _translated(row: Entry) -> str:
+    return row.entry("translated").text("name", "")
 
 
-def _ids(rows: list[Row], key: Callable[[Row], Any]) -> dict[str, str]:
-    return {str(key(row)): row["id"] for row in rows if key(row)}
+def _ids(rows: list[Entry], key: str) -> dict[str, str]:
+    return {row.text(key): row.text("id") for row in rows if row.text(key, "")}
 
 
-def _currency(row: Row) -> Currency:
-    return Currency(row["id"], decimal(row["factor"]), _rounding(row["itemRounding"]), _rounding(row["totalRounding"]))
+def _currency(row: Entry) -> Currency:
+    rounding = (_rounding(row.entry(name)) for name in ("itemRounding", "totalRounding"))
+    return Currency(row.text("id"), row.decimal("factor"), *rounding)
 
 
-def _rounding(given: Any) -> dict[str, Any]:
+def _rounding(given: Entry) -> dict[str, Any]:
     """Only the fields that an order takes back: others are refused (§4.3)."""
-    return {name: given[name] for name in ("decimals", "interval", "roundForNet")}
+    if given.whole("decimals") not in range(10):
+        raise given.wrong("decimals", "is no number of decimals")
+    return {
+        "decimals": given.whole("decimals"),
+        "interval": given.decimal("interval"),
+        "roundForNet": given["roundForNet"],
+    }
 
 
-def _tax(row: Row) -> Tax:
-    return Tax(decimal(row["taxRate"]), tuple(map(_rule, row.get("rules") or ())))
+def _tax(row: Entry) -> Tax:
+    return Tax(row.decimal("taxRate"), tuple(map(_rule, row.entries("rules"))))
 
 
-def _rule(row: Row) -> Rule:
-    data = row.get("data")
+def _rule(row: Entry) -> Rule:
     return Rule(
-        kind=str(row["type"]["technicalName"]),
-        country_id=str(row["countryId"]),
-        rate=decimal(row["taxRate"]),
-        data=data if isinstance(data, dict) else {},
-        active_from=str(row.get("activeFrom") or ""),
+        kind=row.entry("type").text("technicalName"),
+        country_id=row.text("countryId"),
+        rate=row.decimal("taxRate"),
+        data=row.entry("data"),
+        active_from=row.text("activeFrom", ""),
     )
-
-
-def decimal(number: Any) -> Decimal:
-    """A JSON number as it was written."""
-    return Decimal(str(number))

@@ -1,12 +1,12 @@
 """Orders as the shop shows them: by id, with what was sent beside them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
-from lengow.adapters.shopware.api import Api, Row
-from lengow.adapters.shopware.body import REFERENCE
-from lengow.connector.decode import clean
+from lengow.adapters.shopware.api import Api
+from lengow.adapters.shopware.body import LINE_ID, REFERENCE
 
 SHIPMENT: Mapping[str, Any] = {
     "lineItems": {},
@@ -36,34 +36,27 @@ class Orders:
         if not ids:
             return set()
         rows = self._api.search("order", {"ids": list(ids), "includes": {"order": ["id"]}}, deadline)
-        return {str(row["id"]) for row in rows}
+        return {row.text("id") for row in rows}
 
-    def views(self, ids: Sequence[str], associations: Mapping[str, Any], deadline: Deadline) -> dict[str, Row]:
+    def views(self, ids: Sequence[str], associations: Mapping[str, Any], deadline: Deadline) -> dict[str, Entry]:
         """By id. Raises ShopUnavailable and Refusal."""
         rows = self._api.search("order", {"ids": list(ids), "associations": associations}, deadline)
-        return {str(row["id"]): row for row in rows}
+        return {row.text("id"): row for row in rows}
 
 
-def reference_of(view: Mapping[str, Any]) -> str:
+def reference_of(view: Entry) -> str:
     """Our reference, where the order is one of ours; else nothing."""
-    return text(custom(view).get(REFERENCE))
+    return custom(view).text(REFERENCE, "")
 
 
-def custom(view: Mapping[str, Any]) -> Mapping[str, Any]:
-    """PHP writes an empty object as an empty list."""
-    fields = view.get("customFields")
-    return fields if isinstance(fields, dict) else {}
+def custom(view: Entry) -> Entry:
+    return view.entry("customFields")
 
 
-def state_of(view: Mapping[str, Any]) -> str:
-    state = view.get("stateMachineState")
-    return text(state.get("technicalName")) if isinstance(state, dict) else ""
+def state_of(view: Entry) -> str:
+    return view.entry("stateMachineState").text("technicalName")
 
 
-def rows(value: Any) -> list[Row]:
-    found: Iterable[Any] = value if isinstance(value, list) else ()
-    return [row for row in found if isinstance(row, dict)]
-
-
-def text(value: Any) -> str:
-    return clean(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+def line_id_of(line: Entry) -> str:
+    """Lengow's; nothing of a line that was added in the shop."""
+    return line.entry("payload").text(LINE_ID, "")

@@ -2,26 +2,24 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from lengow.adapters.shopware.body import LINE_ID, SHIPPED
+from lengow.adapters.answers import Entry
+from lengow.adapters.shopware.body import SHIPPED
 from lengow.adapters.shopware.facts import SHIPPED as SHIPPED_STATE
-from lengow.adapters.shopware.reading import custom, reference_of, rows, state_of, text
+from lengow.adapters.shopware.reading import custom, line_id_of, reference_of, state_of
 from lengow.adapters.shopware.settings import ShopwareSettings
 from lengow.connector.adapter import Event
 from lengow.connector.model import Tracking
 
-View = Mapping[str, Any]
 
-
-def shipments_in(view: View, settings: ShopwareSettings) -> list[Event]:
+def shipments_in(view: Entry, settings: ShopwareSettings) -> list[Event]:
     """The shipments of one of our orders; none for another's, and none that the connector itself told the shop."""
     if not is_news(view):
         return []
-    deliveries = rows(view.get("deliveries"))
+    deliveries = view.entries("deliveries", needed=True)
     return [
         event
         for delivery in deliveries
@@ -30,34 +28,33 @@ def shipments_in(view: View, settings: ShopwareSettings) -> list[Event]:
     ]
 
 
-def shipments_of_delivery(view: View, delivery: View, settings: ShopwareSettings, *, alone: bool) -> list[Event]:
+def shipments_of_delivery(view: Entry, delivery: Entry, settings: ShopwareSettings, *, alone: bool) -> list[Event]:
     """Of a shipped delivery; the order's only one is all of its lines."""
-    codes = delivery.get("trackingCodes")
-    numbers = [number for number in map(text, codes if isinstance(codes, list) else ()) if number]
+    numbers = [number for number in delivery.texts("trackingCodes") if number]
     if not numbers and settings.shipped_without_tracking:
         numbers = [""]
     lines, quantities = ((), {}) if alone else _lines_of(view, delivery)
     if quantities:
         numbers = numbers[:1]  # which pieces are in which of several parcels, Shopware does not tell
-    parcel = text(delivery.get("id")) if len(numbers) == 1 else ""
+    parcel = delivery.text("id") if len(numbers) == 1 else ""
     events = [_event(view, _tracking(delivery, number), lines, quantities, parcel) for number in numbers]
     return list({event.id: event for event in events}.values())
 
 
-def is_news(view: View) -> bool:
+def is_news(view: Entry) -> bool:
     return bool(reference_of(view)) and custom(view).get(SHIPPED) != "yes"
 
 
 def _event(
-    view: View, tracking: Tracking, line_ids: Sequence[str], quantities: Mapping[str, int], parcel: str
+    view: Entry, tracking: Tracking, line_ids: Sequence[str], quantities: Mapping[str, int], parcel: str
 ) -> Event:
     """Its id comes from what it tells, so that webhook and polling give one."""
     told = [tracking, sorted(line_ids), *([parcel, sorted(quantities.items())] if quantities else [])]
     facts = msgspec.json.encode(told)
     return Event(
-        id=f"{view['id']}-{hashlib.sha256(facts).hexdigest()[:24]}",
+        id=f"{view.text('id')}-{hashlib.sha256(facts).hexdigest()[:24]}",
         kind="shipment",
-        shop_order_id=text(view.get("id")),
+        shop_order_id=view.text("id"),
         reference=reference_of(view),
         tracking=tracking,
         line_ids=tuple(line_ids),
@@ -67,32 +64,28 @@ def _event(
     )
 
 
-def _tracking(delivery: View, number: str) -> Tracking:
-    method = delivery.get("shippingMethod")
-    method = method if isinstance(method, dict) else {}
-    translated = method.get("translated")
-    name = (text(translated.get("name")) if isinstance(translated, dict) else "") or text(method.get("name"))
-    pattern = text(method.get("trackingUrl"))
+def _tracking(delivery: Entry, number: str) -> Tracking:
+    method = delivery.entry("shippingMethod")
+    name = method.entry("translated").text("name", "") or method.text("name", "")
+    pattern = method.text("trackingUrl", "")
     url = pattern.replace("%s", quote(number, safe="")) if number and "%s" in pattern else ""
     return Tracking(carrier_name=name, number=number, url=url)
 
 
-def _lines_of(view: View, delivery: View) -> tuple[tuple[str, ...], dict[str, int]]:
+def _lines_of(view: Entry, delivery: Entry) -> tuple[tuple[str, ...], dict[str, int]]:
     """Lengow's ids of the lines in a delivery, and the pieces of those that are in it only in part.
 
     Lines without an id (added in the shop) are nobody's.
     """
-    lines = {text(row.get("id")): row for row in rows(view.get("lineItems"))}
+    lines = {row.text("id"): row for row in view.entries("lineItems", needed=True)}
     line_ids, quantities = [], {}
-    for position in rows(delivery.get("positions")):
-        line = lines.get(text(position.get("orderLineItemId")), {})
-        payload = line.get("payload")
-        line_id = text(payload.get(LINE_ID)) if isinstance(payload, dict) else ""
-        if not line_id:
+    for position in delivery.entries("positions", needed=True):
+        line = lines.get(position.text("orderLineItemId"))
+        line_id = line_id_of(line) if line is not None else ""
+        if line is None or not line_id:
             continue
         line_ids.append(line_id)
-        price = position.get("price")
-        pieces, ordered = price.get("quantity") if isinstance(price, dict) else None, line.get("quantity")
-        if isinstance(pieces, int) and isinstance(ordered, int) and 0 < pieces < ordered:
+        pieces, ordered = position.entry("price").whole("quantity", 0), line.whole("quantity")
+        if 0 < pieces < ordered:
             quantities[line_id] = pieces
     return tuple(line_ids), quantities

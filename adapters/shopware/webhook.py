@@ -2,13 +2,15 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from lengow.adapters.shopware.body import CANCELLED, REFUNDS
+from lengow.adapters.answers import Entry
+from lengow.adapters.shopware.closings import cancellation_of, refund_of
 from lengow.adapters.shopware.facts import (
     CANCELLED_EVENT,
     EVENTS,
@@ -17,10 +19,11 @@ from lengow.adapters.shopware.facts import (
     SIGNATURE,
     WEBHOOK_AGE_SECONDS,
 )
-from lengow.adapters.shopware.reading import custom, reference_of, rows, text
+from lengow.adapters.shopware.reading import reference_of
 from lengow.adapters.shopware.settings import ShopwareSettings
 from lengow.adapters.shopware.shipments import is_news, shipments_of_delivery
 from lengow.connector.adapter import Event, Request
+from lengow.connector.decode import clean
 from lengow.connector.errors import PayloadInvalid, SignatureError
 from lengow.connector.secret import Secret
 
@@ -40,69 +43,44 @@ def verify(request: Request, secrets: Sequence[Secret], now: datetime) -> str:
     stamp = body.get("timestamp")
     if not isinstance(stamp, int) or abs(now.timestamp() - stamp) > WEBHOOK_AGE_SECONDS:
         raise SignatureError("The delivery is older than five minutes, or from the future.")
-    return text(_inner(body, "source", "eventId")) or given.decode()
+    return _text(_inner(body, "source", "eventId")) or given.decode()
 
 
 def events(request: Request, settings: ShopwareSettings) -> Sequence[Event]:
     """Raises PayloadInvalid. Orders that are not ours, and our own changes, give none."""
     body = _decoded(request.body)
-    name = text(_inner(body, "data", "event"))
+    name = _text(_inner(body, "data", "event"))
     if body is None or not name:
         raise PayloadInvalid("The body is no event of Shopware: it has no data.event.", field="data.event")
-    event_id = text(_inner(body, "source", "eventId")) or hashlib.sha256(request.body).hexdigest()
+    event_id = _text(_inner(body, "source", "eventId")) or hashlib.sha256(request.body).hexdigest()
     if name not in EVENTS:
         return (Event(id=event_id, kind="other", raw_kind=name),)
-    view = _inner(body, "data", "payload", "order")
-    if not isinstance(view, dict) or not text(view.get("id")):
+    order = _inner(body, "data", "payload", "order")
+    if not isinstance(order, dict) or not _text(order.get("id")):
         raise PayloadInvalid(
             "The body has no order: give the app the right to read orders.", field="data.payload.order"
         )
+    view = Entry(order, _invalid)
     if name == CANCELLED_EVENT:
-        return _cancelled(view)
+        return cancellation_of(view)
     if name == REFUNDED_EVENT:
-        return _refunded(view)
+        return refund_of(view)
     return _shipped(view, event_id, settings)
 
 
-def _cancelled(view: Mapping[str, Any]) -> Sequence[Event]:
-    if not is_news(view) or custom(view).get(CANCELLED):
-        return ()
-    id_ = text(view["id"])
-    return (
-        Event(
-            id=f"{id_}-cancelled",
-            kind="cancelled",
-            shop_order_id=id_,
-            reference=reference_of(view),
-            raw_kind=CANCELLED_EVENT,
-        ),
-    )
+def _invalid(words: str) -> PayloadInvalid:
+    return PayloadInvalid(f"data.payload.order: {words}.", field="data.payload.order")
 
 
-def _refunded(view: Mapping[str, Any]) -> Sequence[Event]:
-    """The whole payment was given back; of no lines. Ours is booked in the order, or goes with its cancelling."""
-    if not reference_of(view) or custom(view).get(CANCELLED) or rows(custom(view).get(REFUNDS)):
-        return ()
-    id_ = text(view["id"])
-    return (
-        Event(
-            id=f"{id_}-refunded",
-            kind="refunded",
-            shop_order_id=id_,
-            reference=reference_of(view),
-            raw_kind=REFUNDED_EVENT,
-        ),
-    )
-
-
-def _shipped(view: Mapping[str, Any], event_id: str, settings: ShopwareSettings) -> Sequence[Event]:
+def _shipped(view: Entry, event_id: str, settings: ShopwareSettings) -> Sequence[Event]:
     """The event does not say which of several deliveries it is about; then the order is read."""
     if not is_news(view):
         return ()
-    deliveries = rows(view.get("deliveries"))
-    if len(deliveries) == 1 and isinstance(deliveries[0].get("shippingMethod"), dict):
-        return shipments_of_delivery(view, deliveries[0], settings, alone=True)
-    id_ = text(view["id"])
+    with suppress(PayloadInvalid):  # what it tells too little of is read in the shop
+        deliveries = view.entries("deliveries")
+        if len(deliveries) == 1 and deliveries[0].entry("shippingMethod"):
+            return shipments_of_delivery(view, deliveries[0], settings, alone=True)
+    id_ = view.text("id")
     return (
         Event(
             id=f"{id_}-{event_id}",
@@ -120,6 +98,10 @@ def _decoded(body: bytes) -> dict[str, Any] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _text(value: Any) -> str:
+    return clean(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def _inner(value: Any, *names: str) -> Any:
