@@ -276,7 +276,8 @@ def _write_outcomes(context: Context, adapter: Adapter, tasks: Sequence[_Task], 
         tx.set_package_states(effect.package for effect in effects)
         refresh_order_states(tx, [effect.package for effect in effects], now)
         if kept:
-            after_creation(context, tx, kept[0].step.account, [effect.package for effect in effects])
+            anew = {task.package.id for task in kept if _is_made_anew(task, results[task.package.reference])}
+            after_creation(context, tx, kept[0].step.account, [effect.package for effect in effects], anew)
         tx.note(
             context.entry(effect.package.order_id, effect.what, effect.detail, package_id=effect.package.id)
             for effect in effects
@@ -293,6 +294,14 @@ def _write_outcomes(context: Context, adapter: Adapter, tasks: Sequence[_Task], 
         log.warning("outcomes left to another worker", extra={"count": len(tasks) - len(kept)})
     for task, effect in zip(kept, effects, strict=True):
         _tell(context, task, effect)
+
+
+def _is_made_anew(task: _Task, result: Result) -> bool:
+    """Whether it was in the shop before, and is there once more: as another shop order, not the one that had gone."""
+    before = task.package.shop_order_id
+    if not before or not isinstance(result, Created | _Found):
+        return False
+    return isinstance(result, Created) or result.shop_order.id != before
 
 
 def _end_steps(tx: Transaction, tasks: Sequence[_Task], effects: Sequence[_Effect]) -> None:

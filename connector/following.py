@@ -27,6 +27,7 @@ from lengow.connector.changes import (
 from lengow.connector.context import CONNECTOR, Context
 from lengow.connector.errors import ChangeSettled, ChangeUnknown, LeaseLost, ShopUnavailable
 from lengow.connector.leases import Leases
+from lengow.connector.made_anew import is_the_shops_own, lacking
 from lengow.connector.model import ChangeKind, ChangeState, Order, OrderState, StepKind
 from lengow.connector.retry import retry_after, steady_pause
 from lengow.connector.settings import Follow
@@ -35,6 +36,9 @@ from lengow.connector.store.rows import ActionRow, ChangeRow, JournalEntry, NewS
 from lengow.connector.taken_back import OPEN, TakenBack, take_back, withdrawn
 
 log = logging.getLogger("lengow.connector.following")
+
+MADE_ANEW = "made_anew"
+"""Why a change is brought once more."""
 
 NOTED = {
     ChangeState.PENDING: "change_found",
@@ -118,8 +122,14 @@ def write_changes(
     return rows, notes, [_step(context, rows[0].account, created[one]) for one in pending if one in created]
 
 
-def after_creation(context: Context, tx: Transaction, account: str, packages: Sequence[PackageRow]) -> None:
-    """Have brought what happened while these packages were being created; forget it where they were not, after all."""
+def after_creation(
+    context: Context, tx: Transaction, account: str, packages: Sequence[PackageRow], anew: Collection[int] = ()
+) -> None:
+    """Have brought what happened while these packages were being created; forget it where they were not, after all.
+
+    `anew`: the ids of those that were in the shop before and were made once more; they get what they lack of that.
+    """
+    _bring_again(context, tx, account, [package for package in packages if package.id in anew])
     done = [package for package in packages if package.state is OrderState.CREATED or package.state in GONE]
     changes = tx.changes_of([package.order_id for package in done])
     steps = []
@@ -131,6 +141,29 @@ def after_creation(context: Context, tx: Transaction, account: str, packages: Se
         elif any(row.state is ChangeState.PENDING for row in mine):
             steps.append(_step(context, account, package))
     tx.add_steps(steps)
+
+
+def _bring_again(context: Context, tx: Transaction, account: str, packages: Sequence[PackageRow]) -> None:
+    if not packages:
+        return
+    order_ids = [package.order_id for package in packages]
+    orders, changes, actions = tx.models(order_ids), tx.changes_of(order_ids), tx.actions_of_orders(order_ids)
+    for package in packages:
+        order, mine = orders[package.order_id], actions[package.order_id]
+        rows = [row for row in changes[package.order_id] if row.package_id == package.id]
+        known = [row for row in rows if row.state is not ChangeState.OVERTAKEN]
+        missing = lacking(order, package, known, own_effects(mine, order), mine)
+        again = [_changed(context, row, ChangeState.PENDING, MADE_ANEW) for row in missing.again]
+        for row in again:
+            tx.save_change(row)
+        for found in missing.new:
+            able = found.change is not None and _able(context, package.shop, found.change)
+            verdict = _Settled(
+                *((ChangeState.PENDING, MADE_ANEW) if able else (ChangeState.WAITING, "platform_cannot"))
+            )
+            row = _row(context, account, package, found, verdict)
+            again.append(msgspec.structs.replace(row, id=tx.add_change(row)))
+        tx.note([_entry(context, row, NOTED[row.state]) for row in again])
 
 
 def follow_package(context: Context, step: Step) -> bool:
@@ -374,7 +407,7 @@ def _order_key(context: Context, package: PackageRow) -> OrderKey:
 def _booked(rows: Sequence[ChangeRow], order: Order, withdrawn: Collection[str]) -> Decimal:
     """What the refunds so far came to, without those of lines that are cancelled since: nothing counts of these any more."""
     counted = {line.id for line in order.lines if not is_cancelled(line, order) and line.id not in withdrawn}
-    refunds = [row.body for row in rows if isinstance(row.body, Refund)]
+    refunds = [row.body for row in rows if isinstance(row.body, Refund) and not is_the_shops_own(row.body)]
     return sum((one.amount for one in refunds if not one.line_ids or counted & set(one.line_ids)), Decimal(0))
 
 

@@ -128,6 +128,9 @@ REASONS: dict[str, Reason] = {
     "already_shipped": Reason("The address was corrected after the parcel had left.", "Nothing."),
     "address_erased": Reason("The marketplace hides the buyer's address by now.", "Nothing."),
     "overtaken": Reason("A later change says more.", "Nothing."),
+    "made_anew": Reason(
+        "The shop order was made anew; what the one that is gone had of it is brought once more.", "Nothing."
+    ),
     "not_created": Reason("The shop order was not made after all.", "Nothing."),
     # Failed: a person has to look.
     "order_undecodable": Reason(

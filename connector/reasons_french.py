@@ -148,6 +148,9 @@ REASONS_FRENCH: dict[str, Reason] = {
     "already_shipped": Reason("L’adresse a été corrigée après le départ du colis.", "Rien."),
     "address_erased": Reason("La place de marché cache désormais l’adresse de l’acheteur.", "Rien."),
     "overtaken": Reason("Un changement ultérieur en dit plus.", "Rien."),
+    "made_anew": Reason(
+        "La commande de la boutique a été recréée ; ce que portait celle qui a disparu y est porté de nouveau.", "Rien."
+    ),
     "not_created": Reason("La commande n’a finalement pas été créée dans la boutique.", "Rien."),
     "refused_by_shop": Reason(
         "La boutique a refusé le changement, dans les termes ci-contre.",

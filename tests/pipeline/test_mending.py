@@ -1,13 +1,15 @@
 """What a person mends by hand: dismiss, reimport, report again, match products; never a second shop order."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 
 from lengow.connector.errors import CannotMend, OrderUnknown, ShopUnavailable
-from lengow.connector.model import OrderState
+from lengow.connector.model import ChangeState, OrderState
+from lengow.connector.settings import Follow
 
 NAMES = ("main", "manomano_fr")
 
@@ -222,6 +224,110 @@ class TestReimport:
             merchant.connector.reimport(*NAMES, order_id)
         merchant.run("ALTER TABLE gone RENAME TO shop_orders")
         assert merchant.state(order_id) == ("created", "")
+
+
+class TestWhatAReimportedOrderLacks:
+    """It gets what the shop order that was deleted had: refunds, cancellations, the shipment. Each once."""
+
+    @staticmethod
+    def refunds(merchant: Any) -> list[Decimal]:
+        return [Decimal(amount) for (amount,) in merchant.rows("SELECT amount FROM shop_refunds ORDER BY rowid")]
+
+    @staticmethod
+    def made_anew(merchant: Any, order_id: str) -> None:
+        merchant.run("DELETE FROM shop_refunds")
+        delete(merchant, order_id)
+        merchant.connector.reimport(*NAMES, order_id)
+        merchant.sync()
+        assert merchant.in_shop() == [order_id]
+
+    def shipped(self, merchant: Any) -> str:
+        [order_id] = merchant.sells(1, "multi_line")
+        merchant.sync()
+        merchant.connector.ship(*NAMES, order_id, carrier="DPD", tracking_number="6A1")
+        for _ in range(3):
+            merchant.sandbox.advance(minutes=15)
+            merchant.sync()
+        assert merchant.order(order_id).order.status == "shipped"
+        return str(order_id)
+
+    def test_refunds_that_were_brought(self, make_merchant: Callable[..., Any]) -> None:
+        merchant = make_merchant(follow=Follow(refunded="apply"))
+        order_id = self.shipped(merchant)
+        merchant.sandbox.refund(order_id, line_ids=[f"{order_id}-1"])
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        [amount] = self.refunds(merchant)
+        self.made_anew(merchant, order_id)
+        assert self.refunds(merchant) == [amount]
+        self.made_anew(merchant, order_id)
+        assert self.refunds(merchant) == [amount]
+        merchant.sandbox.refund(order_id, line_ids=[f"{order_id}-2"])
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        assert len(self.refunds(merchant)) == 2, "what is given back later is told as ever"
+
+    def test_refunds_that_began_in_the_shop(self, make_merchant: Callable[..., Any]) -> None:
+        merchant = make_merchant(follow=Follow(refunded="apply"))
+        order_id = self.shipped(merchant)
+        amounts = merchant.rows("SELECT amount FROM shop_order_lines ORDER BY id")
+        sold, later, *_ = [Decimal(amount) for (amount,) in amounts]
+        merchant.connector.refund(
+            *NAMES,
+            order_id,
+            arguments={"refund_reason": "DAMAGED", "refund_shipping_fees": "false"},
+            line_ids=[f"{order_id}-1"],
+            who="shop b2c",
+        )
+        for _ in range(2):
+            merchant.sandbox.advance(minutes=15)
+            merchant.sync()
+        self.made_anew(merchant, order_id)
+        assert self.refunds(merchant) == [sold]
+        merchant.sandbox.refund(order_id, line_ids=[f"{order_id}-2"])
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        assert self.refunds(merchant) == [sold, later]
+
+    def test_what_waits_for_a_person_goes_on_waiting(self, merchant: Any) -> None:
+        order_id = self.shipped(merchant)
+        merchant.sandbox.refund(order_id, line_ids=[f"{order_id}-1"])
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        self.made_anew(merchant, order_id)
+        [change] = merchant.connector.changes()
+        assert (change.kind, change.reason) == ("refunded", "asked_by_settings")
+        assert self.refunds(merchant) == []
+
+    def test_its_shipment_so_that_nobody_ships_it_again(self, merchant: Any) -> None:
+        [order_id] = merchant.sells()
+        merchant.sync()
+        merchant.connector.ship(*NAMES, order_id, carrier="DPD", tracking_number="6A1")
+        self.made_anew(merchant, order_id)
+        assert merchant.rows("SELECT status, tracking_number FROM shop_orders") == [("shipped", "6A1")]
+
+    def test_lines_that_are_cancelled(self, merchant: Any) -> None:
+        [order_id] = merchant.sells(1, "multi_line")
+        merchant.sync()
+        merchant.sandbox.cancel(order_id, line_ids=[f"{order_id}-1"])
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        lines = merchant.rows("SELECT line_id FROM shop_order_lines ORDER BY id")
+        self.made_anew(merchant, order_id)
+        assert merchant.rows("SELECT line_id FROM shop_order_lines ORDER BY id") == lines
+
+    def test_one_that_turns_up_again_keeps_what_it_has(self, make_merchant: Callable[..., Any]) -> None:
+        merchant = make_merchant(follow=Follow(refunded="apply"))
+        order_id = self.shipped(merchant)
+        merchant.sandbox.refund(order_id, line_ids=[f"{order_id}-1"])
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        merchant.run("UPDATE shop_orders SET shop = 'trash'")
+        merchant.connector.reimport(*NAMES, order_id)
+        merchant.run("UPDATE shop_orders SET shop = 'b2c'")
+        merchant.sync()
+        assert len(self.refunds(merchant)) == 1
+        assert "made_anew" not in {row.reason for row in merchant.connector.changes(states=tuple(ChangeState))}
 
 
 def test_ids_are_reported_again(merchant: Any) -> None:
