@@ -61,7 +61,6 @@ class Context:
         self._lock = threading.Lock()
         self._clients: dict[str, LengowClient] = {}
         self._adapters: dict[str, Adapter] = {}
-        self._classes: dict[str, type[Adapter]] = {}
 
     def client(self, account: str) -> "LengowClient":
         from lengow.connector.client.api import LengowClient
@@ -90,7 +89,7 @@ class Context:
         with self._lock:
             if shop not in self._adapters:
                 chosen = self.settings.shops[shop]
-                adapter = self._class_of(shop)
+                adapter = adapter_class(chosen.platform)
                 self._adapters[shop] = adapter(
                     AdapterContext(
                         shop=shop,
@@ -105,13 +104,7 @@ class Context:
             return self._adapters[shop]
 
     def capabilities(self, shop: str) -> Capabilities:
-        return self._class_of(shop).capabilities
-
-    def _class_of(self, shop: str) -> type[Adapter]:
-        """Looked for once: going through all that is installed takes longer than many a query."""
-        if shop not in self._classes:
-            self._classes[shop] = adapter_class(self.settings.shops[shop].platform)
-        return self._classes[shop]
+        return adapter_class(self.settings.shops[shop].platform).capabilities
 
     def toggles(self, shop: str) -> dict[str, bool]:
         """The shop's toggles as they stand: what an operator switched, else what the settings say."""
