@@ -49,6 +49,9 @@ DECIDED_BY = "decided_by"
 CLOCK_GRAIN = timedelta(seconds=1)
 """The `Date` header, by which Lengow's clock is known, has whole seconds."""
 
+CLOCKS_APART = timedelta(minutes=10)
+"""How far apart the clocks of Lengow and of this machine may be before it is said."""
+
 Progress = Callable[[str, int, int], None]
 """(account, orders read, orders in the window)"""
 
@@ -79,11 +82,12 @@ def import_orders(
     """
     client = context.client(step.account)
     moves_cursor = step.kind is StepKind.IMPORT and since is None
-    start = end = context.now()
+    start = end = sure = context.now()
     try:
-        end = until or _lengow_time(client)
+        times = _times(context, client, step.account)
+        sure, end = times.sure, until or times.until
         start = since or _window_start(context, step.account, step.kind, end)
-        imported = _read_slices(context, client, step, start, end, progress, moves_cursor=moves_cursor)
+        imported = _read_slices(context, client, step, start, end, sure, progress, moves_cursor=moves_cursor)
     except ApiError as error:
         imported = Imported(step.account, start, end, error=error)
     except StoreError:
@@ -91,14 +95,14 @@ def import_orders(
     except Exception as error:  # a fault of ours must show where the operator looks
         log.exception("an import raised", extra={"account": step.account})
         imported = Imported(step.account, start, end, error=LengowError(repr(error), account=step.account))
-    _close(context, step, imported, moves_cursor=moves_cursor)
+    _close(context, step, imported, sure, moves_cursor=moves_cursor)
     return imported
 
 
 def preview_orders(context: Context, account: str) -> Iterator[Previewed]:
     """What the next import would decide; Lengow is read, nothing is written. Raises ApiError."""
     client = context.client(account)
-    end = _lengow_time(client)
+    end = _times(context, client, account).until
     recorder = Recorder(context, account)
     for page in _pages(client, _window_start(context, account, StepKind.IMPORT, end), end):
         if isinstance(page, ApiError):
@@ -133,11 +137,31 @@ def next_import(context: Context, step: Step) -> datetime:
     return today if today > now else today + timedelta(days=1)
 
 
-def _lengow_time(client: "LengowClient") -> datetime:
-    """Until when there can be orders: now, by Lengow's clock, which this asks for."""
+class _Times(msgspec.Struct, frozen=True):
+    """What two clocks say, of which one may be wrong: nothing is late by that, and nothing passed over."""
+
+    until: datetime
+    """Until when there can be orders."""
+    sure: datetime
+    """Until when there can be none that were not there to read; the next window begins no later."""
+
+
+def _times(context: Context, client: "LengowClient", account: str) -> _Times:
+    """Lengow's clock, which this asks for, beside this machine's. Which one is wrong cannot be known.
+
+    One that is far off is left alone by `client.now()`; but a machine whose clock is before what the store has seen has
+    none that runs.
+    """
     with suppress(NotFound, ApiRefused):  # whatever it answers carries the clock
         client.me()
-    return client.now() + CLOCK_GRAIN
+    own, told, believed = context.now(), context.now() + client.skew(), client.now()
+    seen = context.store.get_value(account, COMPLETE_UNTIL)
+    if seen is not None and own < datetime.fromisoformat(seen) - CLOCKS_APART <= told:
+        believed = told
+    if abs(told - own) > CLOCKS_APART:
+        facts = {"account": account, "own": own.isoformat(), "lengow": told.isoformat()}
+        log.warning("the clocks of Lengow and of this machine are apart; windows overlap by as much", extra=facts)
+    return _Times(until=max(own, believed) + CLOCK_GRAIN, sure=min(own, told) + CLOCK_GRAIN)
 
 
 def _window_start(context: Context, name: str, kind: StepKind, end: datetime) -> datetime:
@@ -157,6 +181,7 @@ def _read_slices(
     step: Step,
     since: datetime,
     until: datetime,
+    sure: datetime,
     progress: Progress | None,
     *,
     moves_cursor: bool,
@@ -177,7 +202,7 @@ def _read_slices(
             break
         if moves_cursor and end < until:
             with context.store.transaction() as tx:
-                _move_cursor(tx, step.account, since, end)
+                _move_cursor(tx, step.account, since, end, sure)
     return done
 
 
@@ -259,20 +284,23 @@ def _kept(context: Context, step: Step) -> Step:
         return tx.renew(step, context.lease_end())
 
 
-def _move_cursor(tx: Transaction, account: str, since: datetime, until: datetime) -> None:
-    tx.set_value(account, COMPLETE_UNTIL, until.isoformat())
+def _move_cursor(tx: Transaction, account: str, since: datetime, until: datetime, sure: datetime) -> None:
+    """To the end of what was read, as far as both clocks agree on it; never back from there."""
+    before = tx.get_value(account, COMPLETE_UNTIL)
+    known = min(datetime.fromisoformat(before), until) if before else since
+    tx.set_value(account, COMPLETE_UNTIL, max(known, min(until, sure)).isoformat())
     if tx.get_value(account, COMPLETE_SINCE) is None:
         tx.set_value(account, COMPLETE_SINCE, since.isoformat())
 
 
-def _close(context: Context, step: Step, imported: Imported, *, moves_cursor: bool) -> None:
+def _close(context: Context, step: Step, imported: Imported, sure: datetime, *, moves_cursor: bool) -> None:
     error = imported.error
     with context.store.transaction() as tx:
         if error is None:
             tx.postpone(step, next_import(context, step), restart=True)
             tx.set_value(step.account, LAST_ERROR, "")
             if moves_cursor:
-                _move_cursor(tx, step.account, imported.since, imported.until)
+                _move_cursor(tx, step.account, imported.since, imported.until, sure)
         else:
             pause = steady_pause(step.attempts, jitter=context.jitter())
             tx.postpone(step, context.now() + timedelta(seconds=pause), f"{error.code}: {error}")

@@ -55,7 +55,7 @@ def _settled(context: Context, account: str, waiting: dict[int | None, ActionRow
     """What of the waiting actions is answered: from one listing, and for those long open by their order."""
     client = context.client(account)
     oldest = min(row.sent_at or row.changed_at for row in waiting.values())
-    since = max(oldest - OVERLAP, client.now() - LISTED_DAYS)
+    since = max(oldest - OVERLAP, min(client.now(), context.now()) - LISTED_DAYS)
     listed = {one.id: one for one in client.actions_updated(since, client.now() + AHEAD)}
     unlisted = [row for row in waiting.values() if row.lengow_id not in listed]
     long_open = [row for row in unlisted if row.state is ActionState.STUCK or (row.sent_at or row.changed_at) < since]

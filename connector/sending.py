@@ -165,7 +165,7 @@ def _post(context: Context, client: "LengowClient", action: ActionRow) -> _Sent:
 def _write_outcomes(context: Context, tasks: Sequence[_Task], results: Sequence[Result]) -> None:
     """Commit what became of the batch. What another worker took over meanwhile is left to it."""
     now = context.now()
-    lengow_now = context.client(tasks[0].action.account).now()
+    lengow_now = min(context.client(tasks[0].action.account).now(), now)  # the earlier: nothing is answered before it
     with context.store.transaction() as tx:
         mine = tx.mine([task.step for task in tasks])
         kept = [

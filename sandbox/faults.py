@@ -30,6 +30,7 @@ class Fault:
     | `lost_after` | the effect, then the connection is closed without an answer | |
     | `truncate` | the effect, then half of the body that Content-Length promises | |
     | `malformed` | the effect, then JSON that ends too early, with a right Content-Length | |
+    | `headers` | the effect, and an answer with other headers, such as a `Date` | `headers` |
     | `duplicate` | the first `count` results come once more at the end of the page | `count` |
     | `shuffle` | the page's results in another order | |
     | `shift` | just before, `orders` (else the first `count` of the result) get updated: they leave a window | `orders`, `count` |
@@ -161,6 +162,7 @@ _SPOILED: Mapping[str, Callable[[Fault, Answer], Outcome]] = {
     "lost_after": lambda _fault, _answer: Lost(),
     "truncate": _truncate,
     "malformed": _malformed,
+    "headers": lambda fault, answer: Answer(answer.status, answer.body, {**answer.headers, **fault.headers}),
     "duplicate": _on_results(lambda fault, results: results + results[: fault.count]),
     "shuffle": _on_results(_shuffled),
 }

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,60 @@ class TestClocks:
         ids += merchant.sells(2)
         merchant.sync()
         assert sorted(merchant.in_shop()) == sorted(ids)
+        earlier = merchant.sandbox.now() + min(timedelta(hours=hours), timedelta(0))
+        assert abs(complete_until(merchant) - earlier) < timedelta(minutes=1)
+
+    def test_a_date_from_lengow_that_is_hours_ahead_passes_over_no_order(self, merchant: Any) -> None:
+        """It comes once, and nobody imports for days afterwards, beyond the reach of the daily round."""
+        merchant.sync()
+        self._tells(merchant, merchant.sandbox.now() + timedelta(hours=20))
+        merchant.sync()
+        merchant.sandbox.clear_faults()
+        merchant.sandbox.advance(hours=10)
+        ids = merchant.sells()
+        merchant.sandbox.advance(days=5)
+        merchant.sync()
+        assert merchant.in_shop() == ids
+
+    def test_one_that_is_hours_behind_delays_none(self, merchant: Any) -> None:
+        merchant.sync()
+        ids = merchant.sells()
+        self._tells(merchant, merchant.sandbox.now() - timedelta(hours=20))
+        merchant.sync()
+        assert merchant.in_shop() == ids
+
+    def test_a_machine_without_a_running_clock_imports_all_the_same(self, merchant: Any) -> None:
+        merchant.sync()
+        _with_clock(merchant, lambda: datetime(2020, 1, 1, tzinfo=UTC))
+        merchant.sandbox.advance(minutes=15)
+        before = complete_until(merchant)
+        ids = merchant.sells()
+        merchant.sync()
+        assert merchant.in_shop() == ids
+        assert complete_until(merchant) == before, "it goes on from there once the clock runs"
+        _with_clock(merchant, merchant.sandbox.now)
+        ids += merchant.sells()
+        merchant.sync()
+        assert sorted(merchant.in_shop()) == sorted(ids)
         assert abs(complete_until(merchant) - merchant.sandbox.now()) < timedelta(minutes=1)
+
+    def test_a_confirmation_sent_by_such_a_date_is_settled_in_time(self, merchant: Any) -> None:
+        [order_id] = merchant.sells()
+        merchant.sync()
+        merchant.connector.ship("main", "manomano_fr", order_id, carrier="DPD", tracking_number="6A1")
+        self._tells(merchant, merchant.sandbox.now() + timedelta(hours=20), path="/v3.0/orders/actions")
+        merchant.sync()
+        merchant.sandbox.clear_faults()
+        for _ in range(4):
+            merchant.sandbox.advance(minutes=15)
+            merchant.sync()
+        assert [row.state for row in merchant.connector.store.list_actions()] == ["confirmed"]
+
+    @staticmethod
+    def _tells(merchant: Any, date: datetime, path: str = "/me") -> None:
+        """Lengow answers with this `Date`."""
+        headers = {"Date": format_datetime(date, usegmt=True)}
+        merchant.sandbox.fault(Fault("headers", path=path, headers=headers, times=None))
 
     def test_after_it_was_set_back_nothing_waits_until_it_has_caught_up(self, merchant: Any) -> None:
         ahead = [timedelta(hours=5)]
