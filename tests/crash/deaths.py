@@ -100,16 +100,31 @@ def standing_points(seen: dict[tuple[str, str], int]) -> list[Point]:
     ]
 
 
-def at_each_point(world: World, points: Sequence[Point], tell: Tell, ends: float, **changes: object) -> bool:
-    """Whether all was done before `ends`, by `time.time()`."""
+def at_each_point(
+    world: World,
+    points: Sequence[Point],
+    tell: Tell,
+    ends: float,
+    wait: float = 0,
+    goes_on: Callable[[int], bool] = lambda place: place % 2 > 0,
+    **changes: object,
+) -> bool:
+    """Whether all was done before `ends`, by `time.time()`.
+
+    `wait`: minutes before what is sold is looked for. `goes_on`: after which deaths the world goes on before the next
+    life: buyers cancel and correct what may or may not be in the shop.
+    """
     happenings = Happenings(world)
     died: list[Point] = []
     for place, point in enumerate(points):
         happenings.sell()
+        world.advance(wait)
         renews = boundary_of(point.site) == "lease"
         if world.lives(happenings, point, **{"renews": renews, **changes}) is None:
             died.append(point)
             notice_the_dead(world)
+        if goes_on(place):
+            happenings.happens()
         late = time.time() > ends
         if len(died) >= TOGETHER or place == len(points) - 1 or late:
             findings = survived(world, happenings, **changes)

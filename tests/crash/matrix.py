@@ -114,7 +114,7 @@ def run(part: Part, count: int, ends: float) -> bool:
         return done and at_random(world, count, tell, ends)
 
 
-def run_without(part: Part, world: Any, points: list[Any], standing: list[Any], ends: float) -> bool:
+def run_without(part: Part, world: Any, points: list[Any], standing_at: list[Any], ends: float) -> bool:
     """Until something is found, which is as it should be."""
     broken = BROKEN[part.without]
     noticed: list[str] = []
@@ -122,16 +122,16 @@ def run_without(part: Part, world: Any, points: list[Any], standing: list[Any], 
     def listen(deaths: Deaths) -> None:
         noticed.extend(deaths.findings)
 
-    if broken.overtaken:
-        tries = [
-            lambda one=one: standing_still(world, [one], listen, ends, without=(part.without,)) for one in standing
-        ]
-    else:
-        chosen = [one for one in points if boundary_of(one.site) in broken.boundaries]
-        tries = [lambda one=one: at_each_point(world, [one], listen, ends, without=(part.without,)) for one in chosen]
+    def standing(one: Any) -> None:
+        standing_still(world, [one], listen, ends, without=(part.without,))
+
+    def dying(one: Any) -> None:
+        at_each_point(world, [one], listen, ends, broken.wait, lambda _: broken.goes_on, without=(part.without,))
+
+    tries = standing_at if broken.overtaken else [p for p in points if boundary_of(p.site) in broken.boundaries]
     deaths = 0
-    for attempt in tries:
-        attempt()
+    for point in tries:
+        (standing if broken.overtaken else dying)(point)
         deaths += 1
         if noticed:
             tell(Deaths("noticed", deaths, []), noticed=noticed[1])

@@ -357,10 +357,11 @@ class Happenings:
             for kind in ("lost", "doubled", "unexpected", "wrong_totals", "unconfirmed", "refused"):
                 found += [f"{name}: {kind}: {one}" for one in getattr(compared, kind)]
             imported = [order for order in own if not order.fulfilment]
+            held = {one.marketplace_order_id for one in world.held(name, own)}
             found += [
                 f"{name}: the id of {order.order_id} is not reported"
                 for order in imported
-                if not order.merchant_order_ids
+                if not order.merchant_order_ids and (order.order_id in held or not _withdrawn(order))
             ]
             found += self._stock(name, imported) + self._states(name)
         return found + (world.mail_findings() if world.facts.invoices else [])
@@ -368,9 +369,7 @@ class Happenings:
     def _stock(self, name: str, imported: Sequence[SoldOrder]) -> list[str]:
         """Every platform gives back the stock of an order that is cancelled as a whole."""
         taken = self.world.stock_taken(name) - self._before[name]
-        pieces = sum(
-            line.quantity for order in imported for line in order.lines if line.state not in ("canceled", "refused")
-        )
+        pieces = sum(line.quantity for order in imported for line in order.lines if line.state not in WITHDRAWN)
         return [] if taken == pieces else [f"{name}: {taken} pieces taken from stock, {pieces} sold"]
 
     def _states(self, name: str) -> list[str]:
@@ -408,6 +407,14 @@ def _stands_still(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] == "T"
+
+
+WITHDRAWN = ("canceled", "refused")
+
+
+def _withdrawn(order: SoldOrder) -> bool:
+    """Nothing of it is sold any more: one that was cancelled early enough never comes into the shop."""
+    return all(line.state in WITHDRAWN for line in order.lines)
 
 
 PRELOADED = [
