@@ -135,6 +135,13 @@ def test_polling_that_the_shop_refuses_says_so(shop: ContractShopware, adapter: 
         adapter.shipments_since("")
 
 
+def test_polling_goes_on_after_a_payment_was_given_back(shop: ContractShopware, adapter: ShopwareAdapter) -> None:
+    cancelled, order_id = sold(adapter), sold(adapter, "A-2")
+    updated(adapter, cancelled, Cancel())
+    shop.ship(order_id, SHIPPED)
+    assert [event.shop_order_id for event in adapter.shipments_since("").events] == [order_id]
+
+
 def test_polling_looks_back_ten_minutes_for_what_became_visible_late(
     shop: ContractShopware, adapter: ShopwareAdapter
 ) -> None:

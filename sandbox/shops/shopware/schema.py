@@ -182,7 +182,11 @@ ENTITIES: Mapping[str, Entity] = {
             "amount": Field("calculated", required=True),
             "customFields": CUSTOM,
         },
-        {"stateMachineState": STATE, "paymentMethod": _ref("payment_method", "paymentMethodId")},
+        {
+            "order": _ref("order", "orderId"),
+            "stateMachineState": STATE,
+            "paymentMethod": _ref("payment_method", "paymentMethodId"),
+        },
     ),
     "product": Entity(
         {
