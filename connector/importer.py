@@ -26,6 +26,7 @@ from lengow.connector.errors import (
     NotFound,
     StoreError,
 )
+from lengow.connector.fetching import fetch_orders
 from lengow.connector.model import StepKind
 from lengow.connector.recorder import Previewed, Recorder
 from lengow.connector.retry import steady_pause
@@ -225,6 +226,9 @@ def _read(
             seen.update(hash(name) for name in recorded.names)
             new, amended = new + recorded.new, amended + recorded.amended
             step = _kept(context, step)
+            for name in sorted(recorded.dated_back):
+                fetch_orders(context, recorder, step.account, [name])
+                step = _kept(context, step)
             if progress:
                 progress(step.account, len(seen), page.count)
         if broken:

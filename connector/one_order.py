@@ -22,7 +22,7 @@ def sync_order(context: Context, key: OrderKey) -> StoredOrder:
             what_to_do="Check marketplace and number; Lengow collects from most marketplaces every 15 minutes.",
             order=str(key),
         )
-    Recorder(context, key.account).record([bytes(raw) for raw in page.results])
+    Recorder(context, key.account).record([bytes(raw) for raw in page.results], latest=True)
     stored = _stored(context, key)
     _make_due(context, stored)
     for row in stored.packages:

@@ -38,6 +38,7 @@ from lengow.connector.discrepancies import (
 from lengow.connector.erasure import without_buyer
 from lengow.connector.errors import ApiError, CannotMend, OrderUndecodable, ShopUnavailable, StoreError
 from lengow.connector.events import take_told
+from lengow.connector.fetching import fetch_orders
 from lengow.connector.held import Held
 from lengow.connector.importer import COMPLETE_SINCE, COMPLETE_UNTIL, Progress
 from lengow.connector.listing import ListedOrder, Listing
@@ -189,7 +190,8 @@ class _Comparison:
             found = outdated_at_store(self._account, shop, *name)
         if not self._mends_as:
             return [found], stored
-        self._recorder.record([raw])
+        if self._recorder.record([raw]).dated_back:
+            fetch_orders(self._context, self._recorder, self._account, [name])
         recorded = self._context.store.orders_named(self._account, [name]).get(name)
         if recorded is None:
             return [found], stored

@@ -57,6 +57,8 @@ class Recorded(msgspec.Struct, frozen=True):
     """Every order on the page."""
     new: int
     amended: int
+    dated_back: frozenset[Name] = frozenset()
+    """Left out, as what is stored is newer by its date, and says something else: to be read by themselves."""
 
 
 class Preview(msgspec.Struct, frozen=True):
@@ -107,18 +109,23 @@ class Recorder:
         ]
         return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
 
-    def record(self, raws: Sequence[bytes], *, anew: bool = False) -> Recorded:
-        """Record a page. With `anew`, unchanged orders too are decided again."""
+    def record(self, raws: Sequence[bytes], *, anew: bool = False, latest: bool = False) -> Recorded:
+        """Record a page. With `anew`, unchanged orders too are decided again.
+
+        `latest`: it was read just now, so that it is recorded also where it is dated back.
+        """
         incoming, changed = self._compared(raws, anew=anew)
         if not changed:
             return Recorded(frozenset(incoming), 0, 0)
         with self._context.store.transaction() as tx:
-            records = self._records(tx, changed, anew=anew)
+            found = self._records(tx, changed, anew=anew)
+            records = [record for record in found if anew or latest or not record.is_older()]
             self._write(tx, records)
         for record in records:
             record.tell()
         new = sum(record.is_new for record in records)
-        return Recorded(frozenset(incoming), new, len(records) - new)
+        dated_back = {record.name for record in found} - {record.name for record in records}
+        return Recorded(frozenset(incoming), new, len(records) - new, frozenset(dated_back))
 
     def decide_again(self, order_ids: Sequence[int], *, of_any_age: bool = False) -> None:
         """Decide stored orders anew, by their records as they stand in this very transaction.
@@ -163,7 +170,7 @@ class Recorder:
         """What `record` would decide on a page; nothing is written."""
         reading = self._context.store
         _, changed = self._compared(raws, anew=anew)
-        records = self._records(reading, changed, anew=anew)
+        records = [one for one in self._records(reading, changed, anew=anew) if anew or not one.is_older()]
         return Previewed(
             [one for record in records for one in record.preview(self._policies, self._marketplaces)],
             [one for record in records for one in record.preview_changes(reading)],
@@ -195,9 +202,7 @@ class Recorder:
             amended = amended_fields(before.raw, raw) if before else []
             if before is not None and before.unreadable is None and not amended and not anew:
                 continue
-            record = _Record(self._context, self._account, identity, raw, one, before, amended, by_hand=anew)
-            if anew or not record.is_older():
-                records.append(record)
+            records.append(_Record(self._context, self._account, identity, raw, one, before, amended, by_hand=anew))
         return records
 
 
@@ -241,6 +246,10 @@ class _Record:
             log.exception("an order could not be decoded", extra={"order": self._identity.marketplace_order_id})
             self._order = None
             self._broken = Decision(OrderState.FAILED, OrderUndecodable.code, repr(error))
+
+    @property
+    def name(self) -> Name:
+        return self._identity.marketplace, self._identity.marketplace_order_id
 
     @property
     def is_new(self) -> bool:
