@@ -33,7 +33,6 @@ from lengow.connector.adapter import (
     UpdateOutcome,
 )
 from lengow.connector.catalogue import CatalogueProduct
-from lengow.connector.errors import ShopUnavailable
 from lengow.connector.listing import ListedOrders
 from lengow.connector.model import NewOrder
 
@@ -92,7 +91,7 @@ class WooCommerceAdapter:
         try:
             found = self._products.find(references, self._deadline())
         except Refusal as refusal:
-            raise self._unreadable(refusal) from refusal
+            raise self._api.caller.unreadable(refusal) from refusal
         return {
             reference: Product(
                 reference, str(products[0].id), products[0].stock, tuple(str(one.id) for one in products[1:])
@@ -108,7 +107,7 @@ class WooCommerceAdapter:
         try:
             return self._finder.find(reference, self._deadline())
         except Refusal as refusal:
-            raise self._unreadable(refusal) from refusal
+            raise self._api.caller.unreadable(refusal) from refusal
 
     def update_order(self, shop_order: ShopOrder, change: Change) -> UpdateOutcome:
         return self._changer.update(shop_order, change, self._deadline())
@@ -127,7 +126,7 @@ class WooCommerceAdapter:
         try:
             yield from self._catalogue.products()
         except Refusal as refusal:
-            raise self._unreadable(refusal) from refusal
+            raise self._api.caller.unreadable(refusal) from refusal
 
     def greets(self, request: Request) -> bool:
         return webhook.greets(request)
@@ -150,6 +149,3 @@ class WooCommerceAdapter:
 
     def _deadline(self) -> Deadline:
         return Deadline(self._context.call_timeout)
-
-    def _unreadable(self, refusal: Refusal) -> ShopUnavailable:
-        return ShopUnavailable(f"The shop {self._context.shop} does not let itself be read: {refusal}.")

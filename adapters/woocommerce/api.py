@@ -15,7 +15,9 @@ import urllib3
 from woocommerce import API
 from woocommerce.oauth import OAuth
 
-from lengow.adapters.calls import Busy, Caller, Deadline, Lost, Reply
+from lengow.adapters.answers import Entry, Wrong, entries_of, entry_of
+from lengow.adapters.calls import Busy, Caller, Deadline, Lost, Reply, wrong_after
+from lengow.connector.errors import ShopUnavailable
 
 VERSION = "wc/v3"
 LONGEST_TEXT = 500
@@ -23,6 +25,8 @@ LONGEST_TEXT = 500
 FULL_PAGE = 100
 """Rows of a page; WooCommerce gives no more."""
 MANY_PAGES = 1_000_000
+LONGEST_COUNT = 10
+"""Digits."""
 
 REFUSALS_WITH_500 = frozenset({"woocommerce_rest_cannot_create_order_refund"})
 """Codes that WooCommerce answers with 500 although it refuses, for good, what was sent (FINDINGS (l))."""
@@ -40,10 +44,24 @@ class Refusal(Exception):
 
 class Answer(msgspec.Struct, frozen=True):
     value: Any
+    wrong: Wrong
+    """What is raised where the value is not what the API gives."""
     pages: int
     """How many pages there are of a list."""
     at: datetime
     """When it was answered, by the shop's clock; UTC."""
+
+    @property
+    def entry(self) -> Entry:
+        return entry_of(self.value, self.wrong)
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a list."""
+
+    rows: list[Entry]
+    pages: int
+    at: datetime
 
 
 class Shop:
@@ -63,12 +81,11 @@ class Shop:
         except (Lost, Busy) as error:
             raise self._api.caller.unread(error) from error
 
-    def page(self, endpoint: str, deadline: Deadline, **params: Any) -> Answer:
+    def page(self, endpoint: str, deadline: Deadline, **params: Any) -> Page:
         """One page of a list. What a plugin or proxy says instead with 200 must not be taken for an empty one."""
         answer = self.get(endpoint, deadline, **params)
-        if not isinstance(answer.value, list) or not all(isinstance(row, dict) for row in answer.value):
-            raise self._api.caller.unavailable(f"its answer to a search for {endpoint} is no list")
-        return answer
+        rows = entries_of(answer.value, answer.wrong)
+        return Page(rows, answer.pages if rows else 0, answer.at)
 
     def post(self, endpoint: str, body: Mapping[str, Any], deadline: Deadline) -> Answer:
         return self._call("POST", endpoint, body, {}, deadline)
@@ -79,13 +96,16 @@ class Shop:
     def delete(self, endpoint: str, deadline: Deadline, **params: Any) -> Answer:
         return self._call("DELETE", endpoint, None, params, deadline)
 
-    def pages(self, endpoint: str, deadline: Deadline, **params: Any) -> Iterator[list[dict[str, Any]]]:
+    def unreadable(self, refusal: Exception) -> ShopUnavailable:
+        return self._api.caller.unreadable(refusal)
+
+    def pages(self, endpoint: str, deadline: Deadline, **params: Any) -> Iterator[list[Entry]]:
         """All pages of a list, 100 rows each."""
         page, pages = 1, 1
         while page <= pages:
             answer = self.page(endpoint, deadline, per_page=100, page=page, **params)
             pages = answer.pages
-            yield answer.value
+            yield answer.rows
             page += 1
 
     def _call(
@@ -101,7 +121,9 @@ class Shop:
             raise _refusal(status, value, reply)
         if value is None or status >= 300:
             raise Lost(f"HTTP {status} to {method} {endpoint} without the JSON of the API: {_words(value, reply)}")
-        return Answer(value, _count(reply.headers.get("X-WP-TotalPages"), value), reply.at or datetime.now(UTC))
+        call = f"{method} {endpoint}"
+        wrong = self._api.caller.wrong(call) if method == "GET" else wrong_after(call)
+        return Answer(value, wrong, _count(reply.headers.get("X-WP-TotalPages"), value), reply.at or datetime.now(UTC))
 
 
 class PooledApi(API):
@@ -183,11 +205,6 @@ class _SignedUrl(OAuth):
         return {twice(name): twice(value) for name, value in params.items()}
 
 
-def rows(value: Any) -> list[dict[str, Any]]:
-    """The rows of a list's answer; none when it is no list."""
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
-
-
 def _refusal(status: int, value: Any, reply: Reply) -> Refusal:
     if not isinstance(value, dict):
         return Refusal(status, "", f"the host answers HTTP {status}: {_words(value, reply)}")
@@ -229,6 +246,6 @@ def _words(value: Any, reply: Reply) -> str:
 
 def _count(text: str | None, value: Any) -> int:
     """How many pages there are. Where a proxy took the count away, a full page may be followed by any number."""
-    if text and text.isascii() and text.isdigit():
+    if text and text.isascii() and text.isdigit() and len(text) < LONGEST_COUNT:
         return int(text)
     return MANY_PAGES if isinstance(value, list) and len(value) >= FULL_PAGE else 1

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
 from lengow.adapters.catalogue import kilograms, number, percent, variant_title, with_tax
-from lengow.adapters.woocommerce.api import Shop, rows
+from lengow.adapters.woocommerce.api import Shop
 from lengow.adapters.woocommerce.profile import Profile, Profiles
 from lengow.adapters.woocommerce.taxes import Amount, factor_at_base
 from lengow.connector.catalogue import CatalogueProduct
@@ -25,8 +25,6 @@ EAN_METAS = ("_ean", "_alg_ean", "hwp_product_gtin", "_wpm_gtin_code")
 """Where plugins keep the GTIN of shops older than WooCommerce 9.2 (reference platforms.md §1.2)."""
 BRAND_ATTRIBUTES = ("brand", "marque", "marca", "marke")
 
-Row = Mapping[str, Any]
-
 
 class Facts(msgspec.Struct, frozen=True):
     """What is the same of all products."""
@@ -41,17 +39,17 @@ class Catalogue:
 
     def products(self) -> Iterator[CatalogueProduct]:
         """Raises ShopUnavailable and Refusal."""
-        units = self._shop.get("settings/products", Deadline(self._seconds), _fields="id,value").value
-        unit = next((one.get("value") for one in rows(units) if one.get("id") == "woocommerce_weight_unit"), None)
-        facts = Facts(self._profiles.get(Deadline(self._seconds)), str(unit or "kg"))
+        units = self._shop.page("settings/products", Deadline(self._seconds), _fields="id,value").rows
+        unit = next((one.text("value", "") for one in units if one.text("id") == "woocommerce_weight_unit"), "")
+        facts = Facts(self._profiles.get(Deadline(self._seconds)), unit or "kg")
         for row in self._pages("products"):
             if row.get("type") == "variable":
-                for variation in self._pages(f"products/{row['id']}/variations"):
+                for variation in self._pages(f"products/{row.whole('id')}/variations"):
                     yield from _variation(variation, row, facts)
             elif row.get("type") not in NOT_SOLD_ALONE:
                 yield from _simple(row, facts)
 
-    def _pages(self, endpoint: str) -> Iterator[Row]:
+    def _pages(self, endpoint: str) -> Iterator[Entry]:
         """All rows. Each page has its own time; the shop may change between two."""
         page, pages = 1, 1
         while page <= pages:
@@ -66,25 +64,24 @@ class Catalogue:
                 _fields=FIELDS,
             )
             pages = answer.pages
-            yield from answer.value
+            yield from answer.rows
             page += 1
 
 
-def _simple(row: Row, facts: Facts) -> Iterator[CatalogueProduct]:
+def _simple(row: Entry, facts: Facts) -> Iterator[CatalogueProduct]:
     yield from _product(row, row, facts, options={}, images=_images(row))
 
 
-def _variation(row: Row, parent: Row, facts: Facts) -> Iterator[CatalogueProduct]:
+def _variation(row: Entry, parent: Entry, facts: Facts) -> Iterator[CatalogueProduct]:
     """What a variation leaves empty is its parent's."""
-    options = {str(one.get("name")): str(one.get("option")) for one in rows(row.get("attributes"))}
-    image = row.get("image")
-    own = (str(image["src"]),) if isinstance(image, dict) and image.get("src") else ()
-    images = tuple(dict.fromkeys((*own, *_images(parent))))
+    options = {one.text("name", ""): one.text("option", "") for one in row.entries("attributes")}
+    own = row.entry("image").text("src", "")
+    images = tuple(dict.fromkeys((*([own] if own else []), *_images(parent))))
     yield from _product(row, parent, facts, options=options, images=images)
 
 
 def _product(
-    row: Row, parent: Row, facts: Facts, *, options: dict[str, str], images: tuple[str, ...]
+    row: Entry, parent: Entry, facts: Facts, *, options: dict[str, str], images: tuple[str, ...]
 ) -> Iterator[CatalogueProduct]:
     """Nothing for what has no price: it cannot be bought."""
     price = number(row.get("price"))
@@ -92,16 +89,16 @@ def _product(
         return
     is_variant = row is not parent
     taxes = facts.profile.taxes
-    amount = Amount(price, str(row.get("tax_class") or ""), row.get("tax_status", "taxable") == "taxable")
+    amount = Amount(price, row.text("tax_class", ""), row.text("tax_status", "taxable") == "taxable")
     factor = factor_at_base(taxes, amount)
     counted = factor if taxes.enabled and not taxes.prices_include_tax else Decimal(1)
     before = number(row.get("regular_price")) if row.get("on_sale") else None
     attributes = _attributes(parent) | _attributes(row) | _metas(parent) | _metas(row)
     yield CatalogueProduct(
-        id=f"{parent['id']}_{row['id']}" if is_variant else str(row["id"]),
-        parent_id=str(parent["id"]) if is_variant else "",
-        sku=str(row.get("sku") or ""),
-        title=variant_title(str(parent.get("name") or ""), options.values()),
+        id=f"{parent.whole('id')}_{row.whole('id')}" if is_variant else row.text("id"),
+        parent_id=parent.text("id") if is_variant else "",
+        sku=row.text("sku", ""),
+        title=variant_title(parent.text("name", ""), options.values()),
         price=with_tax(price, counted),
         price_before=with_tax(before, counted) if before is not None and before > price else None,
         currency=facts.profile.currency,
@@ -109,9 +106,11 @@ def _product(
         stock=_stock(row, parent),
         ean=_ean(row, _metas(row)),
         brand=_brand(parent, attributes),
-        description=str(row.get("description") or parent.get("description") or parent.get("short_description") or ""),
-        category=next((str(one.get("name") or "") for one in rows(parent.get("categories"))), ""),
-        url=str(row.get("permalink") or ""),
+        description=row.text("description", "")
+        or parent.text("description", "")
+        or parent.text("short_description", ""),
+        category=next((one.text("name", "") for one in parent.entries("categories")), ""),
+        url=row.text("permalink", ""),
         images=images,
         weight=kilograms(row.get("weight") or parent.get("weight"), facts.weight_unit),
         options=options,
@@ -119,44 +118,42 @@ def _product(
     )
 
 
-def _stock(row: Row, parent: Row) -> int | None:
+def _stock(row: Entry, parent: Entry) -> int | None:
     """`manage_stock` of a variation may be `parent`: then they share the parent's."""
     holder = parent if row.get("manage_stock") == "parent" else row
-    quantity = holder.get("stock_quantity")
-    if holder.get("manage_stock") and isinstance(quantity, int):
-        return quantity
+    if holder.get("manage_stock") and holder.get("stock_quantity") is not None:
+        return int(holder.decimal("stock_quantity"))
     return 0 if row.get("stock_status") == "outofstock" else None
 
 
-def _images(row: Row) -> tuple[str, ...]:
-    return tuple(str(one["src"]) for one in rows(row.get("images")) if one.get("src"))
+def _images(row: Entry) -> tuple[str, ...]:
+    return tuple(src for one in row.entries("images") if (src := one.text("src", "")))
 
 
-def _attributes(row: Row) -> dict[str, str]:
+def _attributes(row: Entry) -> dict[str, str]:
     """Of a product its attributes, several values with commas; of a variation they are its options."""
     found = {}
-    for one in rows(row.get("attributes")):
-        values = one.get("options")
-        if isinstance(values, list):
-            found[str(one.get("name"))] = ", ".join(map(str, values))
+    for one in row.entries("attributes"):
+        if "options" in one:
+            found[one.text("name", "")] = ", ".join(one.texts("options"))
     return found
 
 
-def _metas(row: Row) -> dict[str, str]:
+def _metas(row: Entry) -> dict[str, str]:
     return {
         str(one.get("key")): str(one["value"])
-        for one in rows(row.get("meta_data"))
+        for one in row.entries("meta_data")
         if isinstance(one.get("value"), str | int | float) and one["value"] != ""
     }
 
 
-def _ean(row: Row, metas: Mapping[str, str]) -> str:
-    own = str(row.get("global_unique_id") or "")
+def _ean(row: Entry, metas: Mapping[str, str]) -> str:
+    own = row.text("global_unique_id", "")
     return own or next((metas[key] for key in EAN_METAS if key in metas), "")
 
 
-def _brand(parent: Row, attributes: Mapping[str, str]) -> str:
+def _brand(parent: Entry, attributes: Mapping[str, str]) -> str:
     """WooCommerce ≥ 9.6 has brands; shops before that an attribute."""
-    named = next((str(one.get("name") or "") for one in rows(parent.get("brands"))), "")
+    named = next((one.text("name", "") for one in parent.entries("brands")), "")
     folded = {name.casefold(): value for name, value in attributes.items()}
     return named or next((folded[name] for name in BRAND_ATTRIBUTES if name in folded), "")

@@ -1,13 +1,13 @@
 """Changes at the marketplace, brought to a shop order. Each is safe to repeat."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Busy, Deadline, Lost
 from lengow.adapters.woocommerce.api import Refusal, Shop
 from lengow.adapters.woocommerce.body import LINE_ID, SHIPPED, Problem, address_of, meta, money
-from lengow.adapters.woocommerce.comparison import Difference, decimal, items, mended_amounts, meta_of, total_of
+from lengow.adapters.woocommerce.comparison import Difference, mended_amounts, meta_of, meta_text, total_of
 from lengow.adapters.woocommerce.refusals import rejected
 from lengow.adapters.woocommerce.settings import WooCommerceSettings
 from lengow.adapters.woocommerce.shipments import shipments_in
@@ -23,6 +23,7 @@ from lengow.connector.adapter import (
     Updated,
     UpdateOutcome,
 )
+from lengow.connector.decode import clean
 from lengow.connector.model import Address
 
 REFUND_ID = "_lengow_refund_id"
@@ -45,7 +46,7 @@ class Changer:
             if isinstance(change, Refund):
                 self._refund(path, change, deadline)
             else:
-                self._bring(path, self._shop.get(path, deadline).value, change, deadline)
+                self._bring(path, self._shop.get(path, deadline).entry, change, deadline)
         except Refusal as refusal:
             return rejected(shop_order.reference, refusal)
         except Problem as problem:
@@ -56,9 +57,9 @@ class Changer:
             return lost.outcome(shop_order.reference)
         return Updated(shop_order.reference)
 
-    def _bring(self, path: str, view: Mapping[str, Any], change: Change, deadline: Deadline) -> None:
+    def _bring(self, path: str, view: Entry, change: Change, deadline: Deadline) -> None:
         """What the shop did later stays: shipped is not cancelled or sent elsewhere, cancelled is not shipped."""
-        number, status = view.get("number", view.get("id")), view.get("status")
+        number, status = view.text("number", "") or view.text("id"), view.text("status")
         shipped = status in (*self._settings.shipped_statuses, self._settings.shipped_status) or bool(
             shipments_in(view, self._settings)
         )
@@ -79,12 +80,12 @@ class Changer:
         else:
             raise Problem("line_items", "WooCommerce's orders are amended by hand.")
 
-    def _cancel_lines(self, path: str, view: Mapping[str, Any], change: CancelLines, deadline: Deadline) -> None:
+    def _cancel_lines(self, path: str, view: Entry, change: CancelLines, deadline: Deadline) -> None:
         """Booked as a refund of the whole lines, which packing lists take off, and their stock given back."""
-        lines = [line for line in items(view, "line_items") if meta_of(line, LINE_ID) in change.line_ids]
-        amounts = [decimal(line.get("total")) + decimal(line.get("total_tax") or "0") for line in lines]
-        if lines and view.get("status") not in CANCELLED:
-            ids = tuple(str(meta_of(line, LINE_ID)) for line in lines)
+        lines = [one for one in view.entries("line_items", needed=True) if meta_text(one, LINE_ID) in change.line_ids]
+        amounts = [line.decimal("total") + line.decimal("total_tax", Decimal(0)) for line in lines]
+        if lines and view.text("status") not in CANCELLED:
+            ids = tuple(meta_text(line, LINE_ID) for line in lines)
             refund = Refund(
                 f"lines {' '.join(sorted(ids))}", sum(amounts, Decimal(0)), change.reason, ids, restock=True
             )
@@ -106,18 +107,18 @@ class Changer:
         shortened: list[str] = []
         given: tuple[tuple[str, Address | None], ...] = (("billing", change.billing), ("shipping", change.delivery))
         body = {kind: address_of(address, kind, shortened) for kind, address in given if address is not None}
-        wanted = total_of(self._shop.get(path, deadline).value)
-        view = self._shop.put(path, body, deadline).value
+        wanted = total_of(self._shop.get(path, deadline).entry)
+        view = self._shop.put(path, body, deadline).entry
         for kind, address in body.items():
-            held = view.get(kind) or {}
+            held = view.entry(kind)
             for name, value in address.items():
-                if str(held.get(name, value)).strip() != value.strip():
+                if name in held and held.text(name, "") != clean(value):
                     raise _mismatch(
                         Difference(f"{kind}.{name}", f"WooCommerce took {value!r} and keeps {held[name]!r}")
                     )
         for _ in range(TRIES_AT_TOTAL):
             if total_of(view) != wanted:
-                view = self._shop.put(path, mended_amounts(view, wanted), deadline).value
+                view = self._shop.put(path, mended_amounts(view, wanted), deadline).entry
         if total_of(view) != wanted:
             raise _mismatch(
                 Difference("total", f"The total was {wanted}, and the new address makes it {total_of(view)}")
@@ -140,21 +141,24 @@ class Changer:
         self._shop.post(f"{path}/refunds", body, deadline)
 
     def _refunded_lines(self, path: str, refund: Refund, deadline: Deadline) -> list[dict[str, Any]]:
-        view = self._shop.get(path, deadline).value
-        by_id = {str(meta_of(line, LINE_ID)): line for line in items(view, "line_items")}
+        view = self._shop.get(path, deadline).entry
+        by_id = {meta_text(line, LINE_ID): line for line in view.entries("line_items", needed=True)}
         unknown = [line for line in refund.line_ids if line not in by_id]
         if unknown:
             raise Problem("line_items", f"The shop order has no line {unknown[0]!r}: book the refund by hand.")
         return [_refunded(by_id[line]) for line in refund.line_ids]
 
 
-def _refunded(line: Mapping[str, Any]) -> dict[str, Any]:
+def _refunded(line: Entry) -> dict[str, Any]:
     """The whole line: net, and the tax that the shop put on it."""
-    taxes = [{"id": one["id"], "refund_total": float(decimal(one.get("total") or "0"))} for one in items(line, "taxes")]
+    taxes = [
+        {"id": one.whole("id"), "refund_total": float(one.decimal("total", Decimal(0)))}
+        for one in line.entries("taxes")
+    ]
     return {
-        "id": line["id"],
-        "quantity": line["quantity"],
-        "refund_total": float(decimal(line.get("total"))),
+        "id": line.whole("id"),
+        "quantity": line.whole("quantity"),
+        "refund_total": float(line.decimal("total")),
         "refund_tax": taxes,
     }
 

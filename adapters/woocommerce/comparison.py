@@ -1,16 +1,19 @@
 """The shop's answer against what was sent: WooCommerce answers 201 to much that it did not do (FINDINGS, the traps)."""
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.woocommerce.body import AMOUNT, LINE_ID, ROUNDING, Body, money, rounding_fee
 from lengow.adapters.woocommerce.taxes import net_of
+from lengow.connector.decode import clean
 
 PRODUCT_FIELDS = ("product_id", "variation_id", "quantity")
 ROUNDING_STEP = Decimal("0.01")
+NONE = Decimal(0)
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -18,113 +21,111 @@ class Difference(msgspec.Struct, frozen=True):
     sentence: str
 
 
-def difference(body: Body, view: Mapping[str, Any]) -> Difference | None:
+def difference(body: Body, view: Entry) -> Difference | None:
     """The first thing but the amounts in which the order is not what was sent."""
-    if view.get("transaction_id") != body["transaction_id"]:
-        return _differs("transaction_id", body["transaction_id"], view.get("transaction_id"))
-    if view.get("currency") != body["currency"]:
-        return _differs("currency", body["currency"], view.get("currency"))
+    for name in ("transaction_id", "currency"):
+        if view.text(name) != body[name]:
+            return _differs(name, body[name], view.get(name))
     return (
         _address_difference(body, view, "billing")
         or _address_difference(body, view, "shipping")
-        or _line_difference(body["line_items"], items(view, "line_items"))
+        or _line_difference(body["line_items"], view.entries("line_items", needed=True))
     )
 
 
-def total_of(view: Mapping[str, Any]) -> Decimal:
-    return decimal(view.get("total"))
+def total_of(view: Entry) -> Decimal:
+    return view.decimal("total")
 
 
-def mended_amounts(view: Mapping[str, Any], wanted: Decimal) -> Body:
+def mended_amounts(view: Entry, wanted: Decimal) -> Body:
     """What to PUT so that the order comes nearer to its total.
 
     By the tax that the shop has put on each line, where it is more than cents; else by the rounding fee.
     """
     off = wanted - total_of(view)
-    lines = items(view, "line_items")
+    lines = view.entries("line_items", needed=True)
     if abs(off) <= ROUNDING_STEP * (len(lines) + 2):
         return {"fee_lines": [_rounding(view, off)]}
-    mended = [_mended(line) for line in lines if meta_of(line, AMOUNT) is not None]
-    return {"line_items": mended, "shipping_lines": _mended_shipping(view, wanted)}
+    amounts = [(line, amount) for line in lines if (amount := meta_amount(line, AMOUNT)) is not None]
+    goods = sum((amount for _, amount in amounts), NONE)
+    return {
+        "line_items": [_mended(line, amount) for line, amount in amounts],
+        "shipping_lines": _mended_shipping(view, wanted, goods),
+    }
 
 
-def items(view: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
-    found = view.get(kind)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def meta_of(view: Mapping[str, Any], key: str) -> Any:
+def meta_of(view: Entry, key: str) -> Any:
     """The value of a meta of an order or line; None when it has none."""
-    return next((one.get("value") for one in items(view, "meta_data") if one.get("key") == key), None)
+    return next((one.get("value") for one in view.entries("meta_data") if one.get("key") == key), None)
 
 
-def decimal(text: Any) -> Decimal:
-    try:
-        return Decimal(str(text))
-    except InvalidOperation:
-        return Decimal("NaN")
+def meta_text(view: Entry, key: str) -> str:
+    """A meta of ours, which is a text; nothing when it has none."""
+    return next((one.text("value", "") for one in view.entries("meta_data") if one.get("key") == key), "")
+
+
+def meta_amount(view: Entry, key: str) -> Decimal | None:
+    """A meta of ours, which is an amount."""
+    found = (one for one in view.entries("meta_data") if one.get("key") == key)
+    return next((one.decimal("value") for one in found), None)
 
 
 def _differs(field: str, sent: Any, held: Any) -> Difference:
     return Difference(field, f"WooCommerce took {sent!r} and keeps {held!r}")
 
 
-def _address_difference(body: Body, view: Mapping[str, Any], kind: str) -> Difference | None:
-    held = view.get(kind)
-    held = held if isinstance(held, dict) else {}
+def _address_difference(body: Body, view: Entry, kind: str) -> Difference | None:
+    held = view.entry(kind)
     for name, sent in body[kind].items():
-        if name in held and str(held[name]).strip() != sent.strip():
+        if name in held and held.text(name, "") != clean(sent):
             return _differs(f"{kind}.{name}", sent, held[name])
         if name not in held and sent and name != "phone":  # shops before 5.6 have no phone of the delivery
             return _differs(f"{kind}.{name}", sent, None)
     return None
 
 
-def _line_difference(sent: Sequence[Body], held: Sequence[Mapping[str, Any]]) -> Difference | None:
+def _line_difference(sent: Sequence[Body], held: Sequence[Entry]) -> Difference | None:
     if len(sent) != len(held):
         return Difference("line_items", f"WooCommerce took {len(sent)} lines and keeps {len(held)}")
-    by_id = {str(meta_of(line, LINE_ID)): line for line in held}
+    by_id = {meta_text(line, LINE_ID): line for line in held}
     for line in sent:
         line_id = line["meta_data"][0]["value"]
         kept = by_id.get(line_id)
         if kept is None:
             return Difference("line_items.meta_data", f"WooCommerce keeps no line {line_id!r}")
         for name in PRODUCT_FIELDS:
-            if kept.get(name) != line.get(name, 0):
+            if kept.whole(name) != line.get(name, 0):
                 return _differs(f"line_items.{name} of {line_id}", line.get(name, 0), kept.get(name))
     return None
 
 
-def _rounding(view: Mapping[str, Any], off: Decimal) -> Body:
-    known = next((fee for fee in items(view, "fee_lines") if fee.get("name") == ROUNDING), None)
+def _rounding(view: Entry, off: Decimal) -> Body:
+    known = next((fee for fee in view.entries("fee_lines") if fee.text("name", "") == ROUNDING), None)
     if known is None:
         return rounding_fee(off)
-    return {"id": known["id"], **rounding_fee(decimal(known.get("total")) + off)}
+    return {"id": known.whole("id"), **rounding_fee(known.decimal("total") + off)}
 
 
-def _mended(line: Mapping[str, Any]) -> Body:
-    net = money(net_of(decimal(meta_of(line, AMOUNT)), _factor_of(line)))
-    return {"id": line["id"], "subtotal": net, "total": net}
+def _mended(line: Entry, amount: Decimal) -> Body:
+    net = money(net_of(amount, _factor_of(line)))
+    return {"id": line.whole("id"), "subtotal": net, "total": net}
 
 
-def _mended_shipping(view: Mapping[str, Any], wanted: Decimal) -> list[Body]:
+def _mended_shipping(view: Entry, wanted: Decimal, goods: Decimal) -> list[Body]:
     """The shipping takes what the lines and fees leave of the total."""
-    fees = sum((decimal(fee.get("total")) + decimal(fee.get("total_tax")) for fee in _fees(view)), Decimal(0))
-    goods = sum((decimal(meta_of(line, AMOUNT)) for line in items(view, "line_items")), Decimal(0))
-    first = next(iter(items(view, "shipping_lines")), None)
+    fees = sum((fee.decimal("total") + fee.decimal("total_tax", NONE) for fee in _fees(view)), NONE)
+    first = next(iter(view.entries("shipping_lines")), None)
     if first is None:
         return []
-    return [{"id": first["id"], "total": money(net_of(max(wanted - goods - fees, Decimal(0)), _factor_of(first)))}]
+    return [{"id": first.whole("id"), "total": money(net_of(max(wanted - goods - fees, NONE), _factor_of(first)))}]
 
 
-def _fees(view: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [fee for fee in items(view, "fee_lines") if fee.get("name") != ROUNDING]
+def _fees(view: Entry) -> list[Entry]:
+    return [fee for fee in view.entries("fee_lines") if fee.text("name", "") != ROUNDING]
 
 
-def _factor_of(item: Mapping[str, Any]) -> Decimal:
+def _factor_of(item: Entry) -> Decimal:
     """Of gross to net, as the shop has taxed this item; from `taxes`, which has more decimals than `total_tax`."""
-    net = decimal(item.get("total"))
-    taxes = sum((decimal(one.get("total") or "0") for one in items(item, "taxes")), Decimal(0))
-    if not net or not (net.is_finite() and taxes.is_finite()):
-        return Decimal(1)
-    return 1 + (taxes / net).quantize(Decimal("0.0001"))
+    net = item.decimal("total")
+    taxes = sum((one.decimal("total", NONE) for one in item.entries("taxes")), NONE)
+    return max(1 + (taxes / net).quantize(Decimal("0.0001")), Decimal(1)) if net else Decimal(1)

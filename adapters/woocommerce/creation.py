@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, in_order, not_begun
 from lengow.adapters.woocommerce.api import Refusal, Shop
 from lengow.adapters.woocommerce.body import CREATED_VIA, Body, Problem, compose, note_of
@@ -97,7 +97,7 @@ class Creator:
         reference = order.reference
         self._known.sent(reference)
         try:
-            view = self._shop.post("orders", body, deadline).value
+            view = self._shop.post("orders", body, deadline).entry
         except Refusal as refusal:
             self._clear_draft(refusal, deadline)
             self._known.refused(reference)
@@ -115,30 +115,29 @@ class Creator:
         self._shop.lane.went_well()
         return self._compared(order, body, view, deadline)
 
-    def _compared(self, order: NewOrder, body: Body, view: Any, deadline: Deadline) -> Outcome:
+    def _compared(self, order: NewOrder, body: Body, view: Entry, deadline: Deadline) -> Outcome:
         """Created only if the order is what was sent, to the cent; what cannot be mended is set aside."""
-        if not isinstance(view, dict) or not isinstance(view.get("id"), int):
-            return Unknown(order.reference, "The shop answered without an order.")
         try:
+            order_id = view.whole("id")
             found = difference(body, view)
             if found is not None:
-                return self._not_as_sent(order, view["id"], found.field, found.sentence, deadline)
+                return self._not_as_sent(order, order_id, found.field, found.sentence, deadline)
             view = self._to_the_cent(view, order.total, deadline)
             if total_of(view) != order.total:
                 sentence = f"The marketplace's total is {order.total}, and WooCommerce makes it {view.get('total')}"
-                return self._not_as_sent(order, view["id"], "total", sentence, deadline)
+                return self._not_as_sent(order, order_id, "total", sentence, deadline)
         except (Refusal, Busy, Lost, ShopUnavailable) as error:
-            return Unknown(order.reference, f"Order {view['id']} was made and could not be completed: {error}.")
+            return Unknown(order.reference, f"The order was made and could not be completed: {error}.")
         if self._settings.private_note:
-            self._add_note(view["id"], order, deadline)
-        return Created(order.reference, ShopOrder(str(view["id"]), order.reference))
+            self._add_note(order_id, order, deadline)
+        return Created(order.reference, ShopOrder(str(order_id), order.reference))
 
-    def _to_the_cent(self, view: Mapping[str, Any], wanted: Decimal, deadline: Deadline) -> Mapping[str, Any]:
+    def _to_the_cent(self, view: Entry, wanted: Decimal, deadline: Deadline) -> Entry:
         for _ in range(TRIES_AT_TOTAL):
             if total_of(view) == wanted:
                 break
             self._profiles.forget()  # its rates have changed, or something else than its rates makes its totals
-            view = self._shop.put(f"orders/{view['id']}", mended_amounts(view, wanted), deadline).value
+            view = self._shop.put(f"orders/{view.whole('id')}", mended_amounts(view, wanted), deadline).entry
         return view
 
     def _not_as_sent(self, order: NewOrder, order_id: int, field: str, sentence: str, deadline: Deadline) -> Rejected:
@@ -198,7 +197,7 @@ class KnownReferences:
                 )  # fmt: skip
                 if answer.pages > MOST_PAGES:
                     return False
-                found |= {str(row.get("transaction_id")) for row in answer.value}
+                found |= {row.text("transaction_id") for row in answer.rows}
                 page, pages = page + 1, answer.pages
             self._references |= found
             self._since = since

@@ -4,11 +4,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Busy, Deadline, Lost
 from lengow.adapters.woocommerce.api import Refusal, Shop
-from lengow.adapters.woocommerce.profile import Profile, Profiles
+from lengow.adapters.woocommerce.profile import Profile, Profiles, numbers_of
 from lengow.adapters.woocommerce.refusals import remedy_of
 from lengow.adapters.woocommerce.settings import WooCommerceSettings
 from lengow.connector.adapter import Finding
@@ -70,13 +70,13 @@ class Health:
                 if hook.get("delivery_url") != url:
                     continue
                 if hook.get("status") == "active":
-                    self._shop.put(f"webhooks/{hook['id']}", {"secret": secret}, deadline)
-                    return [Finding("webhook", True, f"The webhook {hook['id']} to {url} is active.")]
-                self._shop.delete(f"webhooks/{hook['id']}", deadline, force="true")
-            made = self._shop.post("webhooks", {**body, "secret": secret}, deadline).value
+                    self._shop.put(f"webhooks/{hook.whole('id')}", {"secret": secret}, deadline)
+                    return [Finding("webhook", True, f"The webhook {hook.whole('id')} to {url} is active.")]
+                self._shop.delete(f"webhooks/{hook.whole('id')}", deadline, force="true")
+            made = self._shop.post("webhooks", {**body, "secret": secret}, deadline).entry.whole("id")
         except FAILURES as error:
             return [_failed("webhook", error)]
-        return [Finding("webhook", True, f"The webhook {made.get('id')} to {url} was created.")]
+        return [Finding("webhook", True, f"The webhook {made} to {url} was created.")]
 
     def keep_connected(self, deadline: Deadline) -> None:
         """Set the webhook to `webhook_url` up again, where the shop has lost or disabled it; looked at once an hour."""
@@ -96,18 +96,18 @@ class Health:
         """Reachability, credentials, version and clock, from one request."""
         try:
             answer = self._shop.get("system_status", deadline, _fields="environment.version,environment.wp_version")
+            environment = answer.entry.entry("environment")
+            version, wordpress = (environment.text(name, "unknown") for name in ("version", "wp_version"))
         except FAILURES as error:
             return [_failed("reachable", error)]
-        environment = answer.value.get("environment", {}) if isinstance(answer.value, dict) else {}
-        version = str(environment.get("version", "unknown"))
         skew = (answer.at - self._clock()).total_seconds()
-        good = tuple(int(part) for part in version.split(".") if part.isdigit()) >= OLDEST_VERSION
+        good = numbers_of(version) >= OLDEST_VERSION
         return [
             Finding("reachable", True, f"{self._settings.url} answers, and takes the key."),
             Finding(
                 "version",
                 good,
-                f"WooCommerce {version}, WordPress {environment.get('wp_version', 'unknown')}.",
+                f"WooCommerce {version}, WordPress {wordpress}.",
                 "" if good else "Update WooCommerce; 8.2 is the oldest that was tried.",
             ),
             Finding(
@@ -155,13 +155,13 @@ class Health:
             return Finding("webhook", False, sentence, f"See that the connector can be reached, then: {connect[5:]}")
         return Finding("webhook", True, f"The webhook {active[0].get('id')} is active.")
 
-    def _is_ours(self, hook: dict[str, Any]) -> bool:
+    def _is_ours(self, hook: Entry) -> bool:
         url = str(hook.get("delivery_url", ""))
         if self._settings.webhook_url:
             return url == self._settings.webhook_url
         return url.rstrip("/").endswith(f"/webhooks/{self._name}")
 
-    def _hooks(self, deadline: Deadline) -> list[dict[str, Any]]:
+    def _hooks(self, deadline: Deadline) -> list[Entry]:
         return [hook for page in self._shop.pages("webhooks", deadline) for hook in page if hook.get("topic") == TOPIC]
 
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
-from lengow.adapters.woocommerce.api import Refusal, Shop, rows
+from lengow.adapters.woocommerce.api import Refusal, Shop
 from lengow.adapters.woocommerce.body import CREATED_VIA, SHIPPED
 from lengow.adapters.woocommerce.comparison import meta_of, total_of
 from lengow.adapters.woocommerce.finding import SET_ASIDE
 from lengow.adapters.woocommerce.settings import WooCommerceSettings
 from lengow.adapters.woocommerce.shipments import FULFILMENT_STATUS, reference_of, shipments_in
-from lengow.connector.errors import ShopUnavailable
 from lengow.connector.listing import ListedOrder, ListedOrders
 
 PAGE = 100
@@ -35,10 +35,10 @@ class Lister:
         following = _written(after, page + 1) if last <= after + SECOND else _written(last - SECOND, 1)
         return ListedOrders(found, following, more=True)
 
-    def _made(self, after: datetime, page: int, deadline: Deadline) -> Sequence[Mapping[str, Any]]:
+    def _made(self, after: datetime, page: int, deadline: Deadline) -> Sequence[Entry]:
         """`created_via` is a filter since 9.9 only, so that each view is looked at."""
         try:
-            answer = self._shop.page(
+            return self._shop.page(
                 "orders",
                 deadline,
                 after=f"{after:%Y-%m-%dT%H:%M:%S}",
@@ -49,31 +49,32 @@ class Lister:
                 per_page=PAGE,
                 page=page,
                 _fields=FIELDS,
-            )
+            ).rows
         except Refusal as refusal:
-            raise ShopUnavailable(f"The shop does not let its orders be read: {refusal}.") from refusal
-        return rows(answer.value)
+            raise self._shop.unreadable(refusal) from refusal
 
-    def _listed(self, view: Mapping[str, Any]) -> ListedOrder:
-        status = str(view.get("status"))
+    def _listed(self, view: Entry) -> ListedOrder:
+        status = view.text("status")
         shipped = (
             meta_of(view, SHIPPED) == "yes"
             or meta_of(view, FULFILMENT_STATUS) == "fulfilled"
             or bool(shipments_in(view, self._settings))
         )
         return ListedOrder(
-            id=str(view["id"]),
+            id=str(view.whole("id")),
             reference=reference_of(view),
             total=total_of(view),
-            currency=str(view.get("currency")),
+            currency=view.text("currency"),
             state=STATES.get(status, "shipped" if shipped else "open"),
             created_at=_moment(view),
         )
 
 
-def _half(view: Mapping[str, Any]) -> bool:
+def _half(view: Entry) -> bool:
     """Left by a creation that was interrupted, or set aside: `find_order` settles these."""
-    return meta_of(view, SET_ASIDE) == "yes" or (view.get("status") == "pending" and not view.get("date_paid_gmt"))
+    return meta_of(view, SET_ASIDE) == "yes" or (
+        view.text("status") == "pending" and not view.text("date_paid_gmt", "")
+    )
 
 
 def _read(cursor: str, since: datetime) -> tuple[datetime, int]:
@@ -88,5 +89,5 @@ def _written(moment: datetime, page: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}#{page}"
 
 
-def _moment(view: Mapping[str, Any]) -> datetime:
-    return datetime.fromisoformat(str(view["date_created_gmt"])).replace(tzinfo=UTC)
+def _moment(view: Entry) -> datetime:
+    return view.moment("date_created_gmt")

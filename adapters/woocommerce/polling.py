@@ -3,18 +3,16 @@
 The cursor is the shop's own time of change, and a page where many orders changed within one second.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
-from lengow.adapters.woocommerce.api import Refusal, Shop, rows
+from lengow.adapters.woocommerce.api import Refusal, Shop
 from lengow.adapters.woocommerce.body import CREATED_VIA
 from lengow.adapters.woocommerce.closings import closings_in, has_refunds
 from lengow.adapters.woocommerce.settings import WooCommerceSettings
 from lengow.adapters.woocommerce.shipments import has_fulfilments, reference_of, shipments_in
 from lengow.connector.adapter import Event, Polled
-from lengow.connector.errors import ShopUnavailable
 
 PAGE = 100
 OVERLAP = timedelta(minutes=10)
@@ -35,9 +33,9 @@ class Poller:
         changed = self._changed(since, page, deadline)
         events = [event for view in changed for event in self._shipments(view, deadline)]
         if len(changed) < PAGE:
-            newest = max([since, *(_moment(view, since) for view in changed)])
+            newest = max([since, *(view.moment("date_modified_gmt") for view in changed)])
             return Polled(tuple(events), _written(newest - OVERLAP if page == 1 and changed else newest, 1), more=False)
-        last = _moment(changed[-1], since)
+        last = changed[-1].moment("date_modified_gmt")
         following = _written(since, page + 1) if last <= since + SECOND else _written(last - SECOND, 1)
         return Polled(tuple(events), following, more=True)
 
@@ -46,16 +44,16 @@ class Poller:
         if not shop_order_id.isdigit():
             return []
         try:
-            view = self._shop.get(f"orders/{shop_order_id}", deadline).value
+            view = self._shop.get(f"orders/{shop_order_id}", deadline).entry
         except Refusal as refusal:
             if refusal.status == NOT_FOUND:
                 return []
-            raise _unreadable(refusal) from refusal
-        return self._shipments(view, deadline) if isinstance(view, dict) else []
+            raise self._shop.unreadable(refusal) from refusal
+        return self._shipments(view, deadline)
 
-    def _changed(self, since: datetime, page: int, deadline: Deadline) -> list[dict[str, Any]]:
+    def _changed(self, since: datetime, page: int, deadline: Deadline) -> list[Entry]:
         try:
-            answer = self._shop.page(
+            return self._shop.page(
                 "orders",
                 deadline,
                 modified_after=_text(since),
@@ -66,24 +64,23 @@ class Poller:
                 per_page=PAGE,
                 page=page,
                 _fields=FIELDS,
-            )
+            ).rows
         except Refusal as refusal:
-            raise _unreadable(refusal) from refusal
-        return rows(answer.value)
+            raise self._shop.unreadable(refusal) from refusal
 
-    def _shipments(self, view: Mapping[str, Any], deadline: Deadline) -> list[Event]:
+    def _shipments(self, view: Entry, deadline: Deadline) -> list[Event]:
         if not reference_of(view):
             return []
         fulfilments = self._rows_of(view, "fulfillments", deadline) if has_fulfilments(view) else []
         refunds = self._rows_of(view, "refunds", deadline) if has_refunds(view) else []
         return [*shipments_in(view, self._settings, fulfilments), *closings_in(view, refunds)]
 
-    def _rows_of(self, view: Mapping[str, Any], what: str, deadline: Deadline) -> list[dict[str, Any]]:
+    def _rows_of(self, view: Entry, what: str, deadline: Deadline) -> list[Entry]:
         try:
-            return rows(self._shop.page(f"orders/{view['id']}/{what}", deadline).value)
+            return self._shop.page(f"orders/{view.whole('id')}/{what}", deadline).rows
         except Refusal as refusal:
             if refusal.status != NOT_FOUND:  # 404: fulfilments were switched off again, or the order is gone
-                raise _unreadable(refusal) from refusal
+                raise self._shop.unreadable(refusal) from refusal
             return []
 
 
@@ -100,14 +97,3 @@ def _written(moment: datetime, page: int) -> str:
 
 def _text(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}"
-
-
-def _moment(view: Mapping[str, Any], default: datetime) -> datetime:
-    try:
-        return datetime.fromisoformat(str(view.get("date_modified_gmt"))).replace(tzinfo=UTC)
-    except ValueError:
-        return default
-
-
-def _unreadable(refusal: Refusal) -> ShopUnavailable:
-    return ShopUnavailable(f"The shop does not let its orders be read: {refusal}.")

@@ -7,11 +7,11 @@ these are asked for apart (reference platforms.md §1.2).
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 from urllib.parse import quote_plus
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
 from lengow.adapters.woocommerce.api import Refusal, Shop
 
@@ -122,7 +122,7 @@ class Products:
 
     def _one(self, id_: str, deadline: Deadline) -> WooProduct | None:
         try:
-            return _product(self._shop.get(f"products/{id_}", deadline, _fields=FIELDS).value)
+            return _product(self._shop.get(f"products/{id_}", deadline, _fields=FIELDS).entry)
         except Refusal as refusal:
             if refusal.status == NOT_FOUND:
                 return None
@@ -166,20 +166,16 @@ def _best(sku: str, products: Sequence[WooProduct]) -> tuple[WooProduct, ...]:
     return same or tuple(products)
 
 
-def _product(row: Mapping[str, Any]) -> WooProduct:
-    stock = row.get("stock_quantity")
+def _product(row: Entry) -> WooProduct:
+    parent_id, tax_class = row.whole("parent_id", 0), row.text("tax_class", "")
     return WooProduct(
-        id=int(row["id"]),
-        parent_id=int(row.get("parent_id") or 0),
-        sku=str(row.get("sku") or ""),
-        gtin=str(row.get("global_unique_id") or ""),
-        kind=str(row.get("type") or ("variation" if row.get("parent_id") else "")),
-        stock=int(stock) if isinstance(stock, int | float) else None,
+        id=row.whole("id"),
+        parent_id=parent_id,
+        sku=row.text("sku", ""),
+        gtin=row.text("global_unique_id", ""),
+        kind=row.text("type", "") or ("variation" if parent_id else ""),
+        stock=None if row.get("stock_quantity") is None else int(row.decimal("stock_quantity")),
         manages_stock=row.get("manage_stock") in (True, "parent"),
-        tax_class=_tax_class(row.get("tax_class")),
-        taxable=row.get("tax_status", "taxable") == "taxable",
+        tax_class="" if tax_class == "standard" else tax_class,
+        taxable=row.text("tax_status", "taxable") == "taxable",
     )
-
-
-def _tax_class(value: Any) -> str:
-    return "" if value in (None, "standard") else str(value)

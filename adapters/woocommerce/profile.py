@@ -1,16 +1,26 @@
 """What of the shop itself an order depends on: version, storage, currency, tax settings and rates. Read once an hour."""
 
-from decimal import Decimal, InvalidOperation
-from typing import Any
-
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
 from lengow.adapters.kept import Kept
 from lengow.adapters.woocommerce.api import Shop
 from lengow.adapters.woocommerce.taxes import Rate, TaxSettings
 
 KEPT_SECONDS = 3600.0
+SETTINGS = frozenset(
+    {
+        "woocommerce_calc_taxes",
+        "woocommerce_currency",
+        "woocommerce_default_country",
+        "woocommerce_price_num_decimals",
+        "woocommerce_prices_include_tax",
+        "woocommerce_shipping_tax_class",
+        "woocommerce_tax_based_on",
+        "woocommerce_tax_round_at_subtotal",
+    }
+)
 SEARCHES_TRANSACTION_ID_SINCE = (8, 9)
 """And only where orders are in tables of their own (FINDINGS (d))."""
 
@@ -42,70 +52,58 @@ class Profiles(Kept[Profile]):
     def _read(self, deadline: Deadline) -> Profile:
         status = self._shop.get(
             "system_status", deadline, _fields="environment.version,settings.HPOS_enabled,settings.currency"
-        ).value
+        ).entry
         general = self._settings("general", deadline)
         enabled = general.get("woocommerce_calc_taxes") == "yes"
         tax = self._settings("tax", deadline) if enabled else {}
         rates = [row for page in (self._shop.pages("taxes", deadline) if enabled else ()) for row in page]
         return Profile(
-            version=_numbers(_inner(status, "environment", "version")),
-            hpos=_inner(status, "settings", "HPOS_enabled") is True,
-            currency=str(general.get("woocommerce_currency") or ""),
+            version=numbers_of(status.entry("environment").text("version", "")),
+            hpos=status.entry("settings").get("HPOS_enabled") is True,
+            currency=general.get("woocommerce_currency", ""),
             taxes=TaxSettings(
                 enabled=enabled,
                 prices_include_tax=tax.get("woocommerce_prices_include_tax") == "yes",
-                based_on=str(tax.get("woocommerce_tax_based_on") or "shipping"),
-                shipping_class=str(tax.get("woocommerce_shipping_tax_class") or ""),
+                based_on=tax.get("woocommerce_tax_based_on") or "shipping",
+                shipping_class=tax.get("woocommerce_shipping_tax_class", ""),
                 round_at_subtotal=tax.get("woocommerce_tax_round_at_subtotal") == "yes",
-                base_country=str(general.get("woocommerce_default_country") or ""),
-                decimals=_decimals(general.get("woocommerce_price_num_decimals")),
+                base_country=general.get("woocommerce_default_country", ""),
+                decimals=_decimals(general.get("woocommerce_price_num_decimals", "")),
                 rates=tuple(map(_rate, rates)),
             ),
         )
 
-    def _settings(self, group: str, deadline: Deadline) -> dict[str, Any]:
-        answer = self._shop.page(f"settings/{group}", deadline, _fields="id,value")
-        return {str(row.get("id")): row.get("value") for row in answer.value}
+    def _settings(self, group: str, deadline: Deadline) -> dict[str, str]:
+        """Those of `SETTINGS`, as texts; others may be anything."""
+        rows = self._shop.page(f"settings/{group}", deadline, _fields="id,value").rows
+        return {id_: row.text("value", "") for row in rows if (id_ := row.text("id")) in SETTINGS}
 
 
-def _rate(row: dict[str, Any]) -> Rate:
-    tax_class = str(row.get("class") or "")
+def _rate(row: Entry) -> Rate:
+    tax_class = row.text("class", "")
     return Rate(
-        country=str(row.get("country") or ""),
-        state=str(row.get("state") or ""),
-        postcodes=tuple(_texts(row.get("postcodes"), row.get("postcode"))),
-        cities=tuple(_texts(row.get("cities"), row.get("city"))),
-        percent=_decimal(row.get("rate")),
-        priority=int(row.get("priority") or 1),
+        country=row.text("country", ""),
+        state=row.text("state", ""),
+        postcodes=tuple(_texts(row, "postcodes", "postcode")),
+        cities=tuple(_texts(row, "cities", "city")),
+        percent=row.decimal("rate"),
+        priority=row.whole("priority", 1) or 1,
         compound=bool(row.get("compound")),
         shipping=bool(row.get("shipping")),
-        order=int(row.get("order") or 0),
+        order=row.whole("order", 0),
         tax_class="" if tax_class == "standard" else tax_class,
     )
 
 
-def _texts(several: Any, one: Any) -> list[str]:
+def _texts(row: Entry, several: str, one: str) -> list[str]:
     """Newer shops give a list, older ones a text with semicolons."""
-    given = several if isinstance(several, list) and several else str(one or "").split(";")
-    return [str(text).strip().upper() for text in given if str(text).strip()]
+    given = row.texts(several) or row.text(one, "").split(";")
+    return [text.strip().upper() for text in given if text.strip()]
 
 
-def _numbers(version: Any) -> tuple[int, ...]:
-    return tuple(int(part) for part in str(version or "0").split("-")[0].split(".") if part.isdigit())
+def numbers_of(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("-")[0].split(".") if part.isdecimal() and len(part) < 9)
 
 
-def _inner(value: Any, *names: str) -> Any:
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _decimals(value: Any) -> int:
-    return int(value) if str(value).isdigit() else 2
-
-
-def _decimal(value: Any) -> Decimal:
-    try:
-        return Decimal(str(value))
-    except InvalidOperation:
-        return Decimal(0)
+def _decimals(value: str) -> int:
+    return int(value) if value.isdecimal() and len(value) == 1 else 2

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.woocommerce.body import LINE_ID, REFERENCE, SHIPPED
-from lengow.adapters.woocommerce.comparison import items, meta_of
+from lengow.adapters.woocommerce.comparison import meta_of, meta_text
 from lengow.adapters.woocommerce.settings import TrackingMeta, WooCommerceSettings
 from lengow.connector.adapter import Event
 from lengow.connector.decode import clean
@@ -56,16 +57,16 @@ FULFILMENT_FIELDS = TrackingMeta(
 Row = Mapping[str, Any]
 
 
-def reference_of(view: Row) -> str:
+def reference_of(view: Entry) -> str:
     """Our reference, where the order is one of ours; else nothing."""
-    return clean_text(meta_of(view, REFERENCE))
+    return meta_text(view, REFERENCE)
 
 
-def has_fulfilments(view: Row) -> bool:
+def has_fulfilments(view: Entry) -> bool:
     return meta_of(view, FULFILMENT_STATUS) is not None
 
 
-def shipments_in(view: Row, settings: WooCommerceSettings, fulfilments: Sequence[Row] = ()) -> list[Event]:
+def shipments_in(view: Entry, settings: WooCommerceSettings, fulfilments: Sequence[Entry] = ()) -> list[Event]:
     """The shipments of one of our orders; none for another's, and none that the connector itself told the shop."""
     if not reference_of(view) or meta_of(view, SHIPPED) == "yes":
         return []
@@ -74,8 +75,8 @@ def shipments_in(view: Row, settings: WooCommerceSettings, fulfilments: Sequence
         or [_event(view, tracking, (), "meta") for tracking in _in_metas(view, settings)]
         or [_event(view, tracking, lines, "line meta") for tracking, lines in _in_lines(view)]
     )
-    if not found and view.get("status") in settings.shipped_statuses:
-        found = [_event(view, Tracking(), (), f"status {view['status']}")]
+    if not found and view.text("status") in settings.shipped_statuses:
+        found = [_event(view, Tracking(), (), f"status {view.text('status')}")]
     return list({event.id: event for event in found}.values())
 
 
@@ -84,7 +85,7 @@ def clean_text(value: Any) -> str:
 
 
 def _event(
-    view: Row,
+    view: Entry,
     tracking: Tracking,
     line_ids: Sequence[str],
     raw_kind: str,
@@ -96,9 +97,9 @@ def _event(
     told = [tracking, sorted(line_ids), *([parcel, sorted(quantities.items())] if quantities else [])]
     facts = msgspec.json.encode(told)
     return Event(
-        id=f"{view['id']}-{hashlib.sha256(facts).hexdigest()[:24]}",
+        id=f"{view.text('id')}-{hashlib.sha256(facts).hexdigest()[:24]}",
         kind="shipment",
-        shop_order_id=str(view["id"]),
+        shop_order_id=view.text("id"),
         reference=reference_of(view),
         tracking=tracking,
         line_ids=tuple(line_ids),
@@ -108,8 +109,8 @@ def _event(
     )
 
 
-def _in_metas(view: Row, settings: WooCommerceSettings) -> list[Tracking]:
-    metas = {str(one.get("key")): one.get("value") for one in items(view, "meta_data")}
+def _in_metas(view: Entry, settings: WooCommerceSettings) -> list[Tracking]:
+    metas = _metas(view)
     own = [_tracking(metas, names) for names in settings.tracking_metas]
     listed = [
         _tracking(one, names) for key, names in LIST_METAS.items() for one in _dicts(metas.get(key)) if key in metas
@@ -122,11 +123,11 @@ def _in_metas(view: Row, settings: WooCommerceSettings) -> list[Tracking]:
     return []
 
 
-def _in_lines(view: Row) -> list[tuple[Tracking, tuple[str, ...]]]:
+def _in_lines(view: Entry) -> list[tuple[Tracking, tuple[str, ...]]]:
     """Lines that were shipped together, together. Lines without our id (added in the shop) are nobody's."""
     together: dict[Tracking, list[str]] = {}
-    for line in items(view, "line_items"):
-        line_id = clean_text(meta_of(line, LINE_ID))
+    for line in view.entries("line_items", needed=True):
+        line_id = meta_text(line, LINE_ID)
         entries = _dicts(_decoded(meta_of(line, LINE_META)))
         tracking = _tracking(entries[-1], LINE_META_FIELDS) if entries else Tracking()
         if tracking.number and line_id:
@@ -135,29 +136,40 @@ def _in_lines(view: Row) -> list[tuple[Tracking, tuple[str, ...]]]:
     return [(tracking, tuple(lines)) for tracking, lines in together.items()]
 
 
-def _by_fulfilment(view: Row, fulfilments: Sequence[Row]) -> list[Event]:
+def _by_fulfilment(view: Entry, fulfilments: Sequence[Entry]) -> list[Event]:
     """Each fulfilment with its lines, and the pieces of those that it holds only a part of."""
-    lines = {clean_text(line.get("id")): line for line in items(view, "line_items")}
+    lines = {line.text("id"): line for line in view.entries("line_items", needed=True)}
     found = []
     for fulfilment in fulfilments:
         if fulfilment.get("date_deleted") or fulfilment.get("is_fulfilled") not in (True, "1", 1):
             continue
-        metas = {str(one.get("key")): one.get("value") for one in items(fulfilment, "meta_data")}
         line_ids, quantities = [], {}
-        for item in _dicts(metas.get("_items")):
-            line, pieces = lines.get(clean_text(item.get("item_id"))), item.get("qty")
-            line_id = clean_text(meta_of(line, LINE_ID)) if line is not None else ""
-            if line is None or not line_id or not isinstance(pieces, int) or pieces < 1:
+        for item in _items(fulfilment):
+            line, pieces = lines.get(item.text("item_id")), item.whole("qty")
+            line_id = meta_text(line, LINE_ID) if line is not None else ""
+            if line is None or not line_id or pieces < 1:
                 continue
             line_ids.append(line_id)
-            ordered = line.get("quantity")
-            if isinstance(ordered, int) and pieces < ordered:
+            if pieces < line.whole("quantity"):
                 quantities[line_id] = pieces
         if line_ids:
-            tracking = _tracking(metas, FULFILMENT_FIELDS)
-            parcel = clean_text(fulfilment.get("id"))
+            tracking = _tracking(_metas(fulfilment), FULFILMENT_FIELDS)
+            parcel = fulfilment.text("id")
             found.append(_event(view, tracking, line_ids, "fulfillment", quantities=quantities, parcel=parcel))
     return found
+
+
+def _items(fulfilment: Entry) -> list[Entry]:
+    """What is in a fulfilment."""
+    for one in fulfilment.entries("meta_data", needed=True):
+        if one.get("key") == "_items":
+            return one.entries("value", needed=True)
+    return []
+
+
+def _metas(view: Entry) -> dict[str, Any]:
+    """Those of plugins may be anything: what is not read as a shipment is none."""
+    return {str(one.get("key")): one.get("value") for one in view.entries("meta_data")}
 
 
 def _tracking(values: Row, names: TrackingMeta) -> Tracking:

@@ -6,10 +6,10 @@ import hmac
 import html
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.woocommerce.closings import closings_in, has_refunds
 from lengow.adapters.woocommerce.settings import WooCommerceSettings
 from lengow.adapters.woocommerce.shipments import clean_text, has_fulfilments, reference_of, shipments_in
@@ -58,7 +58,7 @@ def events(request: Request, settings: WooCommerceSettings) -> Sequence[Event]:
     if not reference_of(view):
         return ()
     if has_fulfilments(view) or has_refunds(view):
-        state = f"{order_id}-{clean_text(view.get('date_modified_gmt'))}"
+        state = f"{order_id}-{view.text('date_modified_gmt', '')}"
         return (Event(id=state, kind="changed", shop_order_id=order_id, reference=reference_of(view), raw_kind=topic),)
     return [*shipments_in(view, settings), *closings_in(view)]
 
@@ -69,11 +69,11 @@ def _sign(body: bytes, secret: Secret) -> bytes:
     return base64.b64encode(hmac.new(key, body, hashlib.sha256).digest())
 
 
-def _decoded(body: bytes) -> dict[str, Any]:
+def _decoded(body: bytes) -> Entry:
     try:
         view = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PayloadInvalid(f"The body is not JSON: {error}.") from error
     if not isinstance(view, dict):
         raise PayloadInvalid("The body is not an object.")
-    return view
+    return Entry(view, lambda words: PayloadInvalid(f"The order is not what WooCommerce sends: {words}."))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from woocommerce_shop import ContractWooCommerce
 
+from lengow.adapters.answers import Entry, entries_of, entry_of
 from lengow.adapters.woocommerce.api import Deadline, Lane, PooledApi, Refusal, Shop
 from lengow.adapters.woocommerce.body import LINE_ID, REFERENCE, meta
 from lengow.adapters.woocommerce.comparison import difference, total_of
@@ -58,13 +59,14 @@ def test_the_recorded_creations_are_told_right_from_wrong(name: str, product_id:
         line["product_id"] = product_id
     for address in (sent["billing"], sent["shipping"]):
         address.pop("email", None)
-    found = difference(sent, held)
+    found = difference(sent, entry_of(held, AssertionError))
     assert (found.field if found else None) == field
 
 
 def test_the_recorded_comma_is_seen_in_the_total() -> None:
     """FINDINGS, trap 3: "10,50" became 1050.00."""
-    assert total_of(capture("order_create_decimal_comma_1050_201")["response_body"]) == Decimal("1050.00")
+    order = capture("order_create_decimal_comma_1050_201")["response_body"]
+    assert total_of(entry_of(order, AssertionError)) == Decimal("1050.00")
 
 
 class Recorded:
@@ -139,7 +141,7 @@ def test_recorded_fulfilments() -> None:
         capture("fulfillments_list")["response_body"],
         [capture("fulfillment_create_201")["response_body"]],
     ):
-        [event] = shipments_in(view, SETTINGS, fulfilments)
+        [event] = shipments_in(Entry(view, AssertionError), SETTINGS, entries_of(fulfilments, AssertionError))
         assert (event.tracking, event.line_ids) == (tracking, ("L-1",))
 
 
