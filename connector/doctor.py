@@ -1,6 +1,7 @@
 """Looks whether everything is set up: accounts at Lengow, shops, toggles, and when each was last heard of."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
@@ -55,6 +56,9 @@ def _account(context: Context, account: str) -> Iterator[Finding]:
         yield Finding("credentials", False, f"{error.code}: {error}", error.what_to_do)
         return
     yield Finding("credentials", True, f"Lengow knows them as account {number}.")
+    if twins := _same_account(context, account, number):
+        advice = "Leave one of them out: several shops may name the same account. Each order would come twice."
+        yield Finding("account", False, f"accounts.{twins[0]} is the same Lengow account {number}.", advice)
     wanted = {
         marketplace.lower()
         for shop in context.settings.shops_of(account)
@@ -69,6 +73,17 @@ def _account(context: Context, account: str) -> Iterator[Finding]:
     )
     yield _skew(client.skew())
     yield _last_sync(context, account)
+
+
+def _same_account(context: Context, account: str, number: int) -> list[str]:
+    """Other accounts of the settings, with other keys, that are this one at Lengow."""
+    found = []
+    for name, one in context.settings.accounts.items():
+        with suppress(ApiError):
+            same_place = one.base_url == context.settings.accounts[account].base_url
+            if name != account and same_place and context.client(name).account_id() == number:
+                found.append(name)
+    return found
 
 
 def _skew(skew: timedelta) -> Finding:

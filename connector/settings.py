@@ -54,6 +54,9 @@ ABOVE = frozenset({"sync_every_minutes", "call_timeout", "poll_every_minutes", "
 SECTIONS = ("feeds", "invoices", "console")
 """Tables of the settings file that other packages than the connector read, each by itself."""
 
+ACTIONS = ("accept", "refuse", "ship", "cancel", "refund")
+"""What a marketplace can be told (reference lengow.md §4.1)."""
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -236,6 +239,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for name, shop in self.shops.items():
             _check_ranges(f"shops.{name}", shop)
             self._check_shop(name, shop)
+        self._check_accounts()
         self._check_overlaps()
 
     @classmethod
@@ -303,6 +307,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f" ({self.store.lease_seconds:g}).",
                 field=f"shops.{name}.call_timeout",
             )
+        _check_chosen(name, shop)
         adapter = _adapter(name, shop.platform)
         platform_settings(name, shop, adapter)
         for toggle in TOGGLES:
@@ -323,6 +328,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     f"{where}.to has {address!r}, which is not a mail address.",
                     what_to_do='Write to = ["ops@shop.example"].',
                     field=f"{where}.to",
+                )
+
+    def _check_accounts(self) -> None:
+        """One Lengow account under two names would bring each of its orders twice."""
+        names: dict[tuple[str, Secret], str] = {}
+        for name, account in self.accounts.items():
+            other = names.setdefault((account.base_url.rstrip("/"), account.access_token), name)
+            if other != name:
+                raise SettingsError(
+                    f"accounts.{name}.access_token is that of accounts.{other} too: each order would come twice.",
+                    what_to_do=f"Leave one of them out; several shops may name the same account {other!r}.",
+                    field=f"accounts.{name}.access_token",
                 )
 
     def _check_overlaps(self) -> None:
@@ -363,6 +380,34 @@ def refuse_unsupported_toggle(shop: str, adapter: type[Adapter], toggle: str) ->
         )
 
 
+def _check_chosen(name: str, shop: Shop) -> None:
+    """Raise SettingsError for what can never fit an order, or never be taken."""
+    for key in ("marketplaces", "catalogues"):
+        if getattr(shop, key) == ():
+            raise SettingsError(
+                f"shops.{name}.{key} is empty: no order would ever come to the shop.",
+                what_to_do=f"Leave {key} out for all of them, or name those that come here.",
+                field=f"shops.{name}.{key}",
+            )
+    for marketplace in shop.marketplaces or ():
+        if not marketplace or marketplace != marketplace.strip():
+            raise SettingsError(
+                f"shops.{name}.marketplaces has {marketplace!r}, which is no marketplace's name.",
+                what_to_do='Write Lengow\'s own key, such as "manomano_fr".',
+                field=f"shops.{name}.marketplaces",
+            )
+    for action in shop.action_arguments:
+        if action not in ACTIONS:
+            _refuse_unknown_keys({action: ""}, ACTIONS, f"shops.{name}.action_arguments.")
+    for carrier, template in shop.tracking_urls.items():
+        if urlsplit(template).scheme not in ("http", "https"):
+            raise SettingsError(
+                f"shops.{name}.tracking_urls.{carrier} is not a web address: {template!r}.",
+                what_to_do='Write it with https:// and {number}, such as "https://track.example/{number}".',
+                field=f"shops.{name}.tracking_urls",
+            )
+
+
 def _adapter(shop: str, platform: str) -> type[Adapter]:
     try:
         return adapter_class(platform)
@@ -390,8 +435,15 @@ def _check_ranges(where: str, table: msgspec.Struct) -> None:
 def _check_web_address(where: str, text: str) -> None:
     try:
         parts = urlsplit(text)
+        _ = parts.port  # raises where it is none
     except ValueError:
         parts = urlsplit("")
+    if parts.username or parts.query or parts.fragment:
+        raise SettingsError(
+            f"{where} holds more than scheme, host and path: {without_password(text)!r}.",
+            what_to_do="Leave out user, password and everything from ? on; the keys are access_token and secret.",
+            field=where,
+        )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingsError(
             f"{where} is not a web address: {without_password(text)!r}.",
@@ -472,13 +524,33 @@ def convert_table(table: Mapping[str, Any], kind: type[T], where: str) -> T:
         sentence, _, path = str(error).partition(" - at `$")
         path = path.rstrip("`")
         key = f"{where}{path}"
-        choices = get_args(get_type_hints(kind).get(path.lstrip(".")))
+        holder, name = _holder(kind, path)
         what_to_do = None
         if isinstance(error.__cause__, NoSecret):
             what_to_do = error.__cause__.what_to_do
         elif "enum value" in sentence:
+            choices = get_args(get_type_hints(holder).get(name))
             what_to_do = f"Write one of: {', '.join(map(str, choices))}."
+        elif "unknown field" in sentence:
+            unknown = sentence.split("`")[1]
+            _refuse_unknown_keys(
+                {unknown: ""}, _holder(kind, f"{path}.{unknown}")[0].__struct_encode_fields__, f"{key}."
+            )
+        elif get_type_hints(holder).get(name) is time:
+            what_to_do = f"Write it as {name} = 03:00:00, without quotation marks."
         raise SettingsError(f"{key}: {sentence}.", what_to_do=what_to_do, field=key) from None
+
+
+def _holder(kind: type[msgspec.Struct], path: str) -> tuple[type[msgspec.Struct], str]:
+    """The struct that a value of a message's path is a field of, and the field's name."""
+    *tables, name = path.lstrip(".").split(".")
+    for table in tables:
+        hint = get_type_hints(kind).get(table)
+        inner = next((one for one in (hint, *get_args(hint)) if isinstance(one, type)), None)
+        if inner is None or not issubclass(inner, msgspec.Struct):
+            break
+        kind = inner
+    return kind, name
 
 
 def _overlap(one: Shop, two: Shop) -> bool:

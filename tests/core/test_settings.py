@@ -215,6 +215,58 @@ MISTAKES = [
         "accounts.main.base_url",
         ["https://"],
     ),
+    (
+        "one account under two names",
+        GOOD + '\n[accounts.second]\naccess_token = "env:TEST_ACCESS_TOKEN"\nsecret = "other"',
+        "accounts.second.access_token",
+        ["accounts.main", "twice", "'main'"],
+    ),
+    ("no marketplace at all", edited('["manomano_fr"]', "[]"), "shops.b2c.marketplaces", ["is empty", "Leave"]),
+    ("no catalogue at all", GOOD + "catalogues = []", "shops.b2c.catalogues", ["is empty", "Leave"]),
+    ("a marketplace without name", edited('["manomano_fr"]', '[""]'), "shops.b2c.marketplaces", ["no marketplace's"]),
+    ("with a space", edited('["manomano_fr"]', '["manomano_fr "]'), "shops.b2c.marketplaces", ["no marketplace's"]),
+    (
+        "unknown action",
+        GOOD + "[shops.b2c.action_arguments.refunds]\nreason = 'x'",
+        "action_arguments.refunds",
+        ["Did you mean refund?"],
+    ),
+    (
+        "tracking page of nothing",
+        GOOD + '[shops.b2c.tracking_urls]\nDPD = "track.example/{number}"',
+        "shops.b2c.tracking_urls.DPD",
+        ["https://"],
+    ),
+    (
+        "unknown kind of change",
+        GOOD + '[shops.b2c.follow]\ncanceled = "apply"',
+        "shops.b2c.follow.canceled",
+        ["Did you mean cancelled?"],
+    ),
+    (
+        "verdict that is none",
+        GOOD + '[shops.b2c.follow]\nlines = "later"',
+        "shops.b2c.follow.lines",
+        ["apply, ask, ignore"],
+    ),
+    (
+        "time as a text",
+        edited("[shops", 'daily_sync_at = "03:00"\n[shops'),
+        "accounts.main.daily_sync_at",
+        ["daily_sync_at = 03:00:00"],
+    ),
+    (
+        "address with a password",
+        edited("[shops", 'base_url = "https://me:hunter2@api.lengow.io"\n[shops'),
+        "accounts.main.base_url",
+        ["user, password"],
+    ),
+    (
+        "address without a port that is one",
+        edited("[shops", 'base_url = "https://api.lengow.io:99999"\n[shops'),
+        "accounts.main.base_url",
+        ["not a web address"],
+    ),
     ("address of a file", edited("[shops", 'base_url = "file:///x"\n[shops'), "accounts.main.base_url", ["https://"]),
 ]
 
@@ -278,7 +330,7 @@ class TestWhichShopTakesAnOrder:
     @pytest.mark.parametrize("same_account", [True, False])
     def test_two_that_could_take_the_same_order_are_a_mistake(self, one, two, meet, same_account):
         keys = {"access_token": Secret("a"), "secret": Secret("b")}
-        accounts = {"main": Account(**keys), "other": Account(**keys)}
+        accounts = {"main": Account(**keys), "other": Account(**{**keys, "access_token": Secret("its own")})}
         shops = {
             "first": Shop(account="main", platform="generic", **one),
             "second": Shop(account="main" if same_account else "other", platform="generic", **two),

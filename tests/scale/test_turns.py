@@ -14,9 +14,11 @@ NOWHERE = "http://127.0.0.1:1"
 
 
 def settings(url: str) -> Settings:
-    account = Account(access_token=Secret("a"), secret=Secret("b"), base_url=NOWHERE)
+    accounts = {
+        name: Account(access_token=Secret(name), secret=Secret("b"), base_url=NOWHERE) for name in ("big", "small")
+    }
     return Settings(
-        accounts={"big": account, "small": account},
+        accounts=accounts,
         shops={
             "million": Shop(account="big", platform="generic"),
             "few": Shop(account="small", platform="generic", workers=2),
