@@ -1,4 +1,6 @@
-"""The currency codes of ISO 4217 (list one, as of 2026-01)."""
+"""The currency codes of ISO 4217 (list one, as of 2026-01), and how many decimals their amounts have."""
+
+from decimal import Decimal
 
 CURRENCIES = frozenset(
     """
@@ -11,3 +13,19 @@ CURRENCIES = frozenset(
     ZAR ZMW ZWG
     """.split()
 )
+
+DECIMALS = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+}
+"""Of those that have not two."""
+
+
+def decimals_of(currency: str) -> int:
+    return DECIMALS.get(currency.upper(), 2)
+
+
+def unit_of(currency: str) -> Decimal:
+    """The smallest amount, such as 0.01."""
+    return Decimal(1).scaleb(-decimals_of(currency))

@@ -1,4 +1,4 @@
-"""From an order to its invoice, and from an invoice to its credit note. Pure; what does not add up is InvoiceHeld."""
+"""From an order to its invoice. Pure; what does not add up is InvoiceHeld."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -8,13 +8,14 @@ import msgspec
 from markupsafe import Markup
 
 from lengow.connector import model as order_model
+from lengow.connector.currencies import unit_of
 from lengow.connector.model import Address, Order
 from lengow.connector.store.rows import PackageRow
-from lengow.invoices.document import Document, Line, Party, Reference, Tax
+from lengow.invoices.document import Document, Line, Party, Tax
 from lengow.invoices.errors import InvoiceHeld
 from lengow.invoices.settings import InvoiceSettings, Seller
 from lengow.invoices.texts import OF_COUNTRY, WORDS
-from lengow.invoices.vat import Group, Part, Rated, Situation, grouped, rated, rounded
+from lengow.invoices.vat import CENT, Group, Part, Situation, grouped, rated, rounded
 from lengow.invoices.vat_rates import UNION
 
 SHIPPING = "shipping"
@@ -43,7 +44,8 @@ def compose(order: Order, package: PackageRow, settings: InvoiceSettings, *, num
     sketch = outline(order, package, settings, number=number, dates=dates)
     buyer_address, destination = _addresses(order, package)
     parts = _parts(order, package, sketch.language)
-    groups = grouped(rated(parts, _situation(settings, buyer_address, destination)))
+    unit = unit_of(order.currency)
+    groups = grouped(rated(parts, _situation(settings, buyer_address, destination, unit)), unit)
     delivery = _party(destination)
     return msgspec.structs.replace(
         sketch,
@@ -74,38 +76,6 @@ def outline(order: Order, package: PackageRow, settings: InvoiceSettings, *, num
         lines=(),
         taxes=(),
         total=sum((part.gross for part in _parts(order, package, language)), Decimal(0)),
-    )
-
-
-def credit(
-    invoice: Document,
-    *,
-    number: str,
-    issued_on: date,
-    pieces: Mapping[str, int] | None = None,
-    amount: Decimal | None = None,
-) -> Document:
-    """The credit note over the whole invoice, over `pieces` of its lines (by line id), or over an `amount` (VAT
-    included) of its total.
-
-    An amount is spread over the rates as the invoice is. Raises InvoiceHeld (`credit_too_high`, `line_unknown`).
-    """
-    if amount is not None:
-        lines = _shares(invoice, amount)
-    elif pieces is not None:
-        lines = _pieces(invoice, pieces)
-    else:
-        lines = list(invoice.lines)
-    taxes = [_credited(tax, [line for line in lines if _of(tax, line)]) for tax in invoice.taxes]
-    return msgspec.structs.replace(
-        invoice,
-        kind="credit_note",
-        number=number,
-        issued_on=issued_on,
-        lines=tuple(lines),
-        taxes=tuple(tax for tax in taxes if tax is not None),
-        total=sum((line.gross for line in lines), Decimal(0)),
-        corrects=Reference(invoice.number, invoice.issued_on),
     )
 
 
@@ -149,7 +119,14 @@ def _check_totals(order: Order) -> None:
     extra = order.shipping + order.processing_fee
     sold = sum((line.amount for line in order.lines if line.open), Decimal(0)) + extra
     all_lines = sum((line.amount for line in order.lines), Decimal(0)) + extra
-    if order.total not in (sold, all_lines):
+    unit = unit_of(order.currency)
+    if unit < CENT:
+        raise InvoiceHeld(
+            "currency_unsupported",
+            f"Amounts in {order.currency} have more than the two decimals that Factur-X takes.",
+            what_to_do="Issue it elsewhere; then `invoices dismiss ID`.",
+        )
+    if rounded(order.total, unit) not in (rounded(sold, unit), rounded(all_lines, unit)):
         raise InvoiceHeld(
             "totals_differ",
             f"The lines, shipping and fee add up to {sold} {order.currency}, and the order's total is {order.total}: "
@@ -162,7 +139,11 @@ def _check_totals(order: Order) -> None:
 def _parts(order: Order, package: PackageRow, language: str) -> list[Part]:
     own = set(package.line_ids)
     lines = [line for line in order.lines if line.id in own and line.open]
-    parts = [Part(line.id, _title(line), line.quantity, rounded(line.amount), line.tax, line.sku) for line in lines]
+    unit, exact, written, parts = unit_of(order.currency), Decimal(0), Decimal(0), []
+    for line in lines:  # amounts of more decimals are rounded so that they add up
+        exact += line.amount
+        gross, written = rounded(exact, unit) - written, rounded(exact, unit)
+        parts.append(Part(line.id, _title(line), line.quantity, gross, line.tax, line.sku))
     if not package.carries_shipping:
         return parts
     words, left = WORDS[language], _tax_left(order)
@@ -171,7 +152,9 @@ def _parts(order: Order, package: PackageRow, language: str) -> list[Part]:
     taken = {part.id for part in parts}
     for key, title, amount in charged:
         tax = left if len(charged) == 1 else None  # told of both together only
-        parts.append(Part(_free(key, taken), title, 1, rounded(amount), tax))
+        exact += amount
+        gross, written = rounded(exact, unit) - written, rounded(exact, unit)
+        parts.append(Part(_free(key, taken), title, 1, gross, tax))
     return parts
 
 
@@ -196,7 +179,7 @@ def _free(key: str, taken: set[str]) -> str:
     return key
 
 
-def _situation(settings: InvoiceSettings, buyer: Address, destination: Address) -> Situation:
+def _situation(settings: InvoiceSettings, buyer: Address, destination: Address, unit: Decimal) -> Situation:
     default = settings.default_vat_rates.get(destination.country)
     return Situation(
         seller_country=settings.seller.country,
@@ -205,6 +188,7 @@ def _situation(settings: InvoiceSettings, buyer: Address, destination: Address) 
         buyer_vat_number=buyer.vat_number,
         default_rate=default,
         extra_rates=settings.extra_vat_rates,
+        unit=unit,
     )
 
 
@@ -267,51 +251,3 @@ def _notes(seller: Seller, buyer: Party) -> tuple[str, ...]:
     if buyer.country in UNION and buyer.country != seller.country:
         notes.append(f"TVA acquéreur : {buyer.vat_number}")
     return tuple(filter(None, notes))
-
-
-def _of(tax: Tax, line: Line) -> bool:
-    return (tax.category, tax.rate) == (line.category, line.rate)
-
-
-def _credited(tax: Tax, lines: list[Line]) -> Tax | None:
-    """What of the tax is given back with these lines of its rate."""
-    base = sum((line.net for line in lines), Decimal(0))
-    gross = sum((line.gross for line in lines), Decimal(0))
-    return Tax(tax.category, tax.rate, base, gross - base, tax.exemption) if lines else None
-
-
-def _pieces(invoice: Document, pieces: Mapping[str, int]) -> list[Line]:
-    """The lines with as many pieces as are given back, and their part of the money."""
-    known = {line.id: line for line in invoice.lines}
-    unknown = set(pieces) - known.keys()
-    if unknown:
-        raise InvoiceHeld("line_unknown", f"Invoice {invoice.number} has no line {min(unknown)!r}.")
-    lines = []
-    for line_id, count in pieces.items():
-        line = known[line_id]
-        if not 0 < count <= line.quantity:
-            raise InvoiceHeld(
-                "credit_too_high", f"Invoice {invoice.number} has {line.quantity} of the line {line_id}, not {count}."
-            )
-        gross, net = (rounded(amount * count / line.quantity) for amount in (line.gross, line.net))
-        lines.append(msgspec.structs.replace(line, quantity=count, gross=gross, net=net))
-    return lines
-
-
-def _shares(invoice: Document, amount: Decimal) -> list[Line]:
-    """One line a rate, which share the amount as the rates share the invoice."""
-    if not 0 < amount <= invoice.total:
-        raise InvoiceHeld(
-            "credit_too_high",
-            f"{amount} {invoice.currency} cannot be credited of invoice {invoice.number} over {invoice.total}.",
-        )
-    shares, left = [], amount
-    for position, tax in enumerate(invoice.taxes):
-        last = position == len(invoice.taxes) - 1
-        share = left if last else rounded(amount * (tax.base + tax.amount) / (invoice.net + invoice.vat))
-        left -= share
-        title = WORDS[invoice.language].refund
-        part = Part(f"refund-{position + 1}", title, 1, share, None)
-        [group] = grouped([Rated(part, tax.category, tax.rate)])
-        shares += [Line(part.id, title, 1, net, share, tax.rate, tax.category) for _, net in group.nets]
-    return shares

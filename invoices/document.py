@@ -31,7 +31,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str
     quantity: int
     net: Decimal
-    """Line total without VAT, 2 decimals."""
+    """Line total without VAT, in the decimals of the currency."""
     gross: Decimal
     """What the buyer paid for the line, VAT included."""
     rate: Decimal
@@ -39,6 +39,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     category: str = "S"
     """VAT category of EN 16931: S standard, E exempt, G export, K within the Union, Z zero."""
     sku: str = ""
+    part: bool = False
+    """Of a credit note: so much money of the line, and none of its pieces."""
 
 
 class Tax(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Any
 
+from lengow.connector.currencies import decimals_of
 from lengow.invoices.document import Document, Party
 from lengow.invoices.facturx import unit_net
 from lengow.invoices.texts import WORDS, Words, kind_of
@@ -232,7 +233,8 @@ def _date(document: Document) -> str:
 
 
 def _amount(amount: Decimal, document: Document) -> str:
-    places = max(2, -int(amount.as_tuple().exponent))
+    exact = amount if amount != round(amount, decimals_of(document.currency)) else Decimal(0)  # such as a piece's net
+    places = max(decimals_of(document.currency), -int(exact.as_tuple().exponent))
     text = f"{amount:,.{places}f}"
     if document.language == "en":
         return text

@@ -169,12 +169,14 @@ def _tax(tax: Tax) -> dict[str, Any]:
 
 
 def _line(position: int, line: Line) -> dict[str, Any]:
+    """Of a discount the quantity is negative, and never the price (BR-27)."""
+    sign = -1 if line.net < 0 else 1
     fields = {
         "BT-126": str(position),
-        "BT-129": str(line.quantity),
+        "BT-129": str(sign * line.quantity),
         "BT-130": PIECE,
         "BT-131": _money(line.net),
-        "BT-146": f"{unit_net(line):f}",
+        "BT-146": f"{sign * unit_net(line):f}",
         "BT-151": line.category,
         "BT-152": f"{line.rate:.2f}",
         "BT-153": line.title,

@@ -5,20 +5,23 @@ look is looked at, once more than needed rather than once less. What was issued 
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import msgspec
 
 from lengow.connector.adapter import ShopOrder
 from lengow.connector.context import CONNECTOR, Context
+from lengow.connector.currencies import unit_of
 from lengow.connector.documents import Invoicing, ShopInvoice
 from lengow.connector.errors import ShopUnavailable, StoreError
 from lengow.connector.model import Order, OrderState
 from lengow.connector.store.rows import ActionRow, PackageRow, StoredOrder
-from lengow.invoices.composing import Dates, compose, credit, is_french_business, outline
+from lengow.invoices.composing import Dates, compose, is_french_business, outline
+from lengow.invoices.crediting import Credited, credit, credited, left, shared
 from lengow.invoices.document import Document, Kind
 from lengow.invoices.errors import InvoiceHeld
 from lengow.invoices.ledger import InvoiceRow, InvoiceState, Ledger, Reading, Switch, Writing
@@ -26,6 +29,7 @@ from lengow.invoices.notes import note
 from lengow.invoices.rendering import render
 from lengow.invoices.settings import InvoiceSettings, ShopInvoices, number_of, series_of
 from lengow.invoices.shipped import GivenBack, given_back, is_shipped, sold_lines
+from lengow.invoices.vat import rounded
 
 log = logging.getLogger("lengow.invoices.issuing")
 
@@ -160,16 +164,7 @@ class Issuer:
         document = found[0]
         while self._ledger.of_cause(cause) is None:
             before = self._credit_notes(invoice)
-            left = document.total - sum((one.total for one in before), Decimal(0))
-            if amount > left:
-                raise InvoiceHeld(
-                    "credit_too_high", f"Of invoice {invoice.number}, {left} {invoice.currency} is left to credit."
-                )
-            due = Due(
-                row,
-                lambda number: credit(document, number=number, issued_on=self._today(), amount=amount),
-                credited=len(before),
-            )
+            due = Due(row, self._credit(document, before, amount=amount), credited=len(before))
             if issued := self._write(due, who):
                 return issued
         raise InvoiceHeld("already_credited", f"{cause!r} was credited before.", what_to_do="Nothing.")
@@ -228,24 +223,22 @@ class Issuer:
         found = self._ledger.document(invoice.id)
         if row is None or found is None:
             return
-        row, document, notes = (
-            msgspec.structs.replace(row, recipient=invoice.recipient),
-            found[0],
-            self._credit_notes(invoice),
-        )
-        if sum((one.total for one in notes), Decimal(0)) >= document.total:
+        row = msgspec.structs.replace(row, recipient=invoice.recipient)
+        document, notes = found[0], self._credit_notes(invoice)
+        gone = credited(document, notes)
+        if gone.total >= document.total:
             return
-        gone = _pieces_of(notes, document)
-        if back.for_a_person or gone is None:
+        if back.for_a_person or not gone.by_line:
             if not back.line_id or back.line_id in {line.id for line in document.lines}:
                 yield Due(row, partial(_for_a_person, back.for_a_person or "credited_by_hand", document))
             return
-        if pieces := _left(document, gone, back):
-            yield Due(
-                row,
-                lambda number: credit(document, number=number, issued_on=self._today(), pieces=pieces),
-                credited=len(notes),
-            )
+        pieces, amounts = _wanted(document, gone, back, goods=package.line_ids)
+        if pieces or amounts:
+            compose_under = self._credit(document, notes, pieces=pieces or None, amounts=amounts or None)
+            yield Due(row, compose_under, credited=len(notes))
+
+    def _credit(self, invoice: Document, before: Sequence[Document], **wanted: Any) -> Compose:
+        return lambda number: credit(invoice, number=number, issued_on=self._today(), before=before, **wanted)
 
     def _open(self, stored: StoredOrder, package: PackageRow, kind: Kind, cause: str) -> InvoiceRow | None:
         """The row of a cause that has no number yet; None when it was issued or dismissed."""
@@ -451,32 +444,27 @@ def _recipient(order: Order, package: PackageRow) -> str:
     return next((one.email for one in (order.billing, sent) if one is not None and one.email), "")
 
 
-def _left(document: Document, gone: Mapping[str, int], back: GivenBack) -> dict[str, int]:
-    """The pieces of each line that are to be credited: those asked for that were not credited before."""
-    pieces = {}
-    for line in document.lines:
-        if back.line_id not in ("", line.id) or (not back.shipping and line.id not in _goods(document)):
-            continue
-        asked = back.pieces if back.line_id and back.pieces else line.quantity
-        left = min(asked - (gone[line.id] if back.so_far else 0), line.quantity - gone[line.id])
-        if left > 0:
-            pieces[line.id] = left
-    return pieces
-
-
-def _pieces_of(notes: Sequence[Document], document: Document) -> dict[str, int] | None:
-    """What was credited, by line; None where an amount was credited by hand, so that a person must go on by hand."""
-    gone = dict.fromkeys((line.id for line in document.lines), 0)
-    for line in (line for one in notes for line in one.lines):
-        if line.id not in gone:
-            return None
-        gone[line.id] += line.quantity
-    return gone
+def _wanted(
+    document: Document, gone: Credited, back: GivenBack, *, goods: Sequence[str]
+) -> tuple[dict[str, int], dict[str, Decimal]]:
+    """The pieces or the money of each line that is to be credited: what is given back, less what was credited before."""
+    unit = unit_of(document.currency)
+    if back.amount is not None and not back.line_id:
+        return {}, shared(document, gone, rounded(back.amount, unit))
+    pieces = left(document, gone)
+    if back.line_id and back.amount is not None and (back.pieces is None or back.line_id in gone.by_money):
+        more = rounded(back.amount, unit) - gone.gross.get(back.line_id, Decimal(0))
+        return {}, {back.line_id: more} if back.line_id in pieces and more > 0 else {}
+    if back.line_id:
+        most = pieces.get(back.line_id, 0)
+        count = most if back.pieces is None else min(back.pieces - gone.pieces.get(back.line_id, 0), most)
+        return {back.line_id: count} if count > 0 else {}, {}
+    return {key: count for key, count in pieces.items() if back.shipping or key in goods}, {}
 
 
 BY_HAND = {
     "refund_amount_unknown": "The marketplace refunded a part, and Lengow tells no amount.",
-    "refunded_in_part": "The marketplace gave back a part of a line that is no whole pieces.",
+    "refunded_in_part": "A part of it was given back, and of which lines cannot be said.",
     "cancelled_after_invoice": "It was cancelled at the marketplace after it was invoiced.",
     "credited_by_hand": "It was refunded, and an amount was credited by hand before.",
 }
@@ -489,8 +477,3 @@ def _for_a_person(code: str, invoice: Document, number: str) -> Document:
         what_to_do=f"`invoices credit {invoice.number} AMOUNT --reason TEXT`, if need be; then `invoices dismiss ID`.",
         number=number,
     )
-
-
-def _goods(document: Document) -> set[str]:
-    """The ids of the lines that are goods, not shipping or fee."""
-    return {line.id for line in document.lines if line.sku}

@@ -191,6 +191,7 @@ class Reading:
         return self._some("WHERE account = ? AND state = ? ORDER BY id", [account, InvoiceState.MAILING])
 
     def counts(self) -> dict[tuple[str, InvoiceState], int]:
+        """By account and state."""
         rows = self._db.rows("SELECT account, state, count(*) FROM invoices GROUP BY account, state")
         return {(account, InvoiceState(state)): count for account, state, count in rows}
 

@@ -25,9 +25,9 @@ class GivenBack(msgspec.Struct, frozen=True):
     line_id: str = ""
     """Empty: all that is left of the invoice."""
     pieces: int | None = None
-    """How many of the line; None: all."""
-    so_far: bool = False
-    """`pieces` are those of all refunds until now, ours included."""
+    """How many whole pieces of the line until now, by this and what was told before; None: all, or none that are whole."""
+    amount: Decimal | None = None
+    """The money, VAT included: of the line until now, as `pieces`; of the order, what this gave back. None: all."""
     shipping: bool = True
     """Whether the shipping is given back with all the lines."""
     for_a_person: str = ""
@@ -53,20 +53,17 @@ def given_back(order: Order, actions: Sequence[ActionRow]) -> list[GivenBack]:
 
     Then what an invoice should not stand for any more, and no amount is told of.
     """
-    found = [
-        GivenBack(
-            f"action {row.id}",
-            row.arguments.get("line", ""),
-            row.quantity,
-            row.arguments.get("refund_shipping_fees", "").lower() not in NO,
-        )
-        for row in actions
-        if row.action_type == "refund" and row.state is ActionState.CONFIRMED
-    ]
+    refunds = [row for row in actions if row.action_type == "refund" and row.state is ActionState.CONFIRMED]
+    found = _of_actions(order, refunds)
     if order.status == REFUNDED:
         found.append(GivenBack(f"refunded {order.marketplace}/{order.marketplace_order_id}"))
     else:
-        found += [_of_line(line) for line in order.lines if line.open and (line.refunded or line.status == REFUNDED)]
+        of_order = any(back.amount is not None and not back.line_id for back in found)
+        found += [
+            _of_line(line, lines_known=not of_order)
+            for line in order.lines
+            if line.open and (line.refunded or line.status == REFUNDED)
+        ]
     told = any(row.action_type == "refund" for row in actions) or any(line.refunded for line in order.lines)
     if order.status == PARTLY_REFUNDED and not told:
         found.append(GivenBack("refunded in part at the marketplace", for_a_person="refund_amount_unknown"))
@@ -78,15 +75,72 @@ def given_back(order: Order, actions: Sequence[ActionRow]) -> list[GivenBack]:
     return found
 
 
-def _of_line(line: Line) -> GivenBack:
-    """What Lengow tells of a line that was refunded, by whomever."""
+def _of_actions(order: Order, refunds: Sequence[ActionRow]) -> list[GivenBack]:
+    """Each counts what those of its line before it gave back, too: Lengow may have told of one before it was confirmed."""
+    pieces: dict[str, int] = {}
+    money: dict[str, Decimal] = {}
+    found = []
+    for row in refunds:
+        line = next((one for one in order.lines if one.id == row.arguments.get("line", "")), None)
+        shipping = row.arguments.get("refund_shipping_fees", "").lower() not in NO
+        back = GivenBack(f"action {row.id}", row.arguments.get("line", ""), shipping=shipping)
+        try:
+            asked = _asked(row, order.total if line is None else line.amount)
+        except (ValueError, ArithmeticError):
+            back = msgspec.structs.replace(back, for_a_person="refunded_in_part")
+        else:
+            if line is None and asked is not None:
+                several = len(order.packages) > 1  # each has an invoice of its own
+                back = msgspec.structs.replace(back, amount=asked, for_a_person="refunded_in_part" if several else "")
+            elif line is not None:
+                count = 0 if asked is not None else line.quantity if row.quantity is None else row.quantity
+                pieces[line.id] = pieces.get(line.id, 0) + count
+                money[line.id] = money.get(line.id, Decimal(0)) + (asked or 0)
+                back = _of_so_much(back, line, pieces[line.id], money[line.id], in_pieces=asked is None)
+        found.append(back)
+    return found
+
+
+def _of_so_much(back: GivenBack, line: Line, pieces: int, money: Decimal, *, in_pieces: bool) -> GivenBack:
+    if in_pieces and pieces >= line.quantity:
+        return back
+    amount = line.amount * pieces / line.quantity + money
+    return msgspec.structs.replace(back, pieces=pieces if in_pieces else None, amount=amount)
+
+
+def _asked(row: ActionRow, whole: Decimal) -> Decimal | None:
+    """The money that was told to give back; None where all of what the action names is. Raises ValueError where that
+    cannot be said, ArithmeticError for what is no number.
+    """
+    price, shipping = (
+        row.arguments.get(name, "").replace(",", ".") for name in ("refund_price", "refund_shipping_price")
+    )
+    if not price and not shipping:
+        return None
+    amount = Decimal(price or "0")
+    if not amount.is_finite() or amount <= 0:
+        raise ValueError(price)
+    if amount >= whole:
+        return None
+    if shipping and Decimal(shipping) != 0:
+        raise ValueError(shipping)
+    return amount
+
+
+def _of_line(line: Line, *, lines_known: bool) -> GivenBack:
+    """What Lengow tells of a line that was refunded, by whomever. `lines_known`: whether no amount of the whole order was
+    given back by us, whose part of this line Lengow may or may not tell.
+    """
     pieces = Decimal(line.quantity)
     if line.status != REFUNDED and line.refunded < line.amount:
         pieces = line.refunded * line.quantity / line.amount
-    cause = f"line {line.id} refunded: {pieces.normalize():f}"
-    if pieces != int(pieces):
-        return GivenBack(cause, line.id, for_a_person="refunded_in_part")
-    return GivenBack(cause, line.id, int(pieces), so_far=True)
+    back = GivenBack(f"line {line.id} refunded: {pieces.normalize():f}", line.id)
+    if pieces == line.quantity:
+        return back
+    if not lines_known:
+        return msgspec.structs.replace(back, for_a_person="refunded_in_part")
+    whole = int(pieces) if pieces == int(pieces) else None
+    return msgspec.structs.replace(back, pieces=whole, amount=line.refunded)
 
 
 def _gone(line_id: str, quantity: int, told: Iterable[ActionRow]) -> bool:

@@ -39,6 +39,8 @@ class Situation(msgspec.Struct, frozen=True):
     default_rate: Decimal | None
     """Of what the marketplace tells no tax for."""
     extra_rates: tuple[Decimal, ...] = ()
+    unit: Decimal = CENT
+    """The currency's smallest amount."""
 
     @property
     def rates(self) -> tuple[Decimal, ...]:
@@ -69,7 +71,7 @@ def rated(parts: Sequence[Part], situation: Situation) -> list[Rated]:
     main = _main(parts, found)
     result = []
     for part in parts:
-        category, rate = found[part.id] or main or (None, None)
+        category, rate = found[part.id] or main or (_of_nothing(part, situation) or (None, None))
         if category is None or rate is None:
             raise InvoiceHeld(
                 "vat_unknown",
@@ -81,16 +83,24 @@ def rated(parts: Sequence[Part], situation: Situation) -> list[Rated]:
     return result
 
 
-def grouped(parts: Iterable[Rated]) -> list[Group]:
+def grouped(parts: Iterable[Rated], unit: Decimal = CENT) -> list[Group]:
     """By rate, each with the net and VAT that add up to what was paid: the VAT is what the net leaves of it."""
     by_rate: dict[tuple[str, Decimal], list[Part]] = {}
     for one in parts:
         by_rate.setdefault((one.category, one.rate), []).append(one.part)
-    return [_group(category, rate, some) for (category, rate), some in by_rate.items()]
+    return [_group(category, rate, some, unit) for (category, rate), some in by_rate.items()]
 
 
-def rounded(amount: Decimal) -> Decimal:
-    return amount.quantize(CENT, ROUND_HALF_UP)
+def rounded(amount: Decimal, unit: Decimal = CENT) -> Decimal:
+    return amount.quantize(unit, ROUND_HALF_UP)
+
+
+def _of_nothing(part: Part, situation: Situation) -> tuple[str, Decimal] | None:
+    """The rate of what is free, where nothing else is sold."""
+    if part.gross:
+        return None
+    rates = situation.rates if situation.default_rate is None else (situation.default_rate,)
+    return ("S", rates[0]) if rates else None
 
 
 def _own_rate(part: Part, situation: Situation) -> tuple[str, Decimal] | None:
@@ -129,10 +139,10 @@ def _without_tax(part: Part, situation: Situation) -> str:
 def _nearest(part: Part, tax: Decimal, situation: Situation) -> Decimal:
     """The rate whose tax is the one told; where a cent leaves several, the likeliest."""
     off = {rate: abs(part.gross * rate / (HUNDRED + rate) - tax) for rate in situation.rates}
-    exact = [rate for rate in situation.rates if off[rate] <= CENT / 2]
+    exact = [rate for rate in situation.rates if off[rate] <= situation.unit / 2]
     if exact:
         return exact[0]
-    tolerance = CENT * max(part.quantity, 1)  # the marketplace may have rounded each piece
+    tolerance = situation.unit * max(part.quantity, 1)  # the marketplace may have rounded each piece
     near = [rate for rate in situation.rates if off[rate] <= tolerance]
     if near:
         return min(near, key=lambda rate: off[rate])
@@ -156,14 +166,11 @@ def _main(parts: Sequence[Part], found: dict[str, tuple[str, Decimal] | None]) -
     return max(money, key=lambda rate: money[rate]) if money else None
 
 
-def _group(category: str, rate: Decimal, parts: Sequence[Part]) -> Group:
-    gross = sum((part.gross for part in parts), Decimal(0))
-    base = _net(gross, rate)
-    nets = [_net(part.gross, rate) for part in parts]
-    largest = max(range(len(parts)), key=lambda position: nets[position])
-    nets[largest] += base - sum(nets)
+def _group(category: str, rate: Decimal, parts: Sequence[Part], unit: Decimal) -> Group:
+    """Each net is what its part adds to the net of all before it: so they add up, and none is off by more than a unit."""
+    gross, base, nets = Decimal(0), Decimal(0), []
+    for part in parts:
+        gross += part.gross
+        before, base = base, rounded(gross * HUNDRED / (HUNDRED + rate), unit)
+        nets.append(base - before)
     return Group(category, rate, base, gross - base, tuple(zip(parts, nets, strict=True)))
-
-
-def _net(gross: Decimal, rate: Decimal) -> Decimal:
-    return rounded(gross * HUNDRED / (HUNDRED + rate))

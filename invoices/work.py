@@ -12,7 +12,7 @@ from lengow.connector.errors import LeaseLost
 from lengow.connector.leases import Leases
 from lengow.connector.settings import Settings
 from lengow.connector.store.rows import Step
-from lengow.connector.works import Waiting
+from lengow.connector.works import Gauge, Waiting
 from lengow.invoices.invoices import settings_of
 from lengow.invoices.issuing import Issuer
 from lengow.invoices.ledger import FOR_A_PERSON, InvoiceState, Ledger
@@ -58,6 +58,13 @@ class InvoiceWork:
                 row.changed_at,
             )
             for row in rows
+        ]
+
+    def gauges(self, context: Context) -> Sequence[Gauge]:
+        with closing(Ledger(context.settings.store.url)) as ledger:
+            counts: dict[tuple[str, ...], float] = {key: float(count) for key, count in ledger.counts().items()}
+        return [
+            Gauge("lengow_invoices", "Invoices and credit notes, by where they stand.", ("account", "state"), counts)
         ]
 
     def export_buyers(self, context: Context, order_ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:

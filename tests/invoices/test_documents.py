@@ -20,7 +20,8 @@ from selling import SELLER
 from lengow.connector.model import Address, Line, Order, OrderState, Package
 from lengow.connector.store.rows import PackageRow
 from lengow.invoices import InvoiceHeld, InvoiceSettings, Seller
-from lengow.invoices.composing import Dates, compose, credit
+from lengow.invoices.composing import Dates, compose
+from lengow.invoices.crediting import credit
 from lengow.invoices.document import Document
 from lengow.invoices.rendering import render
 
@@ -144,6 +145,12 @@ FRENCH_FIRM = address(company="Brico SARL", vat_number="FR40303265045")
             order(line("1", 1, "120.00", "0")), {"vat_exempt": True, "vat_number": ""}, True, id="franchise en base"
         ),
         pytest.param(order(line("1", 7, "9.99", "1.67"), shipping="0.01"), {}, True, id="cents"),
+        pytest.param(order(*MIXED, line("4", 1, "-5.00", None, "Remise")), {}, True, id="a discount"),
+        pytest.param(
+            order(*MIXED, processing_fee=Decimal("-2.40"), total=Decimal("205.27")), {}, True, id="a fee given back"
+        ),
+        pytest.param(order(*MIXED, line("4", 1, "0", "0", "Cadeau")), {}, True, id="a gift"),
+        pytest.param(order(*[line(str(n), 1, "1.03", "0.17") for n in range(1, 300)]), {}, True, id="many small lines"),
     ],
 )
 def test_the_official_rules_accept_it_and_its_credit_notes(
@@ -180,6 +187,37 @@ def test_the_official_rules_accept_whatever_is_sold(
     if lines:
         _, xml = drawn(invoice(order(*lines, shipping=str(shipping))))
         assert official(xml, french=True) == []
+
+
+def test_many_small_lines_are_each_to_the_cent() -> None:
+    document = invoice(order(*[line(str(n), 1, "1.03", "0.17") for n in range(1, 2000)]))
+    assert {one.net for one in document.lines} == {Decimal("0.85"), Decimal("0.86")}
+    assert document.net + document.vat == document.total
+
+
+def test_what_is_given_away_is_invoiced_over_nothing(official: Any) -> None:
+    document = invoice(order(line("1", 1, "0", "0"), line("2", 3, "0", None)))
+    assert (document.total, [tax.rate for tax in document.taxes]) == (0, [20])
+    assert official(drawn(document)[1], french=True) == []
+
+
+def test_amounts_have_the_decimals_of_their_currency(official: Any) -> None:
+    document = invoice(order(line("1", 3, "1000", "167"), currency="JPY"))
+    assert (document.net, document.vat) == (833, 167)
+    pdf, xml = drawn(document)
+    assert official(xml) == []
+    text = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
+    assert "167 JPY" in text
+    with pytest.raises(InvoiceHeld) as held:
+        invoice(order(line("1", 1, "1.234", "0.2"), currency="KWD"))
+    assert held.value.code == "currency_unsupported"
+
+
+def test_amounts_of_more_decimals_are_rounded_so_that_they_add_up() -> None:
+    sold = order(*[line(str(n), 1, "3.333", "0.56") for n in range(1, 4)], total=Decimal("10.00"))
+    document = invoice(sold)
+    assert document.total == 10
+    assert [one.gross for one in document.lines] == [Decimal("3.33"), Decimal("3.34"), Decimal("3.33")]
 
 
 def test_every_glyph_is_embedded_and_the_colours_are_said() -> None:

@@ -251,7 +251,10 @@ def test_in_a_hosts_app_they_stand_under_its_prefix(merchant: Any) -> None:
 def test_the_docs_name_each_metric_and_no_other(merchant: Any) -> None:
     page = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
     feed = {"shop": "b2c", "marketplace": "manomano_fr", "path": "feed.csv"}
-    merchant.restart(sections={"feeds": {"standard": feed}})
+    address = {"name": "Martin", "address": ["1 rue du Port"], "zipcode": "33000", "city": "Bordeaux"}
+    numbers = {"siren": "732829320", "vat_number": "FR44732829320"}
+    invoices = {"seller": address | numbers, "shops": {"b2c": {"mail": False}}}
+    merchant.restart(sections={"feeds": {"standard": feed}, "invoices": invoices})
     names = [one.name for one in text_string_to_metric_families(exposition(merchant.connector).decode())]
     exposed = set(names)
     assert len(names) == len(exposed)
