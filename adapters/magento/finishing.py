@@ -3,12 +3,13 @@
 A quantity of a source is written as a whole and without a trace. So it is told before, in a comment of one of the orders
 (the *first*), what the quantities are to become, and for which orders. Whoever comes after an interruption reads that,
 and sees from the quantities whether they were written. The first order is moved on last: as long as any of them is
-pending, what was told can be found.
+pending, what was told can be found. Before the quantities are written again, what was told before is settled: afterwards
+nobody could see any more whether it was written.
 """
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
 from urllib.parse import quote, unquote
@@ -58,6 +59,26 @@ class Finisher:
     def finish(self, views: Sequence[Entry], deadline: Deadline) -> Problems:
         """Of pending orders that were saved just now."""
         try:
+            self._settle_told(views, deadline)
+        except FAILURES as error:
+            return dict.fromkeys(map(_anchor, views), f"what was taken before could not be seen: {error}")
+        return self._finish(views, deadline)
+
+    def _settle_told(self, views: Sequence[Entry], deadline: Deadline) -> None:
+        """What was told of the same goods, of other orders, and may not be written. Raises as the calls do."""
+        own, skus = set(map(_anchor, views)), pieces_of(_items(views)).keys()
+        pending = {_anchor(row): row for row in self._orders.pending(deadline)}
+        for first in pending.values():
+            taking = taking_in(first)
+            if taking is None or own & {_anchor(first), *taking.anchors} or not skus & taking.quantities.keys():
+                continue
+            others = [pending[one] for one in taking.anchors if one in pending and one != _anchor(first)]
+            if not taking.written(self._stock.held(taking.quantities, deadline)):
+                self._take([first, *others], deadline)
+            self._move_on([first, *others], deadline)
+
+    def _finish(self, views: Sequence[Entry], deadline: Deadline) -> Problems:
+        try:
             self._take(views, deadline)
         except FAILURES as error:
             return dict.fromkeys(map(_anchor, views), f"its stock could not be taken: {error}")
@@ -86,10 +107,10 @@ class Finisher:
             now = self._stock.held(taking.quantities, deadline)
         except FAILURES as error:
             return dict.fromkeys(map(_anchor, views), f"its stock could not be looked at: {error}")
-        return self._move_on(views, deadline) if taking.written(now) else self.finish(views, deadline)
+        return self._move_on(views, deadline) if taking.written(now) else self._finish(views, deadline)
 
     def _take(self, views: Sequence[Entry], deadline: Deadline) -> None:
-        pieces = pieces_of(chain.from_iterable(one.entries("items", needed=True) for one in views))
+        pieces = pieces_of(_items(views))
         held = self._stock.rows(list(pieces), deadline)
         lowered = {sku: (quantity, quantity - pieces[sku]) for sku, quantity in quantities(held).items()}
         if lowered:
@@ -112,6 +133,10 @@ class Finisher:
                 log.warning("an order whose stock is taken stays pending", extra={"shop_order": view.get("entity_id")})
                 problems[_anchor(view)] = f"its stock is taken, and it could not be moved on: {error}"
         return problems
+
+
+def _items(views: Sequence[Entry]) -> Iterator[Entry]:
+    return chain.from_iterable(one.entries("items", needed=True) for one in views)
 
 
 def text_of(taking: Taking) -> str:

@@ -130,7 +130,9 @@ def test_a_batch_costs_at_most_three_requests_an_order(shop: ContractMagento, ad
     outcomes = outcomes_of(adapter, [order(f"A-{number}") for number in range(10)])
     assert {type(one) for one in outcomes.values()} == {Created}
     requests = shop.standin.server.requests.total() - before
-    assert requests == 25, "two saves each; a look, a reading back, the stock read, told and written for all"
+    assert requests == 26, (
+        "two saves each; a look, a reading back, what is pending, the stock read, told and written for all"
+    )
     assert requests / 10 <= 3
 
 
@@ -276,6 +278,31 @@ def test_orders_whose_stock_was_taken_when_the_connector_died_take_it_once(
         assert adapter.find_order(one.reference) is not None
     assert {row["state"] for row in shop.standin.ledger().orders} == {"processing"}
     assert {sku: shop.stock(sku) for sku in SKUS} == {sku: before - 6 for sku, before in stock.items()}
+
+
+def test_stock_that_was_told_and_not_taken_is_taken_before_that_of_later_orders(
+    shop: ContractMagento, adapter: MagentoAdapter
+) -> None:
+    """After they have lowered the quantity, nobody could see any more that it was not."""
+    stock = shop.stock("PLATE")
+    shop.standin.fail("lost_before", path="/inventory/source-items")
+    assert isinstance(outcomes_of(adapter, [order("A-1")])["A-1"], Unknown)
+    assert created(adapter, order("A-2"))
+    assert created(adapter, order("A-1"))
+    assert shop.stock("PLATE") == stock - 4
+
+
+def test_no_stock_is_taken_while_it_cannot_be_seen_what_was_taken_before(
+    shop: ContractMagento, adapter: MagentoAdapter
+) -> None:
+    stock = shop.stock("PLATE")
+    shop.standin.fail("lost_before", path="/inventory/source-items", method="", times=None)
+    for reference in ("A-1", "A-2"):
+        assert isinstance(outcomes_of(adapter, [order(reference)])[reference], Unknown)
+    shop.mend()
+    for reference in ("A-2", "A-1"):
+        assert created(adapter, order(reference))
+    assert shop.stock("PLATE") == stock - 4
 
 
 def test_orders_whose_stock_was_told_and_not_taken_take_it(shop: ContractMagento, adapter: MagentoAdapter) -> None:
