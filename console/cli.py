@@ -16,6 +16,7 @@ from lengow.console.commands.digest import digest
 from lengow.console.commands.events import events
 from lengow.console.commands.feed import feed
 from lengow.console.commands.invoices import invoices
+from lengow.console.commands.openapi import openapi
 from lengow.console.commands.orders import orders
 from lengow.console.commands.privacy import privacy
 from lengow.console.commands.products import products
@@ -70,6 +71,7 @@ for command in (
     reconcile,
     run,
     serve,
+    openapi,
     worker,
     orders,
     products,

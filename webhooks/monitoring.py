@@ -5,6 +5,7 @@
 | 200 on `/healthz` | the process answers |
 | 200, 503 on `/readyz` | whether the store can be written and the schedule is run, with what is wrong; `?only=store` leaves the schedule out, for a process that only takes webhooks |
 | 200 on `/metrics` | Prometheus' text |
+| 400 on `/readyz` | `only` has another value than `store` |
 | 401, 403 on `/metrics` | not the token of `[metrics]`; no token is set, and the caller is not on this machine |
 | 501 on `/metrics` | the extra `metrics` is not installed |
 | 503 on `/metrics` | the store cannot be read |
@@ -37,8 +38,14 @@ def add_monitoring(pages: Blueprint, connector: Connector) -> None:
 
 
 def _ready(connector: Connector) -> tuple[Response, int]:
+    # Werkzeug's `args` fails for bytes that are no text.
+    only = {
+        one for name, _, one in (part.partition(b"=") for part in request.query_string.split(b"&")) if name == b"only"
+    }
+    if only - {b"store"}:
+        return jsonify(code="query_invalid", message="only has another value than store."), 400
     problems = connector.problems()
-    if b"only=store" in request.query_string.split(b"&"):  # Werkzeug's `args` fails for bytes that are no text
+    if only:
         problems = tuple(one for one in problems if not one.account)
     reasons = [
         {"code": one.code, "message": one.sentence, "what_to_do": one.what_to_do}

@@ -14,9 +14,11 @@
 """
 
 import logging
+from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from lengow.connector import Connector
 from lengow.connector.adapter import Request
@@ -45,10 +47,23 @@ def blueprint(connector: Connector, name: str = "lengow_webhooks") -> Blueprint:
 
 def create_app(connector: Connector) -> Flask:
     """An app that has the receiver and its health, and nothing else; what `lengow-connector serve` runs."""
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.register_blueprint(blueprint(connector))
+    app.register_error_handler(HTTPException, _unknown)
     return app
+
+
+def _unknown(error: HTTPException) -> Any:
+    """No such address or method: to a program in the shape of the other answers, to a browser as a page."""
+    kinds = request.accept_mimetypes
+    status = error.code or 500
+    if status < 400 or kinds.best_match(["application/json", "text/html"]) == "text/html":
+        return error
+    response = error.get_response()
+    response.data = jsonify(code=HTTPStatus(status).name.lower(), message=f"{error.name}.").data
+    response.content_type = "application/json"
+    return response
 
 
 def _take(connector: Connector, shop: str) -> tuple[Response, int]:

@@ -83,13 +83,12 @@ class Visit:
 
         Raises BadRequest for a program's mistake, which would go unseen.
         """
-        value = request.args.get(name, default)
-        if value in ("", default) or (known(value) is not None if callable(known) else value in known):
-            return value
-        if self.as_json:
-            must = "cannot be read" if callable(known) else f"is none of: {', '.join(sorted(known))}"
+        values = request.args.getlist(name)
+        fits = [one for one in values if (known(one) is not None if callable(known) else one in known)]
+        if self.as_json and (fits != values or len(values) > 1):
+            must = "cannot be read" if callable(known) else f"must be one of: {', '.join(sorted(known))}"
             raise BadRequest(f"{name} {must}.")
-        return default
+        return fits[0] if fits else "" if "" in values else default
 
     def json(self, facts: Mapping[str, Any], status: int = 200) -> Response:
         return Response(msgspec.json.encode(facts) + b"\n", status, mimetype="application/json")

@@ -212,7 +212,7 @@ def test_the_receivers_other_addresses_answer(connector: Connector, query: bytes
     client = create_app(connector).test_client()
     for path in ("/healthz", "/readyz", "/metrics"):
         answer = client.get(path, environ_overrides={"QUERY_STRING": query.decode("latin-1")})
-        assert answer.status_code in (200, 503)
+        assert answer.status_code in (200, 400, 503)
     name = quote(shop, errors="surrogatepass")
     assert client.post(f"/webhooks/{name}", data=b"{}").status_code in (308, 401, 404, 405, 415)
 

@@ -229,6 +229,11 @@ class TestReadiness:
         assert str(merchant.folder) not in answer.text
         assert client.get("/readyz").status_code == 200
 
+    def test_another_question_than_for_the_store_alone_is_refused(self, client: FlaskClient) -> None:
+        for query in ("only=stor", "only=", "only=store&only=all"):
+            answer = client.get(f"/readyz?{query}")
+            assert (answer.status_code, answer.json["code"]) == (400, "query_invalid")  # type: ignore[index]
+
     def test_asking_often_writes_seldom(self, merchant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("lengow.connector.health.FRESH_SECONDS", FRESH_SECONDS)
         merchant.sync()

@@ -36,6 +36,7 @@ def test_only_lengow_is_at_top_level_and_every_package_is_in_it(wheel: Path) -> 
     for package in config["options"]["packages"].split():
         assert f"{package.replace('.', '/')}/__init__.py" in names
     assert "lengow/console/lengow.toml" in names
+    assert "lengow/console/openapi.json" in names
     for file in ("templates/base.html", "static/console.css", "static/console.js", "translations/fr/console.po"):
         assert f"lengow/console/web/{file}" in names
 

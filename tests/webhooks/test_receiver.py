@@ -153,6 +153,15 @@ def test_only_post_is_taken(client, method):
     assert getattr(client, method)(PATH).status_code == 405
 
 
+def test_an_address_that_is_not_there_is_told_to_programs_as_json_and_to_browsers_as_a_page(client):
+    answer = client.post("/webhooks/b2c/more")
+    assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+    answer = client.put(PATH)
+    assert (answer.status_code, answer.json["code"]) == (405, "method_not_allowed")
+    assert set(answer.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
+    assert client.get("/", headers={"Accept": "text/html,*/*;q=0.8"}).mimetype == "text/html"
+
+
 def test_a_mistake_in_the_shops_secret_asks_the_sender_to_come_again(client, store_url):
     answer = client.post("/webhooks/broken", data=BODY, headers=headers(BODY))
     assert (answer.status_code, answer.json["code"]) == (503, "settings_invalid")

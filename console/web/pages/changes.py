@@ -13,7 +13,7 @@ LONGEST_REASON = 300
 
 
 def show(visit: Visit) -> Response:
-    state = visit.asked("state", set(ChangeState), default=ChangeState.WAITING)
+    state = visit.asked("state", {"", *ChangeState}, default=ChangeState.WAITING)
     states = [ChangeState(state)] if state in set(ChangeState) else list(ChangeState)
     found = visit.site.store.list_changes(states=states, limit=MANY)
     orders = visit.site.store.orders([one.order_id for one in found])

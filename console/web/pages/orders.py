@@ -112,12 +112,7 @@ def _given(visit: Visit) -> dict[str, str]:
         "since": day_of,
         "until": day_of,
     }
-    return {
-        name: visit.asked(name, known[name])[:LONGEST_TEXT]
-        if name in known
-        else request.args.get(name, "")[:LONGEST_TEXT]
-        for name in FILTERS
-    }
+    return {name: visit.asked(name, known.get(name, str))[:LONGEST_TEXT] for name in FILTERS}
 
 
 def search_of(given: Mapping[str, str], language: Language) -> OrderSearch:
