@@ -71,8 +71,10 @@ class _OnAnyPort(Controller):
 
 
 @contextmanager
-def mail_server(*, security: str = "none", login: bool = False) -> Iterator[MailServer]:
-    server = MailServer()
+def mail_server(
+    server: MailServer | None = None, *, security: str = "none", login: bool = False
+) -> Iterator[MailServer]:
+    server = server or MailServer()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(CERTIFICATE)
     controller = _OnAnyPort(

@@ -1,11 +1,12 @@
-"""`make chaos`: a month of a merchant with five shops, in which a fifth of all calls fails.
+"""`make chaos`: a month of a merchant with five shops and two accounts, in which a fifth of all calls fails.
 
-    python tests/chaos/chaos.py [--orders 10000] [--rounds 20] [--faults 0.2] [--store sqlite|postgresql]
+    python tests/chaos/chaos.py [--orders 10000] [--rounds 20] [--faults 0.2] [--seed N] [--store sqlite|postgresql]
 
-Lengow and the four shops with a server fail in every way that their stand-ins know, at random; the connector's process
-is killed and started again, orders are cancelled and corrected, shops ship, and 30 days pass. Then the faults end, and
-after some quiet rounds the ledgers must be equal: nothing lost, nothing doubled, each order created or explained, each
-shipment confirmed. A step that was given up waits for a person, who has it tried again then; how many is told.
+Lengow, the shops, the mail server and the way of the webhooks fail in every way that their stand-ins know, at random.
+The connector's process is killed at its work and started again; orders are cancelled and corrected, shops ship, feeds
+are built, invoices are mailed, and 30 days pass. Then the faults end, and after some quiet rounds the ledgers must be
+equal: nothing lost, nothing doubled, each order created or explained, each shipment confirmed and invoiced. What was
+given up waits for a person, who has it tried again then; how often is told.
 """
 
 import argparse
@@ -14,23 +15,24 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "crash"))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from lives import ACCOUNT, serve
-from matrix import store_urls
-from world import Happenings, World, worlds
+from chaos_life import Said
+from chaos_storm import Storm
+from chaos_wire import Wire
+from chaos_world import ChaosWorld, chaos_world
 
-from lengow.connector.store.rows import OrderFilter
-from lengow.sandbox import Fault
-from lengow.sandbox.faults import KINDS as LENGOW_KINDS
-from lengow.sandbox.shops.standin import BAD_GATEWAY
-from lengow.sandbox.shops.standin import Fault as ShopFault
+from lengow.connector.errors import LengowError
+from lengow.connector.model import ChangeState, EventState
+from lengow.invoices import InvoiceState
 
 DAYS = 30
 SHARES = {
@@ -42,104 +44,134 @@ SHARES = {
     "business": 0.04,
     "canceled": 0.04,
 }
-QUIET_ROUNDS = 25
-STAGES = {"woocommerce": "filled", "prestashop": "payment", "magento": "committed", "shopware": "written"}
-"""Where a worker of the platform dies while it makes an order."""
-
-
-class Storm:
-    """While it blows, each call fails with a chance of `share`: in a way of Lengow's, or of the shops'."""
-
-    def __init__(self, world: World, share: float, seed: int) -> None:
-        self.hits: Counter[str] = Counter()
-        self._chance = random.Random(seed)
-        self._share = share
-        self._world = world
-        self.blows = True
-        world.sandbox._faults.hitting = self._at_lengow  # type: ignore[method-assign]
-        for name, shop in world.shops.items():
-            if name != "generic":
-                self._over(name, shop._shop.server)
-
-    def _over(self, name: str, server: Any) -> None:
-        faulty, hitting = server._faulty, server._hitting
-
-        def hit(request: Any) -> list[ShopFault]:
-            hitting(request)  # counts the request
-            if not self._now():
-                return []
-            effect = self._chance.random() < 0.5
-            kinds = ["latency", "lost_before", "lost_after", "error_500", "html_502", "busy_429"]
-            if request.method == "POST":
-                kinds.append("killed")
-            kind: Any = self._chance.choice(kinds)
-            self.hits[f"{name} {kind}"] += 1
-            seconds = 1 if kind == "busy_429" else 0.02
-            return [ShopFault(kind, seconds=seconds, effect=effect, stage=STAGES[name])]
-
-        def survive(request: Any, fault: ShopFault) -> Any:
-            try:
-                return faulty(request, fault)
-            except AssertionError:  # the request has no such stage: it was carried out, and its answer is lost
-                return BAD_GATEWAY
-
-        server._hitting, server._faulty = hit, survive
-
-    def _at_lengow(self, _request: Any) -> list[Fault]:
-        if not self._now():
-            return []
-        kind = self._chance.choice(LENGOW_KINDS)
-        self.hits[f"lengow {kind}"] += 1
-        return [Fault(kind, seconds=0.02, status=self._chance.choice((500, 503, 504)))]
-
-    def _now(self) -> bool:
-        return self.blows and self._chance.random() < self._share
+QUIET_ROUNDS = 12
+LONGEST_ROUND = 300.0
+"""Seconds after which a round of the connector hangs."""
+GROWTH = {"kib": 20_000, "files": 10, "sockets": 10, "threads": 4}
+"""By how much the last third of a process's life may be above its second third."""
 
 
 class Chaos:
-    def __init__(self, world: World, orders: int, rounds: int, share: float, minutes: float, seed: int = 1) -> None:
-        self.world = world
-        self.happenings = Happenings(world)
-        self.storm = Storm(world, share, seed)
-        self._chance = random.Random(seed + 1)
-        self._orders, self._rounds = orders, rounds
+    """`every_kind`: a kind of fault that never hit is a finding."""
+
+    def __init__(
+        self,
+        world: ChaosWorld,
+        storm: Storm,
+        wire: Wire,
+        *,
+        orders: int,
+        rounds: int,
+        minutes: float,
+        seed: int = 1,
+        every_kind: bool = True,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.world, self.storm, self.wire = world, storm, wire
+        self.said: list[Said] = []
+        """By the process that lived through the second half."""
+        self.sold = self.starts = self.tried_again = self.quiet_rounds = self.rounds = 0
+        self.days = 0.0
+        self.connector_cpu = 0.0
+        """Of the processes before the last."""
+        self.cut_short = False
+        self.seconds: dict[str, float] = {}
+        """Where the time went."""
+        self._chance = random.Random(seed)
+        self._orders, self._planned = orders, rounds
+        self._every_kind = every_kind
+        self.progress = progress
         self._ends = time.monotonic() + minutes * 60
+        self._began = world.sandbox.now()
         self._child: Any = None
         self._pipe: Any = None
-        self.used: list[dict[str, int]] = []
-        self.sold = self.starts = self.tried_again = self.quiet_rounds = 0
+        self._longest = 0.0
 
     def run(self) -> list[str]:
         """Returns what is not as it should be."""
-        world = self.world
-        self.storm.blows = False
         self._start(connect=True)
         self._work()
         self.storm.blows = True
-        for number in range(self._rounds):
+        for number in range(self._planned):
             if time.monotonic() > self._ends:
+                self.cut_short = True
                 break
-            each = self._orders * (number + 1) // self._rounds - self.sold
-            self._sell(each)
-            if number < self._rounds // 2 and self._chance.random() < 0.4:
-                self._die_at_it()
-            self._work()
-            self.happenings.happens()
-            self._work()
-            self.happenings.ships()
-            self._work()
-            world.advance(DAYS * 24 * 60 / self._rounds - 31)
+            self._round(number)
         self.storm.blows = False
+        self.wire.come_late()
         findings = self._calm()
-        self._stop()
-        return findings + self._flat()
+        self.days = (self.world.sandbox.now() - self._began) / timedelta(days=1)
+        self._pipe.send(False)
+        self._child.join(60)
+        return [*findings, *self._ended()]
 
-    def _sell(self, count: int) -> None:
+    def _round(self, number: int) -> None:
+        world, begins = self.world, self.world.sandbox.now()
+        sold = self._sell(self._orders * (number + 1) // self._planned - self.sold)
+        if number < self._planned // 2:
+            self._die_at_it()
+        with self._one_shop_down():
+            self._work()
+        self._work(lambda: self._happens(sold))
+        world.advance(16)
+        self._work()
+        self._ship()
+        self._work(self._tell)
+        self.wire.catch_up()
+        world.advance(61)
+        self._work(self.wire.come_late)
+        self._merchant_looks()
+        rest = timedelta(days=DAYS / self._planned) - (world.sandbox.now() - begins)
+        world.advance(max(rest / timedelta(minutes=1), 0))
+        self.rounds += 1
+        self.progress(f"{self.rounds} of {self._planned} rounds, {self.sold} orders")
+
+    def _sell(self, count: int) -> list[dict[str, list[str]]]:
         each = max(count // len(self.world.shops), 3)
         kinds = {kind: int(each * part) for kind, part in SHARES.items()}
         kinds["standard"] += each - sum(kinds.values())
-        self.happenings.sell({kind: number for kind, number in kinds.items() if number})
+        with self._timed("selling"):
+            sold = self.world.sells({kind: number for kind, number in kinds.items() if number})
         self.sold += each * len(self.world.shops)
+        return [sold]
+
+    def _happens(self, sold: Sequence[dict[str, list[str]]]) -> None:
+        """Of each shop's orders of one sale the address of the first is corrected and the second is cancelled."""
+        for by_shop in sold:
+            for ids in by_shop.values():
+                self.world.sandbox.amend(ids[0], {"city": "Sète"})
+                self.world.sandbox.cancel(ids[1])
+
+    def _ship(self) -> None:
+        with self._timed("shipping"):
+            for shop in self.world.shops.values():
+                shop.ship()
+
+    def _tell(self) -> None:
+        for shop in self.world.shops.values():
+            shop.tell()
+
+    def _merchant_looks(self) -> None:
+        """Has a webhook sent again that the shop has switched off for its failures."""
+        for name in ("woocommerce", "shopware"):
+            shop = self.world.shops[name]
+            if shop.switched_off():
+                self.storm.count(f"webhook switched off by {name}")
+                if name == "shopware":
+                    shop.switch_on()
+                else:
+                    self.world.connector.connect(name, self.world.url_of(name))
+
+    @contextmanager
+    def _one_shop_down(self) -> Iterator[None]:
+        name = self._chance.choice([name for name in self.world.shops if name != "generic"])
+        self.storm.count(f"{name} down")
+        server = self.world.shops[name]._shop.server
+        server.down()
+        try:
+            yield
+        finally:
+            server.mend()
 
     def _calm(self) -> list[str]:
         """Quiet rounds, until nothing is amiss any more."""
@@ -147,74 +179,122 @@ class Chaos:
         while findings and self.quiet_rounds < QUIET_ROUNDS:
             self.quiet_rounds += 1
             self.world.advance(61)
+            self._merchant_looks()
             self._person()
             self._work()
-            self.happenings.ships()
+            self._ship()
+            self._work(self._tell)
+            self.world.advance(61)
             self._work()
             self.world.advance(61)
             self._work()
-            if self.sold < 1000 or self.quiet_rounds % 3 == 0:
-                findings = self._findings()
+            if self._nothing_waits():
+                with self._timed("comparing"):
+                    findings = self.world.findings()
+        if findings == ["not compared"]:
+            findings = self.world.findings()
         return findings
 
-    def _findings(self) -> list[str]:
-        world, found = self.world, []
-        ledger = world.sandbox.ledger()
-        for name in world.shops:
-            compared, own = world.compared(name, ledger)
-            for kind in ("lost", "doubled", "unexpected", "wrong_totals", "unconfirmed"):
-                found += [f"{name}: {kind}: {one}" for one in getattr(compared, kind)]
-            wanted = OrderFilter(shop=name, limit=1_000_000)
-            explained = {one.order.marketplace_order_id: one.order for one in world.connector.store.list_orders(wanted)}
-            for order in own:
-                stored = explained.get(order.order_id)
-                if stored is None:
-                    found.append(f"{name}: {order.order_id} is not in the store")
-                elif str(stored.state) != "created" and not (str(stored.state) == "skipped" and stored.reason):
-                    found.append(f"{name}: {order.order_id} is {stored.state} ({stored.reason}: {stored.about})")
-        return found
+    def _nothing_waits(self) -> bool:
+        return self.quiet_rounds > 1 or self._orders < 1000
 
     def _person(self) -> None:
-        """Has tried again what was given up in the storm."""
-        for step in self.world.connector.store.steps(held=True, limit=100_000):
-            self.world.connector.retry_step(step.id, who="person")
+        """Has tried again what was given up in the storm, mailed again what was refused, and put up with what is too late."""
+        connector = self.world.connector
+        for step in connector.store.steps(held=True, limit=100_000):
+            connector.retry_step(step.id, who="person")
+            self.tried_again += 1
+        for event in connector.store.list_events(state=EventState.FAILED, limit=100_000):
+            self.tried_again += 1
+            if event.reason == "line_closed":
+                connector.dismiss_event(event.id, reason="it was cancelled while it was sent", who="person")
+                continue
+            with suppress(LengowError):
+                connector.retry_event(event.id, who="person")
+        for change in connector.store.list_changes(states=[ChangeState.WAITING]):
+            connector.dismiss_change(change.id, reason="it is sent", who="person")
+            self.tried_again += 1
+        for row in self.world.invoices.listed(states=[InvoiceState.MAIL_FAILED], limit=100_000):
+            self.world.invoices.resend(row.id, who="person")
             self.tried_again += 1
 
-    def _flat(self) -> list[str]:
-        """Of the process that lived through the last half: memory and connections at its middle and its end."""
-        middle, end = self.used[len(self.used) // 2], self.used[-1]
-        found = []
-        if end["files"] > middle["files"] + 10:
-            found.append(f"open files grow from {middle['files']} to {end['files']}")
-        if end["threads"] > middle["threads"] + 10:
-            found.append(f"threads grow from {middle['threads']} to {end['threads']}")
-        if end["kib"] > middle["kib"] * 1.3 + 20_000:
-            found.append(f"memory grows from {middle['kib']} to {end['kib']} KiB")
-        return found
+    def _ended(self) -> Iterator[str]:
+        """What is amiss beside the ledgers."""
+        if self.cut_short:
+            yield f"cut short: {self.rounds} of {self._planned} rounds, {self.sold} of {self._orders} orders"
+        if self.days < DAYS and not self.cut_short:
+            yield f"only {self.days:.1f} days have passed"
+        if self._every_kind:
+            yield from (f"never hit: {kind}" for kind in self.storm.never())
+        yield from self.said[-1].findings
+        for what, (middle, end) in self.held().items():
+            if end > middle + GROWTH[what]:
+                yield f"{what} grow from {middle} to {end}"
+
+    def held(self) -> dict[str, tuple[int, int]]:
+        """Of the process that lived last: what it held in the second and in the last third of its rounds."""
+        third = max(len(self.said) // 3, 1)
+        parts = self.said[third : 2 * third] or self.said, self.said[-third:]
+        return {
+            what: (
+                round(median(getattr(one, what) for one in parts[0])),
+                round(median(getattr(one, what) for one in parts[1])),
+            )
+            for what in GROWTH
+        }
 
     def _start(self, **changes: Any) -> None:
         self.starts += 1
-        self.used = []
-        self._child, self._pipe = self.world.start(serve, None, **changes)
-        self._pipe.recv()
+        self.connector_cpu += self.said[-1].cpu if self.said else 0.0
+        self.said = []
+        self._child, self._pipe = self.world.begins(**changes)
+        self._hear()
 
-    def _work(self) -> None:
-        self._pipe.send(True)
-        self.used.append(self._pipe.recv())
+    def _work(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """One round of the connector, and what happens in the world meanwhile."""
+        began = time.monotonic()
+        with self._timed("rounds"):
+            self._pipe.send(True)
+            meanwhile()
+            self.said.append(self._hear())
+        self._longest = max(self._longest, time.monotonic() - began)
+
+    def _hear(self) -> Said:
+        if not self._pipe.poll(LONGEST_ROUND):
+            raise AssertionError("the connector hangs")
+        said: Said = self._pipe.recv()
+        return said
 
     def _die_at_it(self) -> None:
-        """In the middle of its work."""
-        self._pipe.send(True)
-        time.sleep(self._chance.uniform(0, 2))
-        self._child.kill()
-        self._child.join()
-        self._pipe.close()
-        self.world.advance(3)
-        self._start()
+        """In the middle of its work; meanwhile the shops ship, and nobody hears them."""
+        with self._timed("dying"):
+            self._pipe.send(True)
+            time.sleep(self._chance.uniform(0, self._longest))
+            self._child.kill()
+            self._child.join()
+            self._pipe.close()
+            self.world.advance(3)
+            self._ship()
+            self._tell()
+            self._start()
 
-    def _stop(self) -> None:
-        self._pipe.send(False)
-        self._child.join(60)
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.seconds[what] = self.seconds.get(what, 0) + time.monotonic() - began
+
+
+@contextmanager
+def store_url(kind: str) -> Iterator[str]:
+    """Of an empty store; empty: a file beside the world."""
+    if kind == "sqlite":
+        yield ""
+        return
+    from postgres_server import own_schema, running_server
+
+    with running_server() as server, own_schema(server) as url:
+        yield url
 
 
 def main() -> int:
@@ -222,36 +302,62 @@ def main() -> int:
     parser.add_argument("--orders", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--faults", type=float, default=0.2)
-    parser.add_argument("--minutes", type=float, default=7, help="no new orders after so long")
+    parser.add_argument("--minutes", type=float, default=8, help="no new orders after so long; the run has failed then")
+    parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
     options = parser.parse_args()
-    started = time.monotonic()
+    print(f"seed {options.seed}", flush=True)
+    began = time.monotonic()
+    storm = Storm(options.faults, options.seed)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lengow-chaos-")))
-        make = stack.enter_context(worlds(folder))
-        new_store = stack.enter_context(store_urls(options.store))
-        chaos = Chaos(make("chaos", new_store()), options.orders, options.rounds, options.faults, options.minutes)
+        url = stack.enter_context(store_url(options.store))
+        world, wire = stack.enter_context(chaos_world(folder, storm, url, options.seed))
+        chaos = Chaos(
+            world,
+            storm,
+            wire,
+            orders=options.orders,
+            rounds=options.rounds,
+            minutes=options.minutes,
+            seed=options.seed,
+            progress=lambda text: print(f"{time.monotonic() - began:5.0f} s  {text}", flush=True),
+        )
         findings = chaos.run()
-        for finding in findings[:50]:
-            print(f"*** {finding}")
-        told = {
-            "orders": chaos.sold,
-            "days": DAYS,
-            "faults": sum(chaos.storm.hits.values()),
-            "starts": chaos.starts,
-            "tried_again_by_a_person": chaos.tried_again,
-            "quiet_rounds": chaos.quiet_rounds,
-            "findings": len(findings),
-            "middle": chaos.used[len(chaos.used) // 2],
-            "end": chaos.used[-1],
-            "seconds": round(time.monotonic() - started),
-        }
-        for kind, hits in sorted(chaos.storm.hits.items()):
-            print(f"{kind:32}{hits:>8}")
-        print(json.dumps(told, indent=1))
-        states = chaos.world.connector.store.count_orders(ACCOUNT)
-        print({f"{state} {reason}": count for (state, reason), count in states.items()})
+        tell(chaos, findings, time.monotonic() - began)
     return int(bool(findings))
+
+
+def tell(chaos: Chaos, findings: Sequence[str], seconds: float) -> None:
+    for kind, hits in sorted(chaos.storm.hits.items()):
+        print(f"{kind:48}{hits:>8}")
+    states = chaos.world.connector.store.count_orders()
+    print({f"{state} {reason}".strip(): count for (state, reason), count in states.items()})
+    invoiced: dict[str, int] = {}
+    for row in chaos.world.invoices.listed(limit=10_000_000):
+        invoiced[f"{row.kind} {row.state}"] = invoiced.get(f"{row.kind} {row.state}", 0) + 1
+    print(invoiced)
+    print({befell or "nothing": answers for befell, answers in chaos.wire.answers.items()})
+    told = {
+        "orders": chaos.sold,
+        "days": round(chaos.days, 1),
+        "faults": sum(chaos.storm.hits.values()),
+        "starts": chaos.starts,
+        "tried_again_by_a_person": chaos.tried_again,
+        "quiet_rounds": chaos.quiet_rounds,
+        "feeds": {"built": chaos.said[-1].feeds_built, "failed": chaos.said[-1].feeds_failed},
+        "held_in_the_second_and_last_third": chaos.held(),
+        "seconds_of": {what: round(spent) for what, spent in chaos.seconds.items()},
+        "cpu_seconds_of": {
+            "connector": round(chaos.connector_cpu + chaos.said[-1].cpu),
+            "world": round(time.process_time()),
+        },
+        "findings": len(findings),
+        "seconds": round(seconds),
+    }
+    print(json.dumps(told, indent=1))
+    for finding in findings[:50]:
+        print(f"*** {finding}")
 
 
 if __name__ == "__main__":
