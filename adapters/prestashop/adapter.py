@@ -35,7 +35,6 @@ from lengow.connector.adapter import (
     UpdateOutcome,
 )
 from lengow.connector.catalogue import CatalogueProduct
-from lengow.connector.errors import ShopUnavailable
 from lengow.connector.listing import ListedOrders
 from lengow.connector.model import NewOrder
 
@@ -84,7 +83,7 @@ class PrestaShopAdapter:
         try:
             found = self._products.find(references, self._deadline())
         except Refusal as refusal:
-            raise self._unreadable(refusal) from refusal
+            raise self._shop.unreadable(refusal) from refusal
         return {
             reference: Product(
                 reference, products[0].shop_id, products[0].stock, tuple(one.shop_id for one in products[1:])
@@ -100,7 +99,7 @@ class PrestaShopAdapter:
         try:
             return self._finder.find(reference, self._deadline())
         except Refusal as refusal:
-            raise self._unreadable(refusal) from refusal
+            raise self._shop.unreadable(refusal) from refusal
 
     def update_order(self, shop_order: ShopOrder, change: Change) -> UpdateOutcome:
         return self._changer.update(shop_order, change, self._deadline())
@@ -118,7 +117,7 @@ class PrestaShopAdapter:
         try:
             yield from self._catalogue.products()
         except Refusal as refusal:
-            raise self._unreadable(refusal) from refusal
+            raise self._shop.unreadable(refusal) from refusal
 
     def greets(self, request: Request) -> bool:  # noqa: ARG002 - PrestaShop has no webhooks that would
         return False
@@ -141,6 +140,3 @@ class PrestaShopAdapter:
 
     def _deadline(self) -> Deadline:
         return Deadline(self._context.call_timeout)
-
-    def _unreadable(self, refusal: Refusal) -> ShopUnavailable:
-        return ShopUnavailable(f"The shop {self._context.shop} does not let itself be read: {refusal}.")

@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 import urllib3
 
-from lengow.adapters.calls import Busy, Caller, Deadline, Lost, Reply
+from lengow.adapters.answers import Entry, Wrong, entry_of
+from lengow.adapters.calls import BYTE_ORDER_MARK, Busy, Caller, Deadline, Lost, Reply, wrong_after
 from lengow.adapters.prestashop.xml import Association, entity
+from lengow.connector.errors import ShopUnavailable
 
 LONGEST_TEXT = 500
 """Of the shop's own words in a reason."""
@@ -27,6 +29,8 @@ NODES = {
     "specific_prices": "specific_price",
     "stock_availables": "stock_available",
 }
+LISTED_AS = {"order_slip": "order_slips"}
+"""What a list is called where that is not its resource's name (capture 143)."""
 CODES_OF_PHP = frozenset(range(1, 16))
 """PHP's warnings as errors: the object may have been saved all the same (platforms.md §2.1)."""
 CART_USED = "Cart cannot be loaded or an order has already been placed using this cart"
@@ -35,8 +39,6 @@ XML_ERROR = re.compile(r"<code><!\[CDATA\[(\d+)\]\]></code>\s*<message><!\[CDATA
 """An error as the webservice writes it in XML (capture 006); no other XML is read so."""
 ECHOED = re.compile(r"Original XML : .*", re.DOTALL)
 """Code 127 repeats the whole request, with personal data."""
-
-Row = dict[str, Any]
 
 
 class Refusal(Exception):
@@ -69,26 +71,24 @@ class Webservice:
         headers = {"User-Agent": user_agent, "Content-Type": "text/xml; charset=utf-8", **login}
         self._caller = Caller(url, name, connections=4, headers=headers)
 
-    def rows(self, resource: str, deadline: Deadline, display: str = "full", **arguments: str) -> list[Row]:
+    def rows(self, resource: str, deadline: Deadline, display: str = "full", **arguments: str) -> list[Entry]:
         """A list. Arguments are filters, but for those with a trailing underscore, such as `limit_`."""
         return self.listed(resource, deadline, display, **arguments)[0]
 
     def listed(
         self, resource: str, deadline: Deadline, display: str = "full", **arguments: str
-    ) -> tuple[list[Row], datetime]:
+    ) -> tuple[list[Entry], datetime]:
         """A list, and when it was answered by the shop's clock; UTC."""
         filters = {name if name.endswith("_") else f"filter[{name}]": value for name, value in arguments.items()}
         params = {name.removesuffix("_"): value for name, value in filters.items()}
         response, value = self._read(resource, {**params, **JSON, "display": display}, deadline)
-        found = value  # [] where there are none (FINDINGS, JSON)
-        if isinstance(value, dict) and "errors" not in value:
-            found = next((one for one in value.values() if isinstance(one, list)), None)
-        if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-            # What a module or proxy says instead with 200 must not be taken for an empty list.
-            raise self._caller.unavailable(f"its answer to a search for {resource} is no list")
-        return found, when(response)
+        wrong = self._caller.wrong(f"a search for {resource}")
+        if value == []:  # where there are none (FINDINGS, JSON)
+            return [], when(response)
+        # What a module or proxy says instead with 200 must not be taken for an empty list.
+        return entry_of(value, wrong).entries(LISTED_AS.get(resource, resource), needed=True), when(response)
 
-    def one(self, resource: str, id_: object, deadline: Deadline) -> Row | None:
+    def one(self, resource: str, id_: object, deadline: Deadline) -> Entry | None:
         """A single object; None when there is none: 404 and an empty body (capture 043)."""
         try:
             _, value = self._read(f"{resource}/{id_}", JSON, deadline)
@@ -96,7 +96,7 @@ class Webservice:
             if refusal.status == 404 and not refusal.message:
                 return None
             raise
-        return _object(value)
+        return _inner(value, resource, self._caller.wrong(f"GET {resource}/{id_}"))
 
     def document(self, path: str, deadline: Deadline, **params: str) -> Reply:
         """An answer that is XML."""
@@ -111,17 +111,18 @@ class Webservice:
         fields: Mapping[str, object],
         deadline: Deadline,
         association: Association | None = None,
-    ) -> Row:
+    ) -> Entry:
         """The answer, which echoes the request. An answer without an id tells nothing: Lost (capture 077)."""
         body = entity(NODES[resource], fields, association)
-        made = _object(_decoded(self._send("POST", resource, JSON, body, deadline)))
-        if not text(made, "id"):
-            raise Lost(f"POST {resource} was answered without an id")
+        value = _decoded(self._send("POST", resource, JSON, body, deadline))
+        made = _inner(value, resource, wrong_after(f"POST {resource}"))
+        if made.whole("id") <= 0:
+            raise made.wrong("id", "is none")
         return made
 
-    def patch(self, resource: str, id_: object, fields: Mapping[str, object], deadline: Deadline) -> Row:
+    def patch(self, resource: str, id_: object, fields: Mapping[str, object], deadline: Deadline) -> None:
         body = entity(NODES[resource], {"id": id_, **fields})
-        return _object(_decoded(self._send("PATCH", f"{resource}/{id_}", JSON, body, deadline)))
+        _decoded(self._send("PATCH", f"{resource}/{id_}", JSON, body, deadline))
 
     def delete(self, resource: str, id_: object, deadline: Deadline) -> None:
         """One that is gone already is as well."""
@@ -130,6 +131,9 @@ class Webservice:
         except Refusal as refusal:
             if refusal.status != 404:
                 raise
+
+    def unreadable(self, refusal: Exception) -> ShopUnavailable:
+        return self._caller.unreadable(refusal)
 
     def close(self) -> None:
         self._caller.close()
@@ -151,17 +155,15 @@ class Webservice:
 JSON = {"output_format": "JSON"}
 
 
-def text(row: Mapping[str, Any], name: str) -> str:
+def text(row: Entry, name: str) -> str:
     """A field as a text: JSON has ids as numbers or texts, null for nothing, or leaves it out (FINDINGS, JSON)."""
     value = row.get(name)
-    return "" if value is None else str(value)
+    return value if isinstance(value, str) else row.text(name, "")
 
 
-def associated(row: Mapping[str, Any], name: str) -> list[Row]:
+def associated(row: Entry, name: str) -> list[Entry]:
     """The rows of an association; none where JSON leaves it out (capture 244)."""
-    associations = row.get("associations")
-    found = associations.get(name) if isinstance(associations, dict) else None
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return row.entry("associations").entries(name)
 
 
 def any_of(values: Sequence[object]) -> str:
@@ -201,7 +203,7 @@ def _errors(response: Reply) -> list[tuple[int, str]]:
 
 def _code(value: object) -> int:
     text_ = str(value)
-    return int(text_) if text_.isascii() and text_.isdigit() else 0
+    return int(text_) if text_.isascii() and text_.isdigit() and len(text_) < 10 else 0
 
 
 def _refusal(status: int, errors: Sequence[tuple[int, str]]) -> Refusal:
@@ -213,16 +215,19 @@ def _refusal(status: int, errors: Sequence[tuple[int, str]]) -> Refusal:
 def _decoded(response: Reply) -> Any:
     """The JSON of a good answer. Raises Lost: another answer with 200 is a host's or plugin's."""
     try:
-        return msgspec.json.decode(response.content)
+        return msgspec.json.decode(response.content.removeprefix(BYTE_ORDER_MARK))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         words = response.glimpse
         raise Lost(f"HTTP {response.status} without the JSON of the webservice: {words}") from error
 
 
-def _object(value: Any) -> Row:
+def _inner(value: Any, resource: str, wrong: Wrong) -> Entry:
     """What is inside `{"order": {...}}`."""
-    inner = next(iter(value.values()), None) if isinstance(value, dict) and value else None
-    return inner if isinstance(inner, dict) else {}
+    found = entry_of(value, wrong)
+    name = NODES[resource]
+    if name not in found:
+        raise found.wrong(name, "is missing")
+    return found.entry(name)
 
 
 def when(response: Reply) -> datetime:

@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
 from lengow.adapters.catalogue import kilograms, percent, variant_title, with_tax
-from lengow.adapters.prestashop.api import Row, Webservice, any_of, associated, text
+from lengow.adapters.prestashop.api import Webservice, any_of, associated, text
 from lengow.adapters.prestashop.products import STOCK_FIELDS
-from lengow.adapters.prestashop.profile import Place, Profile, Profiles, decimal, number
+from lengow.adapters.prestashop.profile import Place, Profile, Profiles, number
 from lengow.connector.catalogue import CatalogueProduct
 
 PAGE = 50
@@ -36,9 +37,9 @@ class Names(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """What belongs to the products of a page."""
 
-    combinations: Mapping[int, Sequence[Row]]
+    combinations: Mapping[int, Sequence[Entry]]
     stocks: Mapping[tuple[int, int], int]
-    reductions: Mapping[int, Sequence[Row]]
+    reductions: Mapping[int, Sequence[Entry]]
     names: Names
 
 
@@ -74,7 +75,7 @@ class Catalogue:
                     yield _product(row, combination, page, facts)
             start, count = start + PAGE, len(rows)
 
-    def _page(self, rows: Sequence[Row], language: str) -> Page:
+    def _page(self, rows: Sequence[Entry], language: str) -> Page:
         ids = [number(row, "id") for row in rows]
         combinations = list(self._of(ids, "combinations", "full", language))
         stocks = self._of(ids, "stock_availables", STOCK_FIELDS, language)
@@ -115,11 +116,11 @@ class Catalogue:
         }
         return {number(row, "id"): (called.get(number(row, key), ""), text(row, name)) for row in found}
 
-    def _of(self, products: Sequence[int], resource: str, display: str, language: str) -> Iterator[Row]:
+    def _of(self, products: Sequence[int], resource: str, display: str, language: str) -> Iterator[Entry]:
         for some in _some(products):
             yield from self._rows(resource, display, id_product=any_of(some), language_=language)
 
-    def _rows(self, resource: str, display: str = "full", **arguments: str) -> list[Row]:
+    def _rows(self, resource: str, display: str = "full", **arguments: str) -> list[Entry]:
         """Each call has its own time."""
         return self._shop.rows(resource, Deadline(self._seconds), display, **arguments)
 
@@ -137,9 +138,9 @@ class Catalogue:
         )
 
 
-def _product(row: Row, combination: Row | None, page: Page, facts: Facts) -> CatalogueProduct:
-    id_, part = number(row, "id"), number(combination or {}, "id")
-    own, profile = combination or {}, facts.profile
+def _product(row: Entry, combination: Entry | None, page: Page, facts: Facts) -> CatalogueProduct:
+    own = combination if combination is not None else Entry({}, ValueError)
+    id_, part, profile = number(row, "id"), number(own, "id"), facts.profile
     factor = profile.factor(number(row, "id_tax_rules_group"), Place(profile.number("PS_COUNTRY_DEFAULT")))
     usual = _amount(row, "price") + _amount(own, "price")
     reductions = [*page.reductions.get(id_, ()), *page.reductions.get(0, ())]
@@ -166,7 +167,7 @@ def _product(row: Row, combination: Row | None, page: Page, facts: Facts) -> Cat
     )
 
 
-def _counting(rows: Iterable[Row], combination: int, facts: Facts) -> Row | None:
+def _counting(rows: Iterable[Entry], combination: int, facts: Facts) -> Entry | None:
     """Of the specific prices that every visitor has now for one piece, that of the combination before the product's."""
     country, now = facts.profile.number("PS_COUNTRY_DEFAULT"), facts.now
     found = [
@@ -191,7 +192,7 @@ def _counting(rows: Iterable[Row], combination: int, facts: Facts) -> Row | None
     )
 
 
-def _reduced(usual: Decimal, rule: Row | None, factor: Decimal) -> Decimal:
+def _reduced(usual: Decimal, rule: Entry | None, factor: Decimal) -> Decimal:
     """Without tax. A price of its own comes first (-1: none), then what is taken off it."""
     if rule is None:
         return usual
@@ -204,20 +205,19 @@ def _reduced(usual: Decimal, rule: Row | None, factor: Decimal) -> Decimal:
     return max(price, Decimal(0))
 
 
-def _amount(row: Row, name: str) -> Decimal:
+def _amount(row: Entry, name: str) -> Decimal:
     """What is no number is none: such a price is told by the feed."""
-    found = decimal(row, name)
-    return found if found.is_finite() else Decimal(0)
+    return row.decimal(name, Decimal(0))
 
 
-def _images(row: Row, combination: Row, url: str) -> tuple[str, ...]:
+def _images(row: Entry, combination: Entry, url: str) -> tuple[str, ...]:
     """The combination's, else the product's with its cover first: `/img/p/1/2/12.jpg`."""
     own = [number(one, "id") for one in associated(combination, "images")]
     given = own or [number(row, "id_default_image"), *(number(one, "id") for one in associated(row, "images"))]
     return tuple(f"{url}/img/p/{'/'.join(str(one))}/{one}.jpg" for one in dict.fromkeys(given) if one)
 
 
-def _by_group(names: Mapping[int, tuple[str, str]], rows: Iterable[Row], key: str) -> dict[str, str]:
+def _by_group(names: Mapping[int, tuple[str, str]], rows: Iterable[Entry], key: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for row in rows:
         group, value = names.get(number(row, key), ("", ""))
@@ -226,8 +226,8 @@ def _by_group(names: Mapping[int, tuple[str, str]], rows: Iterable[Row], key: st
     return found
 
 
-def _grouped(rows: Iterable[Row]) -> dict[int, list[Row]]:
-    found: dict[int, list[Row]] = {}
+def _grouped(rows: Iterable[Entry]) -> dict[int, list[Entry]]:
+    found: dict[int, list[Entry]] = {}
     for row in rows:
         found.setdefault(number(row, "id_product"), []).append(row)
     return found

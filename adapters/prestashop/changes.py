@@ -1,12 +1,13 @@
 """Changes at the marketplace, brought to a shop order. Each is safe to repeat."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Busy, Deadline, Lost
 from lengow.adapters.prestashop.addresses import address_fields, same
-from lengow.adapters.prestashop.api import Refusal, Row, Webservice, associated, text
+from lengow.adapters.prestashop.api import Refusal, Webservice, associated, text
 from lengow.adapters.prestashop.cleaning import Cleaner, cleaned_text
 from lengow.adapters.prestashop.finishing import Finisher
 from lengow.adapters.prestashop.plan import Mark, Plan, mark_in, order_note, plan_in, rest_of
@@ -52,14 +53,14 @@ class Changer:
             return Unknown(reference, f"{lost}.")
         return Updated(reference)
 
-    def _view(self, shop_order: ShopOrder, deadline: Deadline) -> Row:
+    def _view(self, shop_order: ShopOrder, deadline: Deadline) -> Entry:
         known = shop_order.id.isascii() and shop_order.id.isdigit()
         view = self._shop.one("orders", shop_order.id, deadline) if known else None
         if view is None:
             raise Problem("id", f"The shop has no order {shop_order.id} any more: reimport it, or dismiss the change.")
         return view
 
-    def _bring(self, view: Row, change: Change, deadline: Deadline) -> None:
+    def _bring(self, view: Entry, change: Change, deadline: Deadline) -> None:
         profile, state = self._profiles.get(deadline), number(view, "current_state")
         shipped = state in profile.shipped_states
         if isinstance(change, Refund):
@@ -78,7 +79,7 @@ class Changer:
         else:
             raise Problem("order_rows", "PrestaShop's orders are amended by hand.")
 
-    def _cancel(self, view: Row, deadline: Deadline) -> None:
+    def _cancel(self, view: Entry, deadline: Deadline) -> None:
         """PrestaShop gives the stock back; what was given back at creation is taken again first."""
         state = self._profiles.get(deadline).number("PS_OS_CANCELED")
         if number(view, "current_state") == state:
@@ -90,7 +91,7 @@ class Changer:
             self._write(view, Mark(mark.reference, False, mark.shipped, mark.refunds, mark.begun), deadline)
         self._finisher.enter(text(view, "id"), state, deadline)
 
-    def _mark_shipped(self, view: Row, tracking: Tracking, deadline: Deadline) -> None:
+    def _mark_shipped(self, view: Entry, tracking: Tracking, deadline: Deadline) -> None:
         profile, mark = self._profiles.get(deadline), _mark(view)
         if not mark.shipped:
             self._write(view, Mark(mark.reference, mark.kept, True, mark.refunds, mark.begun), deadline)
@@ -106,7 +107,7 @@ class Changer:
         if rows and cleaned and text(rows[-1], "tracking_number") != cleaned:
             self._shop.patch("order_carriers", text(rows[-1], "id"), {"tracking_number": cleaned}, deadline)
 
-    def _correct_address(self, view: Row, change: CorrectAddress, deadline: Deadline) -> None:
+    def _correct_address(self, view: Entry, change: CorrectAddress, deadline: Deadline) -> None:
         """Another address for the order; the old one stays the customer's. PrestaShop prices nothing anew."""
         profile = self._profiles.get(deadline)
         given: tuple[tuple[str, str, Address | None], ...] = (
@@ -124,12 +125,12 @@ class Changer:
         if not changed:
             return
         self._shop.patch("orders", text(view, "id"), changed, deadline)
-        kept = self._shop.one("orders", text(view, "id"), deadline) or {}
+        kept = self._shop.one("orders", text(view, "id"), deadline) or view
         for name, wanted in changed.items():
             if text(kept, name) != wanted:
                 raise Problem(name, f"PrestaShop keeps the address {text(kept, name)}: correct the order by hand.")
 
-    def _refund(self, view: Row, refund: Refund, deadline: Deadline) -> None:
+    def _refund(self, view: Entry, refund: Refund, deadline: Deadline) -> None:
         """A credit slip: it moves no stock, no state and no money (FINDINGS, States).
 
         The order's note says before it that it is to come, and after it that it is there.
@@ -151,14 +152,14 @@ class Changer:
             for line in self._lines(view, refund, deadline):
                 self._finisher.move_stock((line.product, line.combination), line.quantity, deadline)
 
-    def _booked(self, view: Row, deadline: Deadline) -> Decimal:
+    def _booked(self, view: Entry, deadline: Deadline) -> Decimal:
         """What the order's slips come to."""
         slips = self._shop.rows("order_slip", deadline, SLIP_FIELDS, id_order=text(view, "id"))
         fields = ("total_products_tax_incl", "total_shipping_tax_incl")
         total = sum((decimal(slip, field) for slip in slips for field in fields), Decimal(0))
         return total.quantize(CENT)
 
-    def _add_slip(self, view: Row, refund: Refund, deadline: Deadline) -> None:
+    def _add_slip(self, view: Entry, refund: Refund, deadline: Deadline) -> None:
         parts = self._parts(view, refund, deadline)
         goods = sum((amount for _, _, amount in parts), Decimal(0))
         goods_net = sum((_net(row, amount) for row, _, amount in parts), Decimal(0))
@@ -191,7 +192,7 @@ class Changer:
         association = Association("order_slip_details", "order_slip_detail", details)
         self._shop.post("order_slip", fields, deadline, association if details else None)
 
-    def _parts(self, view: Row, refund: Refund, deadline: Deadline) -> list[tuple[Row, int, Decimal]]:
+    def _parts(self, view: Entry, refund: Refund, deadline: Deadline) -> list[tuple[Entry, int, Decimal]]:
         """The order's rows that are given back, with pieces and amount; what is beyond them is of the shipping."""
         rows = associated(view, "order_rows")
         if refund.line_ids:
@@ -212,7 +213,7 @@ class Changer:
             left -= part
         return parts
 
-    def _lines(self, view: Row, refund: Refund, deadline: Deadline) -> Sequence[Any]:
+    def _lines(self, view: Entry, refund: Refund, deadline: Deadline) -> Sequence[Any]:
         plan = self._plan(view, deadline)
         lines = {line.id: line for line in plan.lines}
         unknown = [one for one in refund.line_ids if one not in lines]
@@ -220,7 +221,7 @@ class Changer:
             raise Problem("order_rows", f"The shop order has no line {unknown[0]!r}: {BY_HAND}")
         return [lines[one] for one in refund.line_ids]
 
-    def _plan(self, view: Row, deadline: Deadline) -> Plan:
+    def _plan(self, view: Entry, deadline: Deadline) -> Plan:
         customers = self._shop.rows("customers", deadline, "[id,note]", id=text(view, "id_customer"))
         plan = plan_in(text(customers[0], "note")) if customers else None
         if plan is None:
@@ -229,7 +230,7 @@ class Changer:
             )
         return plan
 
-    def _write(self, view: Row, mark: Mark, deadline: Deadline) -> None:
+    def _write(self, view: Entry, mark: Mark, deadline: Deadline) -> None:
         note = order_note(mark, rest_of(text(view, "note")))
         self._shop.patch("orders", text(view, "id"), {"note": note}, deadline)
 
@@ -237,7 +238,7 @@ class Changer:
 BY_HAND = "book the refund by hand."
 
 
-def _mark(view: Mapping[str, Any]) -> Mark:
+def _mark(view: Entry) -> Mark:
     mark = mark_in(text(view, "note"))
     if mark is None:
         raise Problem(
@@ -248,22 +249,21 @@ def _mark(view: Mapping[str, Any]) -> Mark:
     return mark
 
 
-def _rows(view: Row) -> list[tuple[tuple[int, int], int]]:
+def _rows(view: Entry) -> list[tuple[tuple[int, int], int]]:
     return [
         ((number(row, "product_id"), number(row, "product_attribute_id")), number(row, "product_quantity"))
         for row in associated(view, "order_rows")
     ]
 
 
-def _number(row: Mapping[str, Any], name: str) -> Decimal:
-    found = decimal(row, name)
-    return found if found.is_finite() else Decimal(0)
+def _number(row: Entry, name: str) -> Decimal:
+    return row.decimal(name, Decimal(0))
 
 
-def _total(row: Row) -> Decimal:
+def _total(row: Entry) -> Decimal:
     return (_number(row, "unit_price_tax_incl") * number(row, "product_quantity")).quantize(CENT, ROUND_HALF_UP)
 
 
-def _net(row: Row, amount: Decimal) -> Decimal:
+def _net(row: Entry, amount: Decimal) -> Decimal:
     gross, net = _number(row, "unit_price_tax_incl"), _number(row, "unit_price_tax_excl")
     return (amount * net / gross).quantize(MICRO, ROUND_HALF_UP) if gross else amount

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.prestashop.api import associated, text
 from lengow.adapters.prestashop.plan import Plan
 from lengow.adapters.prestashop.profile import Profile, decimal, number
@@ -18,7 +18,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def difference(
-    plan: Plan, view: Mapping[str, Any], profile: Profile, addresses: tuple[str, str] | None = None
+    plan: Plan, view: Entry, profile: Profile, addresses: tuple[str, str] | None = None
 ) -> Difference | None:
     """The first thing that is not as planned. `addresses`: the ids of delivery and invoice address, where known."""
     return (
@@ -31,7 +31,7 @@ def difference(
     )
 
 
-def rows_of(view: Mapping[str, Any]) -> dict[tuple[int, int], int]:
+def rows_of(view: Entry) -> dict[tuple[int, int], int]:
     """Pieces by product and combination."""
     found: dict[tuple[int, int], int] = {}
     for row in associated(view, "order_rows"):
@@ -40,7 +40,7 @@ def rows_of(view: Mapping[str, Any]) -> dict[tuple[int, int], int]:
     return found
 
 
-def _lines(plan: Plan, view: Mapping[str, Any]) -> Difference | None:
+def _lines(plan: Plan, view: Entry) -> Difference | None:
     wanted, held = plan.quantities(), rows_of(view)
     if wanted == held:
         return None
@@ -54,7 +54,7 @@ def _lines(plan: Plan, view: Mapping[str, Any]) -> Difference | None:
     return Difference("order_rows", f"PrestaShop was given {_told(wanted)} and keeps {_told(held)}", PLUGIN)
 
 
-def _carrier(plan: Plan, view: Mapping[str, Any], profile: Profile) -> Difference | None:
+def _carrier(plan: Plan, view: Entry, profile: Profile) -> Difference | None:
     held = number(view, "id_carrier")
     if held == plan.carrier:
         return None
@@ -67,14 +67,14 @@ def _carrier(plan: Plan, view: Mapping[str, Any], profile: Profile) -> Differenc
     )
 
 
-def _addresses(view: Mapping[str, Any], addresses: tuple[str, str] | None) -> Difference | None:
+def _addresses(view: Entry, addresses: tuple[str, str] | None) -> Difference | None:
     for name, wanted in zip(("id_address_delivery", "id_address_invoice"), addresses or (), strict=False):
         if text(view, name) != wanted:
             return Difference(name, f"PrestaShop was given the address {wanted} and keeps {text(view, name)}", PLUGIN)
     return None
 
 
-def _goods(plan: Plan, view: Mapping[str, Any]) -> Difference | None:
+def _goods(plan: Plan, view: Entry) -> Difference | None:
     held = decimal(view, "total_products_wt")
     if held == plan.goods:
         return None
@@ -85,7 +85,7 @@ def _goods(plan: Plan, view: Mapping[str, Any]) -> Difference | None:
     )
 
 
-def _state(view: Mapping[str, Any], profile: Profile) -> Difference | None:
+def _state(view: Entry, profile: Profile) -> Difference | None:
     state = number(view, "current_state")
     if state not in profile.bad_states:
         return None
@@ -97,7 +97,7 @@ def _state(view: Mapping[str, Any], profile: Profile) -> Difference | None:
     )
 
 
-def _total(plan: Plan, view: Mapping[str, Any]) -> Difference | None:
+def _total(plan: Plan, view: Entry) -> Difference | None:
     for name, wanted in (
         ("total_paid", plan.total),
         ("total_paid_tax_incl", plan.total),

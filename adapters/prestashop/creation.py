@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, not_begun
-from lengow.adapters.prestashop.api import Died, Refusal, Row, Webservice, text
+from lengow.adapters.prestashop.api import Died, Refusal, Webservice, text
 from lengow.adapters.prestashop.composing import Draft, compose
 from lengow.adapters.prestashop.finding import Finder
 from lengow.adapters.prestashop.finishing import Finisher, NotAsSold
@@ -323,7 +324,7 @@ class Creator:
                 self._shop.delete("addresses", text(row, "id"), deadline)
 
 
-def _customer(row: Row) -> Customer:
+def _customer(row: Entry) -> Customer:
     ids = (text(row, name) or "1" for name in ("id_shop", "id_shop_group"))
     return Customer(text(row, "id"), text(row, "secure_key"), *ids)
 

@@ -8,8 +8,9 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Busy, Deadline, Lost
-from lengow.adapters.prestashop.api import Refusal, Row, Webservice, text
+from lengow.adapters.prestashop.api import Refusal, Webservice, text
 from lengow.adapters.prestashop.comparison import difference, rows_of
 from lengow.adapters.prestashop.finishing import Finisher, NotAsSold
 from lengow.adapters.prestashop.plan import Plan, email_of, is_aside, is_being_set_aside, mark_in, plan_in
@@ -32,10 +33,9 @@ LOST = "The note of the customer {id} was changed, and with it what his order wa
 class Found:
     """The order's own customer, and what he tells."""
 
-    def __init__(self, row: Row, now: datetime) -> None:
+    def __init__(self, row: Entry, now: datetime) -> None:
         self.row, self.id = row, text(row, "id")
         self.plan: Plan | None = plan_in(text(row, "note"))
-        self.changed = text(row, "date_upd")
         self.now = now
 
 
@@ -57,7 +57,7 @@ class Finder:
     def settled(self, reference: str, customer: Found, deadline: Deadline) -> ShopOrder | None:
         """Of several complete ones, the first that was made. None: none is there, and none is being made."""
         profile = self._profiles.get(deadline)
-        by_cart: dict[str, list[Row]] = {}
+        by_cart: dict[str, list[Entry]] = {}
         for view in self._orders(customer, deadline):
             if is_being_set_aside(text(view, "note"), reference):
                 self._set_aside(view, customer, profile, deadline)
@@ -73,10 +73,11 @@ class Finder:
         if complete:
             return ShopOrder(complete[0], reference)
         if not (customer.plan and customer.plan.released):
-            self._check_age(customer.changed, f"the order for customer {customer.id}", customer.now, profile)
+            changed = customer.row.moment("date_upd", profile.zone)
+            self._check_age(changed, f"the order for customer {customer.id}", customer.now)
         return None
 
-    def _clear_doubles(self, views: Sequence[Row], customer: Found, profile: Profile, deadline: Deadline) -> None:
+    def _clear_doubles(self, views: Sequence[Entry], customer: Found, profile: Profile, deadline: Deadline) -> None:
         """Further orders of a cart (capture 205). One that a person has changed since is left to him."""
         for double in views:
             view = self._shop.one("orders", text(double, "id"), deadline)
@@ -87,7 +88,7 @@ class Finder:
             else:
                 log.error("a second order of one cart", extra={"shop_order": text(view, "id")})
 
-    def _set_aside(self, view: Row, customer: Found, profile: Profile, deadline: Deadline) -> None:
+    def _set_aside(self, view: Entry, customer: Found, profile: Profile, deadline: Deadline) -> None:
         if customer.plan is None:
             raise ShopUnavailable(LOST.format(id=customer.id))
         try:
@@ -95,10 +96,10 @@ class Finder:
         except FAILURES as error:
             raise _unsettled(view, error) from error
 
-    def _orders(self, customer: Found, deadline: Deadline) -> Sequence[Row]:
+    def _orders(self, customer: Found, deadline: Deadline) -> Sequence[Entry]:
         return self._shop.rows("orders", deadline, id_customer=customer.id, sort_="[id_ASC]")
 
-    def _is_settled(self, view: Row, reference: str, customer: Found, profile: Profile, deadline: Deadline) -> bool:
+    def _is_settled(self, view: Entry, reference: str, customer: Found, profile: Profile, deadline: Deadline) -> bool:
         """Whether the order is complete, or could be completed; what is neither is set aside."""
         state, mark = number(view, "current_state"), mark_in(text(view, "note"))
         unfinished = mark is None or state in (0, profile.number("PS_OS_ERROR"))
@@ -110,13 +111,14 @@ class Finder:
                 return True
             raise ShopUnavailable(LOST.format(id=customer.id))
         if unfinished:
-            self._check_age(text(view, "date_add"), f"the order {text(view, 'id')}", customer.now, profile)
+            made = view.moment("date_add", profile.zone)
+            self._check_age(made, f"the order {text(view, 'id')}", customer.now)
         try:
             return self._settle(view, plan, profile, deadline, marked=mark is not None)
         except FAILURES as error:
             raise _unsettled(view, error) from error
 
-    def _settle(self, view: Row, plan: Plan, profile: Profile, deadline: Deadline, *, marked: bool) -> bool:
+    def _settle(self, view: Entry, plan: Plan, profile: Profile, deadline: Deadline, *, marked: bool) -> bool:
         order_id, cart_id, state = text(view, "id"), text(view, "id_cart"), number(view, "current_state")
         try:
             if state == 0 and rows_of(view) == plan.quantities():
@@ -138,17 +140,17 @@ class Finder:
             return False
         return True
 
-    def _check_age(self, made: str, what: str, now: datetime, profile: Profile) -> None:
-        age = (now - _moment(made, profile, now)).total_seconds()
+    def _check_age(self, made: datetime, what: str, now: datetime) -> None:
+        age = (now - made).total_seconds()
         if age < SETTLE_SECONDS:
             raise ShopUnavailable(f"The shop may still be making {what}: it is {age:.0f} s old and not complete.")
 
 
-def _unsettled(view: Row, error: Exception) -> ShopUnavailable:
+def _unsettled(view: Entry, error: Exception) -> ShopUnavailable:
     return ShopUnavailable(f"The order {text(view, 'id')}, left unfinished, could not be settled: {error}.")
 
 
-def _is_ours(view: Row, reference: str, plan: Plan | None) -> bool:
+def _is_ours(view: Entry, reference: str, plan: Plan | None) -> bool:
     """Marked so, or made for our customer by our payment and not marked yet."""
     note = text(view, "note")
     if is_aside(note):
@@ -159,17 +161,6 @@ def _is_ours(view: Row, reference: str, plan: Plan | None) -> bool:
     return plan is not None and text(view, "payment") == plan.payment
 
 
-def _untouched(view: Row) -> bool:
-    try:
-        added, changed = (datetime.fromisoformat(text(view, name)) for name in ("date_add", "date_upd"))
-    except ValueError:
-        return False
+def _untouched(view: Entry) -> bool:
+    added, changed = (view.moment(name) for name in ("date_add", "date_upd"))
     return abs((changed - added).total_seconds()) <= UNTOUCHED_SECONDS
-
-
-def _moment(local: str, profile: Profile, default: datetime) -> datetime:
-    """The shop's dates are of its own zone, and do not say so (FINDINGS, Lists)."""
-    try:
-        return datetime.fromisoformat(local).replace(tzinfo=profile.zone)
-    except ValueError:
-        return default

@@ -4,12 +4,12 @@ Each step can be repeated, so that an order that a crash left in between is fini
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline, Lost
-from lengow.adapters.prestashop.api import Row, Webservice, text
+from lengow.adapters.prestashop.api import Webservice, text
 from lengow.adapters.prestashop.comparison import Difference, difference, off_of, rows_of
 from lengow.adapters.prestashop.plan import Mark, Plan, aside_note, is_aside, mark_in, order_note, rest_of
 from lengow.adapters.prestashop.profile import Profile, number
@@ -59,7 +59,7 @@ class Finisher:
         self.set_aside(doubles, plan, profile, f"A second order beside {order_id}.", deadline)
         self.rest(own, plan, profile, deadline)
 
-    def rest(self, view: Mapping[str, Any], plan: Plan, profile: Profile, deadline: Deadline) -> None:
+    def rest(self, view: Entry, plan: Plan, profile: Profile, deadline: Deadline) -> None:
         """Stock and state of an order whose amounts are right."""
         order_id, mark = text(view, "id"), mark_in(text(view, "note"))
         if plan.kept and mark is not None and not mark.kept:
@@ -80,7 +80,7 @@ class Finisher:
         return self.set_aside(self._shop.rows("orders", deadline, id_cart=cart_id), plan, profile, reason, deadline)
 
     def set_aside(
-        self, views: Sequence[Row], plan: Plan, profile: Profile, reason: str, deadline: Deadline
+        self, views: Sequence[Entry], plan: Plan, profile: Profile, reason: str, deadline: Deadline
     ) -> list[str]:
         """Cancel orders, give back what they took from the stock, and say so in their notes. Returns their ids."""
         for view in views:
@@ -103,7 +103,7 @@ class Finisher:
         self._shop.patch("stock_availables", text(row, "id"), {"quantity": quantity}, deadline)
         log.info("stock moved", extra={"product": product, "pieces": pieces})
 
-    def _cancel(self, view: Row, plan: Plan, profile: Profile, deadline: Deadline) -> str:
+    def _cancel(self, view: Entry, plan: Plan, profile: Profile, deadline: Deadline) -> str:
         """Returns what the merchant has to look after; nothing where all is sure."""
         state, cancelled = number(view, "current_state"), profile.number("PS_OS_CANCELED")
         if state == cancelled:
@@ -131,7 +131,7 @@ class Finisher:
         row = self._stock(product, deadline)
         return number(row, "quantity") if row else 0
 
-    def _stock(self, product: tuple[int, int], deadline: Deadline) -> Row | None:
+    def _stock(self, product: tuple[int, int], deadline: Deadline) -> Entry | None:
         wanted = {"id_product": str(product[0]), "id_product_attribute": str(product[1])}
         rows = self._shop.rows("stock_availables", deadline, "[id,quantity]", **wanted)
         return rows[0] if rows else None
@@ -159,7 +159,7 @@ def amounts(plan: Plan) -> dict[str, object]:
     }
 
 
-def _taken(view: Row, plan: Plan) -> tuple[dict[tuple[int, int], int], str]:
+def _taken(view: Entry, plan: Plan) -> tuple[dict[tuple[int, int], int], str]:
     """What a half-made order took: its rows, and the line that it failed at (FINDINGS, Doubles and half-made orders).
 
     The shop goes through the cart by product and combination (capture 079). It takes the stock of a line just before it

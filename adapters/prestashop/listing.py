@@ -1,15 +1,14 @@
 """Our orders as they stand, by their ids, which only grow. The shop's dates are of its own zone (FINDINGS, Lists)."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
 from lengow.adapters.prestashop.api import Refusal, Webservice, text
 from lengow.adapters.prestashop.plan import MARK, Mark, mark_in
 from lengow.adapters.prestashop.profile import Profile, Profiles, number
-from lengow.connector.errors import ShopUnavailable
 from lengow.connector.listing import ListedOrder, ListedOrders
 
 PAGE = 100
@@ -40,26 +39,26 @@ class Lister:
                 limit_=f"0,{PAGE}",
             )
         except Refusal as refusal:
-            raise ShopUnavailable(f"The shop does not let its orders be read: {refusal}.") from refusal
+            raise self._shop.unreadable(refusal) from refusal
         found = [_listed(view, mark, profile) for view in views if (mark := mark_in(text(view, "note"))) is not None]
         following = str(number(views[-1], "id") + 1) if views else cursor
         orders = tuple(one for one in found if one is not None and one.created_at >= since)
         return ListedOrders(orders, following, len(views) == PAGE)
 
 
-def _listed(view: Mapping[str, Any], mark: Mark, profile: Profile) -> ListedOrder | None:
+def _listed(view: Entry, mark: Mark, profile: Profile) -> ListedOrder | None:
     """None where a creation that was interrupted left it: `find_order` settles that."""
     state = number(view, "current_state")
     if state in (0, profile.number("PS_OS_ERROR")):
         return None
-    currency, total = number(view, "id_currency"), Decimal(text(view, "total_paid_tax_incl"))
+    currency, total = number(view, "id_currency"), view.decimal("total_paid_tax_incl")
     return ListedOrder(
         id=text(view, "id"),
         reference=mark.reference,
         total=total,
         currency=next((code for code, id_ in profile.currencies.items() if id_ == currency), ""),
         state=_state(state, mark, total, profile),
-        created_at=datetime.fromisoformat(text(view, "date_add")).replace(tzinfo=profile.zone).astimezone(UTC),
+        created_at=view.moment("date_add", profile.zone),
     )
 
 

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
-from lengow.adapters.prestashop.api import Refusal, Row, Webservice, any_of, text
+from lengow.adapters.prestashop.api import Refusal, Webservice, any_of, text
 from lengow.adapters.prestashop.plan import MARK
 from lengow.adapters.prestashop.profile import Profile, Profiles, number
 from lengow.adapters.prestashop.shipments import cancellation_in, shipments_in, told_of
 from lengow.connector.adapter import Event, Polled
-from lengow.connector.errors import ShopUnavailable
 from lengow.connector.prepared import prepare
 
 PAGE = 100
@@ -59,7 +59,7 @@ class Poller:
             shipped = [view for view in views if told_of(view, profile)]
             rows = self._carriers(shipped, deadline)
         except Refusal as refusal:
-            raise ShopUnavailable(f"The shop does not let its orders be read: {refusal}.") from refusal
+            raise self._shop.unreadable(refusal) from refusal
         found = [event for view in shipped for event in shipments_in(view, rows, profile)]
         polled = self._polled(at, changed, found, self._held(shipped, now, profile.zone), profile.zone)
         cancelled = [event for view in views if (event := cancellation_in(view, profile))]
@@ -77,9 +77,9 @@ class Poller:
             cancelled = cancellation_in(view, profile)
             return [cancelled] if cancelled else shipments_in(view, self._carriers([view], deadline), profile)
         except Refusal as refusal:
-            raise ShopUnavailable(f"The shop does not let its orders be read: {refusal}.") from refusal
+            raise self._shop.unreadable(refusal) from refusal
 
-    def _changed(self, at: Cursor, profile: Profile, deadline: Deadline) -> list[Row]:
+    def _changed(self, at: Cursor, profile: Profile, deadline: Deadline) -> list[Entry]:
         return self._shop.rows(
             "orders",
             deadline,
@@ -92,29 +92,29 @@ class Poller:
             limit_=f"{at.offset},{PAGE}",
         )
 
-    def _again(self, waiting: Sequence[int], changed: Sequence[Row], deadline: Deadline) -> list[Row]:
+    def _again(self, waiting: Sequence[int], changed: Sequence[Entry], deadline: Deadline) -> list[Entry]:
         seen = {text(view, "id") for view in changed}
         ids = [id_ for id_ in waiting if str(id_) not in seen]
-        views: list[Row] = []
+        views: list[Entry] = []
         for start in range(0, len(ids), AT_ONCE):
             views += self._shop.rows("orders", deadline, FIELDS, id=any_of(ids[start : start + AT_ONCE]))
         return views
 
-    def _carriers(self, views: Sequence[Row], deadline: Deadline) -> list[Row]:
+    def _carriers(self, views: Sequence[Entry], deadline: Deadline) -> list[Entry]:
         ids = [text(view, "id") for view in views]
-        rows: list[Row] = []
+        rows: list[Entry] = []
         for start in range(0, len(ids), AT_ONCE):
             rows += self._shop.rows(
                 "order_carriers", deadline, CARRIER_FIELDS, id_order=any_of(ids[start : start + AT_ONCE])
             )
         return rows
 
-    def _held(self, views: Sequence[Row], now: datetime, zone: ZoneInfo) -> set[int]:
+    def _held(self, views: Sequence[Entry], now: datetime, zone: ZoneInfo) -> set[int]:
         """Orders that were shipped so lately that their number may still come."""
-        return {number(view, "id") for view in views if now - _moment(text(view, "date_upd"), zone, now) < self._wait}
+        return {number(view, "id") for view in views if now - view.moment("date_upd", zone) < self._wait}
 
     def _polled(
-        self, at: Cursor, changed: Sequence[Row], found: Sequence[Event], held: set[int], zone: ZoneInfo
+        self, at: Cursor, changed: Sequence[Entry], found: Sequence[Event], held: set[int], zone: ZoneInfo
     ) -> Polled:
         """What is told now, and where to go on. An order without a number is told once, and stays in the cursor."""
         unnumbered = {int(event.shop_order_id) for event in found if not event.tracking.number}
@@ -140,13 +140,6 @@ def _read(cursor: str, now: datetime, zone: ZoneInfo) -> Cursor:
 
 def _written(cursor: Cursor) -> str:
     return msgspec.json.encode(cursor).decode()
-
-
-def _moment(local: str, zone: ZoneInfo, default: datetime) -> datetime:
-    try:
-        return datetime.fromisoformat(local).replace(tzinfo=zone)
-    except ValueError:
-        return default
 
 
 def _before(local: str, zone: ZoneInfo) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
-from lengow.adapters.prestashop.api import Row, Webservice, any_of, text
+from lengow.adapters.prestashop.api import Webservice, any_of, text
 from lengow.adapters.prestashop.profile import number
 
 AT_ONCE = 50
@@ -83,7 +84,9 @@ class Products:
         found += [_combination(row, stocks, parents) for row in combinations]
         return {value: _best(field, value, found) for value in values}
 
-    def _parents(self, products: Sequence[Row], combinations: Sequence[Row], deadline: Deadline) -> dict[int, Row]:
+    def _parents(
+        self, products: Sequence[Entry], combinations: Sequence[Entry], deadline: Deadline
+    ) -> dict[int, Entry]:
         """The products of the combinations, for their tax rules."""
         known = {number(row, "id"): row for row in products}
         missing = {number(row, "id_product") for row in combinations} - known.keys()
@@ -140,7 +143,7 @@ def _chunks(values: Sequence[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-def _product(row: Row, stocks: Mapping[tuple[int, int], int], parts: frozenset[int]) -> PrestaProduct:
+def _product(row: Entry, stocks: Mapping[tuple[int, int], int], parts: frozenset[int]) -> PrestaProduct:
     id_ = number(row, "id")
     return PrestaProduct(
         id=id_,
@@ -153,14 +156,14 @@ def _product(row: Row, stocks: Mapping[tuple[int, int], int], parts: frozenset[i
     )
 
 
-def _combination(row: Row, stocks: Mapping[tuple[int, int], int], parents: Mapping[int, Row]) -> PrestaProduct:
+def _combination(row: Entry, stocks: Mapping[tuple[int, int], int], parents: Mapping[int, Entry]) -> PrestaProduct:
     id_, parent = number(row, "id"), number(row, "id_product")
     return PrestaProduct(
         id=parent,
         combination=id_,
         reference=text(row, "reference"),
         ean13=text(row, "ean13"),
-        tax_group=number(parents.get(parent, {}), "id_tax_rules_group"),
+        tax_group=number(parents[parent], "id_tax_rules_group") if parent in parents else 0,
         stock=stocks.get((parent, id_)),
         has_combinations=False,
     )

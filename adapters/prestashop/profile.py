@@ -10,17 +10,15 @@ from decimal import (
     ROUND_HALF_EVEN,
     ROUND_HALF_UP,
     Decimal,
-    InvalidOperation,
 )
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
-from lengow.adapters.prestashop.api import Row, Webservice, any_of, text
+from lengow.adapters.prestashop.api import Webservice, any_of, text
 from lengow.adapters.prestashop.xml import Unreadable, sizes
-from lengow.connector.errors import ShopUnavailable
 
 KEPT_SECONDS = 900.0
 CONFIGURATION = (
@@ -111,7 +109,7 @@ class Profile(msgspec.Struct, frozen=True):
 
     def number(self, name: str) -> int:
         value = self.configuration.get(name, "")
-        return int(value) if value.isdigit() else 0
+        return int(value) if value.isdecimal() and len(value) < 10 else 0
 
     @property
     def first_state(self) -> int:
@@ -184,7 +182,7 @@ def _read(shop: Webservice, deadline: Deadline) -> Profile:
     try:
         lengths = sizes(shop.document("addresses", deadline, schema="synopsis").content)
     except Unreadable as error:
-        raise ShopUnavailable(f"The shop does not tell its fields: {error}.") from error
+        raise shop.unreadable(error) from error
     return Profile(
         configuration={text(row, "name"): text(row, "value") for row in settings},
         currencies={
@@ -206,20 +204,16 @@ CARRIER_FIELDS = "[id,id_reference,name,active,deleted,is_free,url,id_tax_rules_
 STATE_FIELDS = "[id,name,shipped,send_email]"
 
 
-def number(row: Mapping[str, Any], name: str) -> int:
-    value = text(row, name)
-    return int(value) if value.isascii() and value.removeprefix("-").isdigit() else 0
+def number(row: Entry, name: str) -> int:
+    """0 where it is left out."""
+    return row.whole(name, 0)
 
 
-def decimal(row: Mapping[str, Any], name: str) -> Decimal:
-    """NaN for what is no number."""
-    try:
-        return Decimal(text(row, name))
-    except InvalidOperation:
-        return Decimal("NaN")
+def decimal(row: Entry, name: str) -> Decimal:
+    return row.decimal(name)
 
 
-def _country(row: Row) -> Country:
+def _country(row: Entry) -> Country:
     return Country(
         number(row, "id"),
         text(row, "active") == "1",
@@ -228,7 +222,7 @@ def _country(row: Row) -> Country:
     )
 
 
-def _regions(rows: Iterable[Row]) -> dict[tuple[int, str], int]:
+def _regions(rows: Iterable[Entry]) -> dict[tuple[int, str], int]:
     """By code, such as CA or ES-M, by its last part, and by name."""
     found: dict[tuple[int, str], int] = {}
     for row in rows:
@@ -238,7 +232,7 @@ def _regions(rows: Iterable[Row]) -> dict[tuple[int, str], int]:
     return found
 
 
-def _carrier(row: Row) -> Carrier:
+def _carrier(row: Entry) -> Carrier:
     return Carrier(
         id=number(row, "id"),
         reference=number(row, "id_reference"),
@@ -281,7 +275,7 @@ def _tax_rules(shop: Webservice, deadline: Deadline) -> tuple[TaxRule, ...]:
     )
 
 
-def _zip(row: Row, name: str) -> str:
+def _zip(row: Entry, name: str) -> str:
     value = text(row, name)
     return "" if value == "0" else value
 

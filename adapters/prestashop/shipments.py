@@ -1,9 +1,9 @@
 """Shipments as PrestaShop tells them: an order in a state that counts as shipped, and its `order_carriers`."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from lengow.adapters.answers import Entry
 from lengow.adapters.prestashop.api import text
 from lengow.adapters.prestashop.plan import Mark, mark_in
 from lengow.adapters.prestashop.profile import Profile, number
@@ -11,10 +11,8 @@ from lengow.connector.adapter import Event
 from lengow.connector.decode import clean
 from lengow.connector.model import Tracking
 
-Row = Mapping[str, Any]
 
-
-def told_of(view: Row, profile: Profile) -> Mark | None:
+def told_of(view: Entry, profile: Profile) -> Mark | None:
     """The mark of an order of ours that the merchant has shipped; None for any other."""
     mark = mark_in(text(view, "note"))
     if mark is None or mark.shipped or number(view, "current_state") not in profile.shipped_states:
@@ -22,7 +20,7 @@ def told_of(view: Row, profile: Profile) -> Mark | None:
     return mark
 
 
-def cancellation_in(view: Row, profile: Profile) -> Event | None:
+def cancellation_in(view: Entry, profile: Profile) -> Event | None:
     """That an order of ours is cancelled in the shop. One that was set aside carries no mark of ours any more."""
     mark = mark_in(text(view, "note"))
     if mark is None or number(view, "current_state") != profile.number("PS_OS_CANCELED"):
@@ -37,7 +35,7 @@ def cancellation_in(view: Row, profile: Profile) -> Event | None:
     )
 
 
-def shipments_in(view: Row, rows: Iterable[Row], profile: Profile) -> list[Event]:
+def shipments_in(view: Entry, rows: Iterable[Entry], profile: Profile) -> list[Event]:
     """One for each parcel with a number; without any, one that tells no more than that it was shipped."""
     mark = told_of(view, profile)
     if mark is None:
@@ -52,7 +50,7 @@ def event_id(order_id: str, parcel: str, tracking_number: str) -> str:
     return f"{order_id}-{parcel}-{hashlib.sha256(tracking_number.encode()).hexdigest()[:16]}"
 
 
-def _event(view: Row, row: Row, mark: Mark, profile: Profile) -> Event:
+def _event(view: Entry, row: Entry, mark: Mark, profile: Profile) -> Event:
     tracking = tracking_of(row, profile)
     return Event(
         id=event_id(text(view, "id"), text(row, "id"), tracking.number),
@@ -64,7 +62,7 @@ def _event(view: Row, row: Row, mark: Mark, profile: Profile) -> Event:
     )
 
 
-def tracking_of(row: Row, profile: Profile) -> Tracking:
+def tracking_of(row: Entry, profile: Profile) -> Tracking:
     """A carrier has no code but its name; its URL has `@` where the number belongs (platforms.md §2.6)."""
     tracking_number = clean(text(row, "tracking_number"))
     carrier = next((one for one in profile.carriers if one.id == number(row, "id_carrier")), None)

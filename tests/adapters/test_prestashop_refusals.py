@@ -12,6 +12,7 @@ from prestashop_shop import ContractPrestaShop
 from lengow.adapters.calls import Reply
 from lengow.adapters.contract import created, new_order
 from lengow.adapters.prestashop.addresses import address_fields, names_of, same
+from lengow.adapters.answers import entries_of, entry_of
 from lengow.adapters.prestashop.api import Died, Lost, Refusal, _check
 from lengow.adapters.prestashop.cleaning import LENGTHS, Cleaner, cleaned_text
 from lengow.adapters.prestashop.comparison import difference
@@ -370,7 +371,7 @@ STATES = {"PS_OS_ERROR": "8", "PS_OS_CANCELED": "6", "PS_OS_WS_PAYMENT": "11"}
 
 
 def test_a_recorded_order_is_as_it_was_sold() -> None:
-    view = recorded_json("086")["order"]
+    view = entry_of(recorded_json("086")["order"], AssertionError)
     plan = planned((6, 0, 2), (1, 2, 1), goods="65.48")
     assert difference(plan, view, profile(configuration=STATES)) is None
     assert difference(plan, view, profile(configuration=STATES), ("7", "7")) is None
@@ -380,14 +381,14 @@ def test_a_recorded_order_is_as_it_was_sold() -> None:
     ("number", "field"), [("234", "current_state"), ("244", "order_rows")], ids=["no payment", "no rows"]
 )
 def test_a_recorded_half_order_is_told_from_a_whole_one(number: str, field: str) -> None:
-    [view] = recorded_json(number)["orders"]
+    [view] = entries_of(recorded_json(number)["orders"], AssertionError)
     found = difference(planned((8, 0, 1), goods="12.00"), view, profile(configuration=STATES))
     assert found is not None
     assert found.field == field
 
 
 def test_a_recorded_order_without_history_is_a_whole_one() -> None:
-    [view] = recorded_json("239")["orders"]
+    [view] = entries_of(recorded_json("239")["orders"], AssertionError)
     assert difference(planned((8, 0, 1), goods="12.00"), view, profile(configuration=STATES)) is None
 
 
@@ -400,12 +401,11 @@ def test_a_recorded_order_without_history_is_a_whole_one() -> None:
         ({"current_state": 8}, "current_state"),
         ({"total_paid": "65.490000"}, "total"),
         ({"total_shipping": "4.900000"}, "total"),
-        ({"total_paid": "x"}, "total"),
         ({"associations": {}}, "order_rows"),
     ],
 )
 def test_each_difference_is_named(change: dict[str, Any], field: str) -> None:
-    view = {**recorded_json("086")["order"], **change}
+    view = entry_of({**recorded_json("086")["order"], **change}, AssertionError)
     found = difference(planned((6, 0, 2), (1, 2, 1), goods="65.48"), view, profile(configuration=STATES), ("7", "7"))
     assert found is not None
     assert found.field == field
