@@ -61,6 +61,14 @@ ORDER_COLUMNS = (
     *("ordered_at", "created_at", "currency", "total", "shipping", "processing_fee", "total_tax", "comment"),
     *("relay_id", "tracking_number", "stock_decreased", *ADDRESS_COLUMNS),
 )
+INSERT_ORDER = (
+    f"INSERT INTO shop_orders ({', '.join(ORDER_COLUMNS[1:])}) VALUES ({', '.join('?' * len(ORDER_COLUMNS[1:]))})"
+)
+INSERT_LINE = (
+    "INSERT INTO shop_order_lines (shop_order_id, line_id, sku, title, quantity, amount, tax)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+NO_ADDRESS = Address()
 ERASED_COLUMNS = [
     *(column for column in ADDRESS_COLUMNS if not column.endswith("_country")),
     "comment",
@@ -437,24 +445,17 @@ class GenericAdapter:
         references = [order.reference for order in orders]
         marks = ", ".join("?" * len(references))
         query = f"SELECT reference, id FROM shop_orders WHERE shop = ? AND reference IN ({marks})"
-        known = {reference: str(order_id) for reference, order_id in db.rows(query, [self._context.shop, *references])}
-        outcomes: list[Outcome] = []
+        known: dict[str, int] = dict(db.rows(query, [self._context.shop, *references]))
+        new = {order.reference: order for order in orders if order.reference not in known}
         try:
             with db.savepoint():
-                for order in orders:
-                    if order.reference not in known:
-                        known[order.reference] = self._insert_new(db, order)
-                    outcomes.append(Created(order.reference, ShopOrder(known[order.reference], order.reference)))
-            return outcomes
+                now = self._context.clock().isoformat()
+                ids = db.insert_each(INSERT_ORDER, [self._order_values(order, now) for order in new.values()])
+                self._insert_lines(db, list(zip(ids, new.values(), strict=True)))
         except (RowRefused, _Ambiguous):
             return [self._create(db, order) for order in orders]
-
-    def _insert_new(self, db: Database, order: NewOrder) -> str:
-        values = self._order_values(order)
-        marks = ", ".join("?" * len(values))
-        order_id = db.insert(f"INSERT INTO shop_orders ({', '.join(values)}) VALUES ({marks})", list(values.values()))
-        self._insert_lines(db, order_id, order)
-        return str(order_id)
+        known |= zip(new, ids, strict=True)
+        return [Created(reference, ShopOrder(str(known[reference]), reference)) for reference in references]
 
     def _create(self, db: Database, order: NewOrder) -> Outcome:
         try:
@@ -466,54 +467,53 @@ class GenericAdapter:
             return Rejected(order.reference, str(error), field="sku")
 
     def _insert(self, db: Database, order: NewOrder) -> ShopOrder:
-        values = self._order_values(order)
-        inserted = db.rows(
-            f"""
-            INSERT INTO shop_orders ({", ".join(values)}) VALUES ({", ".join("?" * len(values))})
-            ON CONFLICT (shop, reference) DO NOTHING RETURNING id
-            """,
-            list(values.values()),
-        )
+        statement = f"{INSERT_ORDER} ON CONFLICT (shop, reference) DO NOTHING RETURNING id"
+        inserted = db.rows(statement, self._order_values(order, self._context.clock().isoformat()))
         if not inserted:
             return ShopOrder(str(db.rows(*self._named(order.reference))[0][0]), order.reference)
         [(order_id,)] = inserted
-        self._insert_lines(db, order_id, order)
+        self._insert_lines(db, [(order_id, order)])
         return ShopOrder(str(order_id), order.reference)
 
-    def _insert_lines(self, db: Database, order_id: int, order: NewOrder) -> None:
-        for line in order.lines:
-            db.later(
-                "INSERT INTO shop_order_lines (shop_order_id, line_id, sku, title, quantity, amount, tax)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [order_id, line.id, line.sku, line.title, line.quantity, str(line.amount), _text(line.tax)],
-            )
-        if order.decrease_stock:
-            self._add_stock(db, [(line.sku, -line.quantity) for line in order.lines])
+    def _insert_lines(self, db: Database, orders: Sequence[tuple[int, NewOrder]]) -> None:
+        """Of shop orders by their ids."""
+        db.later_each(
+            INSERT_LINE,
+            [
+                (order_id, line.id, line.sku, line.title, line.quantity, str(line.amount), _text(line.tax))
+                for order_id, order in orders
+                for line in order.lines
+            ],
+        )
+        for _, order in orders:
+            if order.decrease_stock:
+                self._add_stock(db, [(line.sku, -line.quantity) for line in order.lines])
 
-    def _order_values(self, order: NewOrder) -> dict[str, Any]:
-        source = order.order
+    def _order_values(self, order: NewOrder, created_at: str) -> tuple[Any, ...]:
+        """As ORDER_COLUMNS has them, after the id."""
+        source, package = order.order, order.package
         shipped = order.delivered_by_marketplace or source.status in SHIPPED
-        return {
-            "shop": self._context.shop,
-            "reference": order.reference,
-            "status": "shipped" if shipped else "to_ship",
-            "marketplace": source.marketplace,
-            "marketplace_order_id": source.marketplace_order_id,
-            "delivered_by_marketplace": order.delivered_by_marketplace,
-            "ordered_at": source.date.isoformat(),
-            "created_at": self._context.clock().isoformat(),
-            "currency": source.currency,
-            "total": str(order.total),
-            "shipping": str(order.shipping),
-            "processing_fee": str(order.processing_fee),
-            "total_tax": _text(source.total_tax),
-            "comment": source.comment,
-            "relay_id": order.package.relay_id,
-            "tracking_number": order.package.tracking_number,
-            "stock_decreased": order.decrease_stock,
-            **_address_values("billing", source.billing or order.package.delivery),
-            **_address_values("delivery", order.package.delivery),
-        }
+        return (
+            self._context.shop,
+            order.reference,
+            "shipped" if shipped else "to_ship",
+            source.marketplace,
+            source.marketplace_order_id,
+            int(order.delivered_by_marketplace),
+            source.date.isoformat(),
+            created_at,
+            source.currency,
+            str(order.total),
+            str(order.shipping),
+            str(order.processing_fee),
+            _text(source.total_tax),
+            source.comment,
+            package.relay_id,
+            package.tracking_number,
+            int(order.decrease_stock),
+            *msgspec.structs.astuple(source.billing or package.delivery or NO_ADDRESS),
+            *msgspec.structs.astuple(package.delivery or NO_ADDRESS),
+        )
 
     def _add_stock(self, db: Database, pieces: Sequence[tuple[str, int]]) -> None:
         """In the order's own transaction. A sale has happened, so stock may become negative."""
@@ -600,8 +600,7 @@ def _polled_by_transaction(db: Handle, shop: str, cursor: str) -> Polled:
     return Polled(tuple(_shipment_event(row[1:]) for row in rows), cursor, len(rows) == POLL_PAGE)
 
 
-def _address_values(kind: str, address: Address | None) -> dict[str, str]:
-    address = address or Address()
+def _address_values(kind: str, address: Address) -> dict[str, str]:
     return {f"{kind}_{field}": getattr(address, field) for field in Address.__struct_fields__}
 
 

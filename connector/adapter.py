@@ -74,13 +74,13 @@ class Product(msgspec.Struct, frozen=True):
     """Further products of the shop with the same reference; an order with it is refused until one is left."""
 
 
-class ShopOrder(msgspec.Struct, frozen=True):
+class ShopOrder(msgspec.Struct, frozen=True, gc=False):
     id: str
     """What the shop calls the order; reported to Lengow as the merchant order id."""
     reference: str = ""
 
 
-class Created(msgspec.Struct, frozen=True):
+class Created(msgspec.Struct, frozen=True, gc=False):
     reference: str
     shop_order: ShopOrder
 

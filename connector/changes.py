@@ -266,6 +266,8 @@ def _refunds(before: Order | None, after: Order, package: PackageRow, own: Own, 
     now = [line for line in after.lines if line.id in package.line_ids and line.id not in own.withdrawn]
     was = {line.id: _given_back(line, before) for line in before.lines} if before else {}
     back = {line.id: _given_back(line, after) for line in now}
+    if before is None and not any(back.values()):
+        return []
     more = {line_id: amount - was.get(line_id, Decimal(0)) for line_id, amount in back.items()}
     risen = sum((amount for amount in more.values() if amount > 0), Decimal(0))
     explained = sum(

@@ -139,9 +139,17 @@ class Context:
         return random.random()
 
     def entry(
-        self, order_id: int | None, what: str, detail: str = "", *, package_id: int | None = None, who: str = CONNECTOR
+        self,
+        order_id: int | None,
+        what: str,
+        detail: str = "",
+        *,
+        package_id: int | None = None,
+        who: str = CONNECTOR,
+        at: datetime | None = None,
     ) -> JournalEntry:
-        return JournalEntry(self.now(), order_id, package_id, what, detail, who)
+        """`at`: when it happened; now, where none is given."""
+        return JournalEntry(at or self.now(), order_id, package_id, what, detail, who)
 
     def tell(self, signal: "Signal", **facts: Any) -> None:
         send(signal, self._sender, **facts)

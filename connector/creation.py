@@ -29,7 +29,7 @@ log = logging.getLogger("lengow.connector.creation")
 LOOK_AGAIN_FOR_PRODUCT = timedelta(minutes=15)
 
 
-class _Task(msgspec.Struct, frozen=True):
+class _Task(msgspec.Struct, frozen=True, gc=False):
     """One claimed package."""
 
     step: Step
@@ -118,8 +118,8 @@ def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -
             shop=shop,
             subject=subject,
         )
-        packages = tx.packages([int(step.subject) for step in steps])
-        models = tx.models([package.order_id for package in packages.values()])
+        packages = tx.packages_with_siblings([int(step.subject) for step in steps])
+        models = tx.models(list({package.order_id for package in packages.values()}))
         matches = {match.sku: match.reference for match in tx.product_matches(shop)}
         tasks = []
         for step in steps:
@@ -134,7 +134,7 @@ def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -
             in_doubt = package.state is OrderState.CREATING
             order = models[package.order_id]
             tasks.append(_Task(step, package, order, in_doubt, _lines_for_shop(order, package, matches)))
-        tasks = _with_shipping(tx, tasks)
+        tasks = _with_shipping(tasks, packages.values())
         tx.set_package_states(
             msgspec.structs.replace(task.package, state=OrderState.CREATING, reason="", changed_at=now)
             for task in tasks
@@ -143,17 +143,21 @@ def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -
     return tasks
 
 
-def _with_shipping(tx: Transaction, tasks: Sequence[_Task]) -> list[_Task]:
-    """Let the first package of each order whose creation is begun carry the order's shipping and fee."""
-    siblings = tx.packages_of_orders([task.package.order_id for task in tasks])
-    carried = {order_id for order_id, rows in siblings.items() if any(row.carries_shipping for row in rows)}
+def _with_shipping(tasks: Sequence[_Task], packages: Iterable[PackageRow]) -> list[_Task]:
+    """Let the first package of each order whose creation is begun carry the order's shipping and fee.
+
+    `packages`: all of their orders.
+    """
+    carried = {row.order_id for row in packages if row.carries_shipping}
     given = []
     for task in tasks:
         package = task.package
         if package.order_id not in carried and not task.in_doubt:
             carried.add(package.order_id)
-            package = msgspec.structs.replace(package, carries_shipping=True)
-        given.append(msgspec.structs.replace(task, package=package))
+            carrying = msgspec.structs.replace(package, carries_shipping=True)
+            given.append(msgspec.structs.replace(task, package=carrying))
+        else:
+            given.append(task)
     return given
 
 
@@ -247,7 +251,7 @@ def _new_order(context: Context, shop: str, task: _Task) -> NewOrder:
     )
 
 
-class _Effect(msgspec.Struct, frozen=True):
+class _Effect(msgspec.Struct, frozen=True, gc=False):
     """What is written of one package's result: its new row, and what becomes of its step."""
 
     package: PackageRow
@@ -279,7 +283,7 @@ def _write_outcomes(context: Context, adapter: Adapter, tasks: Sequence[_Task], 
             anew = {task.package.id for task in kept if _is_made_anew(task, results[task.package.reference])}
             after_creation(context, tx, kept[0].step.account, [effect.package for effect in effects], anew)
         tx.note(
-            context.entry(effect.package.order_id, effect.what, effect.detail, package_id=effect.package.id)
+            context.entry(effect.package.order_id, effect.what, effect.detail, package_id=effect.package.id, at=now)
             for effect in effects
             if effect.what
         )

@@ -25,7 +25,7 @@ Quantity = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 Whole = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
 
 
-class WireAddress(msgspec.Struct):
+class WireAddress(msgspec.Struct, gc=False):
     first_name: Text = None
     last_name: Text = None
     full_name: Text = None
@@ -45,11 +45,11 @@ class WireAddress(msgspec.Struct):
     vat_number: Text = None
 
 
-class WireRelay(msgspec.Struct):
+class WireRelay(msgspec.Struct, gc=False):
     id: Text = None
 
 
-class WireTracking(msgspec.Struct):
+class WireTracking(msgspec.Struct, gc=False):
     number: Text = None
     method: Text = None
     carrier: Text = None
@@ -57,15 +57,15 @@ class WireTracking(msgspec.Struct):
     relay: WireRelay | None = None
 
 
-class WireDelivery(WireAddress):
+class WireDelivery(WireAddress, gc=False):
     trackings: list[WireTracking] | None = None
 
 
-class WireProduct(msgspec.Struct):
+class WireProduct(msgspec.Struct, gc=False):
     id: Text = None
 
 
-class WireLine(msgspec.Struct):
+class WireLine(msgspec.Struct, gc=False):
     quantity: Quantity
     amount: Decimal
     marketplace_order_line_id: Text = None
@@ -80,20 +80,20 @@ class WireLine(msgspec.Struct):
     feed_id: Whole | None = None
 
 
-class WirePackage(msgspec.Struct):
+class WirePackage(msgspec.Struct, gc=False):
     cart: list[WireLine]
     delivery: WireDelivery | None = None
 
 
-class WireCurrency(msgspec.Struct):
+class WireCurrency(msgspec.Struct, gc=False):
     iso_a3: Text = None
 
 
-class WireType(msgspec.Struct):
+class WireType(msgspec.Struct, gc=False):
     type: str
 
 
-class WireOrder(msgspec.Struct):
+class WireOrder(msgspec.Struct, gc=False):
     marketplace: str
     marketplace_order_id: str | int
     lengow_status: str
@@ -116,7 +116,7 @@ class WireOrder(msgspec.Struct):
     merchant_order_id: str | int | list[str | int] | None = None
 
 
-class WireName(msgspec.Struct):
+class WireName(msgspec.Struct, gc=False):
     marketplace: str
     marketplace_order_id: str | int
 
@@ -138,7 +138,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding arbitrary bytes may raise."""
 
 
-class Identity(msgspec.Struct, frozen=True):
+class Identity(msgspec.Struct, frozen=True, gc=False):
     """What an order is called and what it contains, in the cheapest form: enough to see that nothing changed."""
 
     marketplace: str
@@ -324,6 +324,8 @@ def _needed(text: Text, field: str) -> str:
 
 def _utc(moment: datetime, field: str) -> datetime:
     """Aware UTC. A date without zone is taken as UTC, which is what Lengow's own documents show."""
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     try:

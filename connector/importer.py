@@ -297,6 +297,16 @@ def _move_cursor(tx: Transaction, account: str, since: datetime, until: datetime
         tx.set_value(account, COMPLETE_SINCE, since.isoformat())
 
 
+def _spare_daily(context: Context, tx: Transaction, imported: Imported) -> None:
+    """A window that holds the daily one's, such as the very first, leaves it nothing to read: it is due next day."""
+    days = timedelta(days=context.settings.accounts[imported.account].daily_sync_days)
+    if imported.since > imported.until - days:
+        return
+    now, lease_end = context.now(), context.lease_end()
+    for daily in tx.claim(StepKind.IMPORT_DAILY, now, lease_end, limit=1, account=imported.account):
+        tx.postpone(daily, next_import(context, daily), restart=True)
+
+
 def _close(context: Context, step: Step, imported: Imported, sure: datetime, *, moves_cursor: bool) -> None:
     error = imported.error
     with context.store.transaction() as tx:
@@ -305,6 +315,7 @@ def _close(context: Context, step: Step, imported: Imported, sure: datetime, *, 
             tx.set_value(step.account, LAST_ERROR, "")
             if moves_cursor:
                 _move_cursor(tx, step.account, imported.since, imported.until, sure)
+                _spare_daily(context, tx, imported)
         else:
             pause = steady_pause(step.attempts, jitter=context.jitter())
             tx.postpone(step, context.now() + timedelta(seconds=pause), f"{error.code}: {error}")

@@ -16,7 +16,7 @@ CLOSED_LINE_STATUSES = frozenset({"canceled", "refused"})
 """A line in one of these is not sold any more and is left out of the shop order (reference lengow.md §6.6)."""
 
 
-class Address(msgspec.Struct, frozen=True, omit_defaults=True):
+class Address(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     first_name: str = ""
     last_name: str = ""
     full_name: str = ""
@@ -40,7 +40,7 @@ class Address(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"{self.first_name} {self.last_name}".strip() or self.full_name or self.company
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, gc=False):
     id: str
     """Lengow's `marketplace_order_line_id`; unique within the order."""
     sku: str
@@ -62,7 +62,7 @@ class Line(msgspec.Struct, frozen=True):
         return self.status not in CLOSED_LINE_STATUSES
 
 
-class Package(msgspec.Struct, frozen=True):
+class Package(msgspec.Struct, frozen=True, gc=False):
     """A delivery within the order. Its identity is its line ids: `delivery.id` changes between reads."""
 
     lines: tuple[Line, ...]
@@ -78,7 +78,7 @@ class Package(msgspec.Struct, frozen=True):
         return tuple(line.id for line in self.lines)
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True, gc=False):
     marketplace: str
     marketplace_order_id: str
     status: str
@@ -115,10 +115,12 @@ class Order(msgspec.Struct, frozen=True):
 
     @property
     def lines(self) -> tuple[Line, ...]:
+        if len(self.packages) == 1:
+            return self.packages[0].lines
         return tuple(line for package in self.packages for line in package.lines)
 
 
-class NewOrder(msgspec.Struct, frozen=True):
+class NewOrder(msgspec.Struct, frozen=True, gc=False):
     """One package, ready to become one shop order: what `Adapter.create_orders` is given."""
 
     reference: str

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 import msgspec
 
 
-class StoredPackage(msgspec.Struct, frozen=True):
+class StoredPackage(msgspec.Struct, frozen=True, gc=False):
     id: int
     line_ids: tuple[str, ...]
     begun: bool
     """Its creation in the shop was begun or is done: its lines are its own for good."""
 
 
-class Match(msgspec.Struct, frozen=True):
+class Match(msgspec.Struct, frozen=True, gc=False):
     """One package to keep or to make: `stored` is None for a new one."""
 
     incoming: int

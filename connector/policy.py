@@ -23,7 +23,7 @@ ENDED_BEFORE_IMPORT = {
 }
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     state: OrderState
     reason: str = ""
     about: str = ""

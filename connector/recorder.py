@@ -86,6 +86,8 @@ class Previewed(msgspec.Struct, frozen=True):
 
 
 _Incoming = dict[Name, tuple[Identity, bytes]]
+_PlannedPackage = tuple[PackageRow, PackageRow | None, Decision]
+"""A package to save, its stored row, and what is decided on it."""
 
 
 class Recorder:
@@ -134,9 +136,11 @@ class Recorder:
         """
         with self._context.store.transaction() as tx:
             stored, kept = tx.orders(order_ids), tx.records(order_ids)
+            now = self._context.now()
             records = [
                 _Record(
                     self._context,
+                    now,
                     self._account,
                     Identity(one.order.marketplace, one.order.marketplace_order_id, one.order.fingerprint),
                     kept[order_id].raw,
@@ -177,8 +181,14 @@ class Recorder:
         )
 
     def _write(self, tx: Transaction, records: Sequence["_Record"]) -> None:
-        for record in records:
-            record.write(tx, self._policies, self._marketplaces)
+        """Table by table, as few statements for many rows cost less than many for one each."""
+        orders = [record.plan(self._policies, self._marketplaces) for record in records]
+        packages = [
+            record.packages_of(order_id) for record, order_id in zip(records, tx.save_orders(orders), strict=True)
+        ]
+        ids = iter(tx.save_packages([row for rows in packages for row in rows]))
+        for record, rows in zip(records, packages, strict=True):
+            record.write(tx, [msgspec.structs.replace(row, id=next(ids)) for row in rows])
         tx.save_records([record.row for record in records])
         tx.add_steps([step for record in records for step in record.steps])
         tx.note([entry for record in records for entry in record.notes])
@@ -194,6 +204,7 @@ class Recorder:
         """What of it really says something new, with what is stored of it."""
         stored = reading.orders_named(self._account, list(changed))
         kept = reading.records([one.order.id for one in stored.values()])
+        now = self._context.now()
         records = []
         for name, (identity, sent) in changed.items():
             one = stored.get(name)
@@ -202,7 +213,9 @@ class Recorder:
             amended = amended_fields(before.raw, raw) if before else []
             if before is not None and before.unreadable is None and not amended and not anew:
                 continue
-            records.append(_Record(self._context, self._account, identity, raw, one, before, amended, by_hand=anew))
+            records.append(
+                _Record(self._context, now, self._account, identity, raw, one, before, amended, by_hand=anew)
+            )
         return records
 
 
@@ -212,6 +225,7 @@ class _Record:
     def __init__(
         self,
         context: Context,
+        now: datetime,
         account: str,
         identity: Identity,
         raw: bytes,
@@ -229,10 +243,13 @@ class _Record:
         self._raw = raw
         self._stored = stored
         self._before = before
-        self._now = context.now()
+        self._now = now
         self.notes: list[JournalEntry] = []
         self.steps: list[NewStep] = []
         self.row = RecordRow(0, raw, b"")
+        self._order_id = stored.order.id if stored else 0
+        self._planned: list[_PlannedPackage] = []
+        self._withdrawn: list[PackageRow] = []
         self._decided: list[Decision] = []
         self._changes: list[ChangeRow] = []
         self._amended = [field for field in amended if field != "merchant_order_id"]
@@ -270,23 +287,36 @@ class _Record:
         days = settings.shops[shop].catch_up_days if shop else 0
         return shop is None or self._order.date >= self._now - timedelta(days=days)
 
-    def write(self, tx: Transaction, policies: Mapping[str, ShopPolicy], marketplaces: set[str]) -> None:
-        """Write the order and its packages; `notes` and `steps` are left to be written for the whole page."""
+    def plan(self, policies: Mapping[str, ShopPolicy], marketplaces: set[str]) -> OrderRow:
+        """Decide, and give the order's row."""
+        begun = [row for row in self._packages() if row.begun]
         if self._broken is not None:
-            self._write_broken(tx, self._dismissal(None) or self._broken)
+            self._broken = self._dismissal(None) or self._broken
+            return self._row(
+                overall([*self._stopped(self._broken), *begun], none=self._broken) if begun else self._broken
+            )
+        assert self._order is not None
+        self._planned, self._withdrawn = self._plan(self._order, policies, marketplaces)
+        rows = [row for row, _, _ in self._planned]
+        return self._row(overall(rows + begun, none=Decision(OrderState.SKIPPED, "no_lines")))
+
+    def packages_of(self, order_id: int) -> list[PackageRow]:
+        """The rows of its packages that are to be saved, now that the order has its id."""
+        self._order_id = order_id
+        return [msgspec.structs.replace(row, order_id=order_id) for row, _, _ in self._planned]
+
+    def write(self, tx: Transaction, saved: Sequence[PackageRow]) -> None:
+        """Write what hangs on its packages, which are `saved`; `row`, `notes` and `steps` are left for the whole page."""
+        if self._broken is not None:
+            self._write_broken(tx, self._broken)
             return
         assert self._order is not None
-        planned, withdrawn = self._plan(self._order, policies, marketplaces)
+        self.row = RecordRow(self._order_id, self._raw, pack_order(self._order))
+        self._note_coming()
+        for row, (_, before, decision) in zip(saved, self._planned, strict=True):
+            self._settle(tx, row, before, decision)
         begun = [row for row in self._packages() if row.begun]
-        state = overall([row for row, _, _ in planned] + begun, none=Decision(OrderState.SKIPPED, "no_lines"))
-        order_id = tx.save_order(self._row(state))
-        self.row = RecordRow(order_id, self._raw, pack_order(self._order))
-        self._note_coming(order_id)
-        written = [
-            self._write_package(tx, msgspec.structs.replace(row, order_id=order_id), before, decision)
-            for row, before, decision in planned
-        ]
-        packages = [*begun, *written, *(self._withdraw(tx, row) for row in withdrawn)]
+        packages = [*begun, *saved, *(self._withdraw(tx, row) for row in self._withdrawn)]
         changes = self._plan_changes(tx, packages)
         self._changes, notes, steps = write_changes(self._context, tx, changes, packages)
         self.notes += notes
@@ -388,39 +418,43 @@ class _Record:
         """The shop that takes the order; empty where none does."""
         return self._context.settings.shop_for(self._account, order.marketplace, order.catalogues) or ""
 
-    def _note_coming(self, order_id: int) -> None:
+    def _note_coming(self) -> None:
         if self._before is None:
             detail = f"{self._order.status}, {self._order.total} {self._order.currency}" if self._order else ""
-            self.notes.append(self._context.entry(order_id, "received", detail))
-            return
-        if self._amended:
-            self.notes.append(self._context.entry(order_id, "amended", ", ".join(self._amended)))
+            self._note("received", detail)
+        elif self._amended:
+            self._note("amended", ", ".join(self._amended))
 
-    def _write_broken(self, tx: Transaction, broken: Decision) -> None:
-        """What is not begun yet waits for a readable record; what is begun goes on with the last readable one."""
-        stopped = [
+    def _note(self, what: str, detail: str, package_id: int | None = None) -> None:
+        self.notes.append(self._context.entry(self._order_id, what, detail, package_id=package_id, at=self._now))
+
+    def _stopped(self, broken: Decision) -> list[PackageRow]:
+        """The packages that are not begun, and wait for a readable record."""
+        return [
             msgspec.structs.replace(
                 row, state=broken.state, reason=broken.reason, about=broken.about, changed_at=self._now
             )
             for row in self._packages()
             if not row.begun and self._dismissal(row) is None
         ]
-        begun = [row for row in self._packages() if row.begun]
-        order_id = tx.save_order(self._row(overall([*stopped, *begun], none=broken) if begun else broken))
+
+    def _write_broken(self, tx: Transaction, broken: Decision) -> None:
+        """What is not begun yet waits for a readable record; what is begun goes on with the last readable one."""
         if self._before is not None and self._before.decoded:
             self.row = msgspec.structs.replace(self._before, unreadable=self._raw)
         else:
-            self.row = RecordRow(order_id, self._raw, pack_order(self._order) if self._order else b"")
+            self.row = RecordRow(self._order_id, self._raw, pack_order(self._order) if self._order else b"")
+        stopped = self._stopped(broken)
         tx.set_package_states(stopped)
         for row in stopped:
             tx.drop_step(StepKind.CREATE, str(row.id))
         self._decided.append(broken)
-        self._note_coming(order_id)
-        self._note_decision(order_id, None, broken)
+        self._note_coming()
+        self._note_decision(None, broken)
 
     def _plan(
         self, order: Order, policies: Mapping[str, ShopPolicy], marketplaces: set[str]
-    ) -> tuple[list[tuple[PackageRow, PackageRow | None, Decision]], list[PackageRow]]:
+    ) -> tuple[list["_PlannedPackage"], list[PackageRow]]:
         """Each package to write, with its stored row and its decision; and the stored ones that have no line left."""
         alive = self._packages()
         every = self._stored.packages if self._stored else ()
@@ -459,28 +493,23 @@ class _Record:
             planned.append((row, before, decision))
         return planned, [stored[package_id] for package_id in assignment.withdrawn]
 
-    def _write_package(
-        self, tx: Transaction, row: PackageRow, before: PackageRow | None, decision: Decision
-    ) -> PackageRow:
-        package_id = tx.save_package(row)
+    def _settle(self, tx: Transaction, row: PackageRow, before: PackageRow | None, decision: Decision) -> None:
+        """What follows from the decision on a package, which is saved."""
         if decision.state is OrderState.READY:
-            self.steps.append(
-                NewStep(StepKind.CREATE, str(package_id), self._now, account=self._account, shop=row.shop)
-            )
+            self.steps.append(NewStep(StepKind.CREATE, str(row.id), self._now, account=self._account, shop=row.shop))
         elif before is not None:
-            tx.drop_step(StepKind.CREATE, str(package_id))
+            tx.drop_step(StepKind.CREATE, str(row.id))
         if before is None or (before.state, before.reason) != (row.state, row.reason):
             self._decided.append(decision)
             if decision.state is not OrderState.READY or before is not None:
-                self._note_decision(row.order_id, package_id, decision)
-        return msgspec.structs.replace(row, id=package_id)
+                self._note_decision(row.id, decision)
 
     def _withdraw(self, tx: Transaction, row: PackageRow) -> PackageRow:
         decision = Decision(OrderState.WITHDRAWN, "lines_moved")
         row = msgspec.structs.replace(row, state=decision.state, reason=decision.reason, about="", changed_at=self._now)
         tx.set_package_states([row])
         tx.drop_step(StepKind.CREATE, str(row.id))
-        self._note_decision(row.order_id, row.id, decision)
+        self._note_decision(row.id, decision)
         return row
 
     def _dismissal(self, before: PackageRow | None) -> Decision | None:
@@ -490,9 +519,8 @@ class _Record:
             return None
         return Decision(OrderState.SKIPPED, DISMISSED, dismissed.about)
 
-    def _note_decision(self, order_id: int, package_id: int | None, decision: Decision) -> None:
-        detail = ": ".join(filter(None, (decision.state, decision.reason, decision.about)))
-        self.notes.append(self._context.entry(order_id, "decided", detail, package_id=package_id))
+    def _note_decision(self, package_id: int | None, decision: Decision) -> None:
+        self._note("decided", ": ".join(filter(None, (decision.state, decision.reason, decision.about))), package_id)
 
 
 def overall(packages: Sequence[PackageRow], *, none: Decision) -> Decision:
@@ -500,10 +528,12 @@ def overall(packages: Sequence[PackageRow], *, none: Decision) -> Decision:
 
     A package that was given up waits for a person, also where its creation is still in doubt.
     """
-    shown = [
-        Decision(OrderState.FAILED if row.reason == GAVE_UP else row.state, row.reason, row.about) for row in packages
-    ]
-    return min(shown, key=lambda one: URGENCY.index(one.state), default=none)
+    row = min(packages, key=lambda one: URGENCY.index(_shown(one)), default=None)
+    return none if row is None else Decision(_shown(row), row.reason, row.about)
+
+
+def _shown(row: PackageRow) -> OrderState:
+    return OrderState.FAILED if row.reason == GAVE_UP else row.state
 
 
 def refresh_order_states(tx: Transaction, changed: Sequence[PackageRow], now: datetime) -> None:

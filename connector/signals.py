@@ -33,6 +33,8 @@ class Signals:
 
 def send(signal: Signal, sender: object, **facts: Any) -> None:
     """Tell every receiver; what one of them raises is logged."""
+    if not signal.receivers:
+        return
     for receiver in signal.receivers_for(sender):
         try:
             receiver(sender, **facts)

@@ -41,6 +41,9 @@ class Reading(Protocol):
     def packages(self, package_ids: Sequence[int]) -> dict[int, PackageRow]:
         """By package id."""
 
+    def packages_with_siblings(self, package_ids: Sequence[int]) -> dict[int, PackageRow]:
+        """These packages, and all others of their orders, by package id."""
+
     def order(self, order_id: int) -> StoredOrder | None: ...
 
     def orders(self, order_ids: Sequence[int]) -> dict[int, StoredOrder]: ...
@@ -228,14 +231,14 @@ class Reading(Protocol):
 class Transaction(Reading, Protocol):
     """What can be written. Nothing of it is seen by others before the transaction ends well."""
 
-    def save_order(self, row: OrderRow) -> int:
-        """Insert (id 0) or replace by id; returns the id."""
+    def save_orders(self, rows: Sequence[OrderRow]) -> list[int]:
+        """Insert (id 0) or replace by id; returns the ids, in the order of the rows."""
 
     def save_records(self, rows: Sequence[RecordRow]) -> None:
         """Insert, or replace by order id."""
 
-    def save_package(self, row: PackageRow) -> int:
-        """Insert (id 0) or replace by id; returns the id."""
+    def save_packages(self, rows: Sequence[PackageRow]) -> list[int]:
+        """Insert (id 0) or replace by id; returns the ids, in the order of the rows."""
 
     def set_package_states(self, rows: Iterable[PackageRow]) -> None:
         """Write state, reason, about, shop_order_id, carries_shipping and changed_at of stored packages."""

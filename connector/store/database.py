@@ -36,6 +36,9 @@ class Database(Source, Protocol):
     def insert(self, statement: str, values: Sequence[Any]) -> int:
         """Insert one row; returns its `id`. It may be sent later, as by `later`."""
 
+    def insert_each(self, statement: str, many: Sequence[Sequence[Any]]) -> list[int]:
+        """The same for each set of values; the ids in their order."""
+
     def later(self, statement: str, values: Sequence[Any]) -> None:
         """A write whose result nobody waits for: sent before whatever is asked next, together with others."""
 

@@ -388,10 +388,13 @@ class Inside:
 
     def insert(self, statement: str, values: Sequence[Any]) -> int:
         """The id is drawn before, so that the row can be sent later."""
+        return self.insert_each(statement, [values])[0]
+
+    def insert_each(self, statement: str, many: Sequence[Sequence[Any]]) -> list[int]:
         table, with_id = _inserting(statement)
-        new = self._next_id(table)
-        self.later(with_id, [new, *values])
-        return new
+        ids = [self._next_id(table) for _ in many]
+        self.later_each(with_id, [(new, *values) for new, values in zip(ids, many, strict=True)])
+        return ids
 
     def later(self, statement: str, values: Sequence[Any]) -> None:
         self._kept.append((statement, [values]))

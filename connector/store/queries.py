@@ -97,6 +97,15 @@ class Queries(Browsing, Measuring, ErasingQueries):
             for row in self._db.rows(f"SELECT {PACKAGE_COLUMNS} FROM packages WHERE id IN ({marks(len(some))})", some)
         }
 
+    def packages_with_siblings(self, package_ids: Sequence[int]) -> dict[int, PackageRow]:
+        found: dict[int, PackageRow] = {}
+        for some in chunks(package_ids):
+            orders = f"SELECT order_id FROM packages WHERE id IN ({marks(len(some))})"
+            self._hold_orders(orders, some)
+            query = f"SELECT {PACKAGE_COLUMNS} FROM packages WHERE order_id IN ({orders})"
+            found.update((row[0], package_of(row)) for row in self._db.rows(query, some))
+        return found
+
     def order(self, order_id: int) -> StoredOrder | None:
         return self.orders([order_id]).get(order_id)
 

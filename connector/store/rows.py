@@ -10,7 +10,7 @@ from lengow.connector.adapter import Change
 from lengow.connector.model import ActionState, ChangeKind, ChangeState, EventState, OrderState, StepKind
 
 
-class OrderKey(msgspec.Struct, frozen=True):
+class OrderKey(msgspec.Struct, frozen=True, gc=False):
     account: str
     marketplace: str
     marketplace_order_id: str
@@ -19,7 +19,7 @@ class OrderKey(msgspec.Struct, frozen=True):
         return f"{self.account}/{self.marketplace}/{self.marketplace_order_id}"
 
 
-class OrderRow(msgspec.Struct, frozen=True):
+class OrderRow(msgspec.Struct, frozen=True, gc=False):
     """An order as it last came from Lengow. `id` is 0 before it is stored."""
 
     id: int
@@ -52,7 +52,7 @@ class OrderRow(msgspec.Struct, frozen=True):
         return OrderKey(self.account, self.marketplace, self.marketplace_order_id)
 
 
-class RecordRow(msgspec.Struct, frozen=True):
+class RecordRow(msgspec.Struct, frozen=True, gc=False):
     """What Lengow sent of an order, apart from the row that lists and decisions read."""
 
     order_id: int
@@ -63,7 +63,7 @@ class RecordRow(msgspec.Struct, frozen=True):
     """The newest record from Lengow, where it could not be read; `raw` is then the last that could."""
 
 
-class PackageRow(msgspec.Struct, frozen=True):
+class PackageRow(msgspec.Struct, frozen=True, gc=False):
     """One package, and the shop order that it is or will be. `id` is 0 before it is stored."""
 
     id: int
@@ -86,12 +86,12 @@ class PackageRow(msgspec.Struct, frozen=True):
         return self.state in (OrderState.CREATING, OrderState.CREATED)
 
 
-class StoredOrder(msgspec.Struct, frozen=True):
+class StoredOrder(msgspec.Struct, frozen=True, gc=False):
     order: OrderRow
     packages: tuple[PackageRow, ...]
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One unit of work, claimed: `token` is the fence that only the newest claim passes."""
 
     id: int
@@ -108,7 +108,7 @@ class Step(msgspec.Struct, frozen=True):
     error: str
 
 
-class NewStep(msgspec.Struct, frozen=True):
+class NewStep(msgspec.Struct, frozen=True, gc=False):
     kind: StepKind
     subject: str
     due_at: datetime
@@ -178,7 +178,7 @@ class EventRow(msgspec.Struct, frozen=True):
     received_at: datetime
 
 
-class JournalEntry(msgspec.Struct, frozen=True):
+class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     """What happened to an order, when, why and by whom."""
 
     at: datetime

@@ -103,6 +103,10 @@ class _Inside:
     def insert(self, statement: str, values: Sequence[Any]) -> int:
         return int(self._connection.execute(statement, values).lastrowid or 0)
 
+    def insert_each(self, statement: str, many: Sequence[Sequence[Any]]) -> list[int]:
+        cursor = self._connection.cursor()
+        return [int(cursor.execute(statement, values).lastrowid or 0) for values in many]
+
     def later(self, statement: str, values: Sequence[Any]) -> None:
         self._connection.execute(statement, values)
 

@@ -75,21 +75,21 @@ class Statements(Queries, ErasingStatements):
 
     _db: Database
 
-    def save_order(self, row: OrderRow) -> int:
-        if not row.id:
-            order_id = self._save(row, INSERT_ORDER, UPDATE_ORDER)
-            self._add_words(order_id, words_of(row.buyer, row.email))
-            return order_id
-        for before in self._db.rows("SELECT buyer, email FROM orders WHERE id = ?", [row.id]):
-            if before != (row.buyer, row.email):
-                self._change_words(row, *before)
-        return self._save(row, INSERT_ORDER, UPDATE_ORDER)
+    def save_orders(self, rows: Sequence[OrderRow]) -> list[int]:
+        for row in rows:
+            if row.id:
+                self._change_words(row)
+        ids = self._save(rows, INSERT_ORDER, UPDATE_ORDER)
+        self._add_words(
+            (order_id, words_of(row.buyer, row.email)) for order_id, row in zip(ids, rows, strict=True) if not row.id
+        )
+        return ids
 
     def save_records(self, rows: Sequence[RecordRow]) -> None:
         self._db.later_each(SAVE_RECORD, map(msgspec.structs.astuple, rows))
 
-    def save_package(self, row: PackageRow) -> int:
-        return self._save(row, INSERT_PACKAGE, UPDATE_PACKAGE)
+    def save_packages(self, rows: Sequence[PackageRow]) -> list[int]:
+        return self._save(rows, INSERT_PACKAGE, UPDATE_PACKAGE)
 
     def set_package_states(self, rows: Iterable[PackageRow]) -> None:
         self._db.later_each(
@@ -97,11 +97,11 @@ class Statements(Queries, ErasingStatements):
             " WHERE id = ?",
             [
                 (
-                    row.state,
+                    str(row.state),
                     row.reason,
                     row.about,
                     row.shop_order_id,
-                    row.carries_shipping,
+                    int(row.carries_shipping),
                     text_of(row.changed_at),
                     row.id,
                 )
@@ -112,7 +112,7 @@ class Statements(Queries, ErasingStatements):
     def set_order_states(self, rows: Iterable[tuple[int, OrderState, str, str, datetime]]) -> None:
         self._db.later_each(
             "UPDATE orders SET state = ?, reason = ?, about = ?, changed_at = ? WHERE id = ?",
-            [(state, reason, about, text_of(at), order_id) for order_id, state, reason, about, at in rows],
+            [(str(state), reason, about, text_of(at), order_id) for order_id, state, reason, about, at in rows],
         )
 
     def note(self, entries: Iterable[JournalEntry]) -> None:
@@ -205,7 +205,7 @@ class Statements(Queries, ErasingStatements):
         if found:
             return action_of(found[0]), False
         action_id = self._db.insert(INSERT_ACTION, values_of(row)[1:])
-        self._add_words(row.order_id, {folded(row.arguments.get("tracking_number", ""))} - {""})
+        self._add_words([(row.order_id, {folded(row.arguments.get("tracking_number", ""))} - {""})])
         return msgspec.structs.replace(row, id=action_id), True
 
     def save_action(self, row: ActionRow) -> None:
@@ -328,24 +328,28 @@ class Statements(Queries, ErasingStatements):
         if before is not None:
             self._db.change("DELETE FROM failed_logins WHERE at < ?", [text_of(before)])
 
-    def _add_words(self, order_id: int, words: set[str]) -> None:
-        self._db.later_each(INSERT_WORD, [(order_id, word) for word in sorted(words)])
+    def _add_words(self, words: Iterable[tuple[int, set[str]]]) -> None:
+        """By order id."""
+        self._db.later_each(INSERT_WORD, [(order_id, word) for order_id, some in words for word in sorted(some)])
 
-    def _change_words(self, row: OrderRow, buyer: str, email: str) -> None:
+    def _change_words(self, row: OrderRow) -> None:
         """Also so that nothing is left of a name that was erased."""
-        before = words_of(buyer, email)
-        after = words_of(row.buyer, row.email)
-        self._db.later_each(
-            "DELETE FROM order_words WHERE word = ? AND order_id = ?",
-            [(word, row.id) for word in sorted(before - after)],
-        )
-        self._add_words(row.id, after - before)
+        for buyer, email in self._db.rows("SELECT buyer, email FROM orders WHERE id = ?", [row.id]):
+            if (buyer, email) == (row.buyer, row.email):
+                return
+            before, after = words_of(buyer, email), words_of(row.buyer, row.email)
+            self._db.later_each(
+                "DELETE FROM order_words WHERE word = ? AND order_id = ?",
+                [(word, row.id) for word in sorted(before - after)],
+            )
+            self._add_words([(row.id, after - before)])
 
-    def _save(self, row: OrderRow | PackageRow, insert: str, update: str) -> int:
-        if row.id:
-            self._db.later(update, [*values_of(row)[1:], row.id])
-            return row.id
-        return self._db.insert(insert, values_of(row)[1:])
+    def _save(self, rows: Sequence[OrderRow] | Sequence[PackageRow], insert: str, update: str) -> list[int]:
+        stored = [[*values_of(row)[1:], row.id] for row in rows if row.id]
+        if stored:
+            self._db.later_each(update, stored)
+        new = iter(self._db.insert_each(insert, [values_of(row)[1:] for row in rows if not row.id]))
+        return [row.id or next(new) for row in rows]
 
     def _lease(self, kind: StepKind, lease_until: datetime, query: str, values: Sequence[Any]) -> list[Step]:  # noqa: ARG002
         """Lease the steps of this kind whose ids the query gives."""

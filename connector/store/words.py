@@ -16,7 +16,10 @@ AFTER_ALL = "\U0010ffff"
 def words_of(buyer: str, email: str) -> set[str]:
     """The buyer's names in whole and in parts, and the e-mail address. The order's number has an index of its own."""
     name = folded(buyer)
-    found = {folded(email), *name.split(), *PART.findall(name)}
+    parts = name.split()
+    found = {folded(email), *parts}
+    if not all(map(str.isalnum, parts)):
+        found.update(PART.findall(name))
     found.discard("")
     return found if max(map(len, found), default=0) <= LONGEST_WORD else {word[:LONGEST_WORD] for word in found}
 

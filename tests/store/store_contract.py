@@ -31,6 +31,7 @@ from lengow.connector.model import (
     Tracking,
 )
 from lengow.connector.store import Store
+from lengow.connector.store.contract import Transaction
 from lengow.connector.store.rows import (
     ActionRow,
     ChangeRow,
@@ -59,29 +60,48 @@ class StoreContract:
     def test_an_order_comes_back_as_it_was_saved_and_is_replaced_by_id(self, store: Store) -> None:
         with store.transaction() as tx:
             row = an_order()
-            order_id = tx.save_order(row)
+            order_id = save_order(tx, row)
         row = msgspec.structs.replace(row, id=order_id)
         assert store.order(order_id) is not None
         assert store.order(order_id).order == row  # type: ignore[union-attr]
         changed = msgspec.structs.replace(row, state=OrderState.FAILED, reason="unknown_currency")
         with store.transaction() as tx:
-            assert tx.save_order(changed) == order_id
+            assert save_order(tx, changed) == order_id
         [found] = store.find_orders("M1")
         assert found.order == changed
 
+    def test_orders_are_saved_many_at_once_and_each_by_its_own_id(self, store: Store) -> None:
+        with store.transaction() as tx:
+            old = save_order(tx, an_order(marketplace_order_id="M2", buyer="Ada"))
+            stored = an_order(id=old, marketplace_order_id="M2", buyer="Zoe")
+            ids = tx.save_orders([an_order(), stored, an_order(marketplace_order_id="M3", buyer="Ada")])
+            assert tx.save_orders([]) == []
+        assert ids[1] == old
+        assert [store.order(one).order.marketplace_order_id for one in ids] == ["M1", "M2", "M3"]  # type: ignore[union-attr]
+        assert store.search_orders(OrderSearch(text="ada")) == [store.order(ids[2])]
+        assert store.search_orders(OrderSearch(text="zoe", limit=9))[-1] == store.order(ids[1])
+
+    def test_packages_come_with_those_that_their_orders_have_beside_them(self, store: Store) -> None:
+        with store.transaction() as tx:
+            one, two = tx.save_orders([an_order(), an_order(marketplace_order_id="M2")])
+            ids = tx.save_packages([a_package(one, 1), a_package(one, 2), a_package(two, 1)])
+            assert tx.packages_with_siblings(ids[:1]) == tx.packages(ids[:2])
+        assert store.packages_with_siblings([ids[1], ids[2], 0]).keys() == set(ids)
+        assert store.packages_with_siblings([]) == {}
+
     def test_one_order_a_key(self, store: Store) -> None:
         with store.transaction() as tx:
-            tx.save_order(an_order())
+            save_order(tx, an_order())
         with pytest.raises(StoreError), store.transaction() as tx:
-            tx.save_order(an_order())
+            save_order(tx, an_order())
         with store.transaction() as tx:
-            tx.save_order(an_order(account="other"))
+            save_order(tx, an_order(account="other"))
 
     def test_known_gives_fingerprints_of_many_names_at_once(self, store: Store) -> None:
         names = [("manomano_fr", f"M{number}") for number in range(1203)]
         with store.transaction() as tx:
             for _, number in names[:1200]:
-                tx.save_order(an_order(marketplace_order_id=number, fingerprint=number.encode()))
+                save_order(tx, an_order(marketplace_order_id=number, fingerprint=number.encode()))
         known = store.known("main", names)
         assert len(known) == 1200
         assert known["manomano_fr", "M7"] == b"M7"
@@ -94,20 +114,20 @@ class StoreContract:
     def test_a_text_with_a_nul_is_kept_without_harm(self, store: Store) -> None:
         """Such as in what a shop answers."""
         with store.transaction() as tx:
-            order_id = tx.save_order(an_order(about="a\0b"))
+            order_id = save_order(tx, an_order(about="a\0b"))
         stored = store.order(order_id)
         assert stored is not None
         assert stored.order.about in ("a\0b", "a\ufffdb")
 
     def test_a_statement_that_failed_undoes_the_transaction_even_if_nobody_minds(self, store: Store) -> None:
         with pytest.raises(StoreError), store.transaction() as tx:  # noqa: PT012 - the block is the case
-            tx.save_order(an_order())
-            tx.save_order(an_order())
+            save_order(tx, an_order())
+            save_order(tx, an_order())
         assert store.find_orders("M1") == []
 
     def test_what_raises_in_a_transaction_undoes_all_of_it(self, store: Store) -> None:
         with pytest.raises(ZeroDivisionError), store.transaction() as tx:  # noqa: PT012 - the block is the case
-            tx.save_order(an_order())
+            save_order(tx, an_order())
             tx.set_value("main", "cursor", "1")
             raise ZeroDivisionError
         assert store.find_orders("M1") == []
@@ -127,13 +147,13 @@ class StoreContract:
 
     def test_another_reader_sees_only_what_is_committed(self, store: Store, again: Store) -> None:
         with store.transaction() as tx:
-            tx.save_order(an_order())
+            save_order(tx, an_order())
             assert again.find_orders("M1") == []
         assert len(again.find_orders("M1")) == 1
 
     def test_records_are_kept_apart_and_replaced(self, store: Store) -> None:
         with store.transaction() as tx:
-            order_id = tx.save_order(an_order())
+            order_id = save_order(tx, an_order())
             tx.save_records([RecordRow(order_id, b"{}", b"", None)])
             tx.save_records([RecordRow(order_id, b'{"a": 1}', b"", b"\xff")])
         assert store.records([order_id, 999]) == {order_id: RecordRow(order_id, b'{"a": 1}', b"", b"\xff")}
@@ -207,7 +227,7 @@ class StoreContract:
         before = store.order(order_id)
         assert before is not None
         with store.transaction() as tx:
-            tx.save_order(msgspec.structs.replace(before.order, buyer="", email=""))
+            save_order(tx, msgspec.structs.replace(before.order, buyer="", email=""))
         assert store.search_orders(OrderSearch(text="jean")) == []
         assert len(store.search_orders(OrderSearch(text="M0"))) == 1
 
@@ -215,8 +235,8 @@ class StoreContract:
     def test_pages_follow_each_other_both_ways(self, store: Store, sort: Any) -> None:
         with store.transaction() as tx:
             for number in range(7):  # three at the same instant
-                tx.save_order(
-                    an_order(marketplace_order_id=f"M{number}", ordered_at=NOW + timedelta(hours=number // 3))
+                save_order(
+                    tx, an_order(marketplace_order_id=f"M{number}", ordered_at=NOW + timedelta(hours=number // 3))
                 )
 
         def page(**options: Any) -> list[tuple[Any, int]]:
@@ -307,7 +327,7 @@ class StoreContract:
         with store.transaction() as tx:
             for number in range(5):
                 state = OrderState.FAILED if number == 3 else OrderState.CREATED
-                tx.save_order(an_order(marketplace_order_id=f"M{number}", state=state))
+                save_order(tx, an_order(marketplace_order_id=f"M{number}", state=state))
         listed = store.list_orders(OrderFilter(limit=2))
         assert [one.order.marketplace_order_id for one in listed] == ["M4", "M3"]
         following = store.list_orders(OrderFilter(limit=9, before_id=listed[-1].order.id))
@@ -486,9 +506,9 @@ class StoreContract:
 
     def test_orders_actions_events_and_steps_are_counted(self, store: Store) -> None:
         with store.transaction() as tx:
-            order_id = tx.save_order(an_order(shop="b2c"))
-            tx.save_order(an_order(marketplace_order_id="M2", shop="b2c"))
-            tx.save_order(an_order(marketplace_order_id="M3", state=OrderState.SKIPPED))
+            order_id = save_order(tx, an_order(shop="b2c"))
+            save_order(tx, an_order(marketplace_order_id="M2", shop="b2c"))
+            save_order(tx, an_order(marketplace_order_id="M3", state=OrderState.SKIPPED))
             tx.add_action(an_action(order_id))
             tx.add_events([an_event(), an_event(event_id="2"), an_event(shop="b2b")])
             tx.add_steps([NewStep(StepKind.CREATE, "1", NOW), NewStep(StepKind.CREATE, "2", MUCH_LATER)])
@@ -507,10 +527,10 @@ class StoreContract:
 
     def test_what_is_old_and_settled_is_found_and_erased(self, store: Store) -> None:
         with store.transaction() as tx:
-            old = tx.save_order(an_order(email="Zoe@Example.org"))
-            tx.save_order(an_order(marketplace_order_id="M2", changed_at=MUCH_LATER))
-            busy = tx.save_order(an_order(marketplace_order_id="M3"))
-            tx.save_package(PackageRow(0, busy, 1, "b2c", "r3", ("1",), OrderState.READY, "", "", "", False, NOW))
+            old = save_order(tx, an_order(email="Zoe@Example.org"))
+            save_order(tx, an_order(marketplace_order_id="M2", changed_at=MUCH_LATER))
+            busy = save_order(tx, an_order(marketplace_order_id="M3"))
+            save_package(tx, PackageRow(0, busy, 1, "b2c", "r3", ("1",), OrderState.READY, "", "", "", False, NOW))
             tx.add_action(an_action(old, state=ActionState.CONFIRMED, arguments={"tracking_number": "T1"}, parcel="T1"))
             tx.note([JournalEntry(NOW, old, None, what, "Zoe", "connector") for what in ("created", "decided")])
         assert store.orders_to_erase(LATER, unshipped_before=LATER, after_id=0, limit=10) == [old]
@@ -547,9 +567,9 @@ class StoreContract:
 
     def test_changes_keep_their_order_and_are_listed_by_state(self, store: Store) -> None:
         with store.transaction() as tx:
-            order_id = tx.save_order(an_order())
+            order_id = save_order(tx, an_order())
             package = PackageRow(0, order_id, 1, "b2c", "r1", ("1",), OrderState.CREATED, "", "", "1", True, NOW)
-            package_id = tx.save_package(package)
+            package_id = save_package(tx, package)
             bodies: list[Change | None] = [
                 Cancel("why"),
                 CancelLines(("1",), Decimal("9.90")),
@@ -609,7 +629,7 @@ class StoreContract:
 
     def _order(self, store: Store) -> int:
         with store.transaction() as tx:
-            return tx.save_order(an_order())
+            return save_order(tx, an_order())
 
     def _shown_orders(self, store: Store) -> list[int]:
         """Four orders, each a day after the one before."""
@@ -635,12 +655,13 @@ class StoreContract:
         ]
         with store.transaction() as tx:
             return [
-                tx.save_order(
+                save_order(
+                    tx,
                     an_order(
                         marketplace_order_id=f"M{day}",
                         ordered_at=NOW + timedelta(days=day) if day else None,
                         **{"shop": "b2c", **different},
-                    )
+                    ),
                 )
                 for day, different in enumerate(differences)
             ]
@@ -662,7 +683,7 @@ class StoreContract:
         )
         row = msgspec.structs.replace(row, **values)
         with store.transaction() as tx:
-            return msgspec.structs.replace(row, id=tx.save_package(row))
+            return msgspec.structs.replace(row, id=save_package(tx, row))
 
     def _claimed(self, store: Store) -> Any:
         with store.transaction() as tx:
@@ -744,6 +765,21 @@ def a_change(order_id: int, package_id: int, body: Change | None) -> ChangeRow:
         NOW,
         "connector",
     )
+
+
+def save_order(tx: Transaction, row: OrderRow) -> int:
+    [order_id] = tx.save_orders([row])
+    return order_id
+
+
+def save_package(tx: Transaction, row: PackageRow) -> int:
+    [package_id] = tx.save_packages([row])
+    return package_id
+
+
+def a_package(order_id: int, position: int) -> PackageRow:
+    reference, lines = f"r-{order_id}-{position}", (str(position),)
+    return PackageRow(0, order_id, position, "b2c", reference, lines, OrderState.READY, "", "", "", False, NOW)
 
 
 def an_order(**values: Any) -> OrderRow:

@@ -16,7 +16,7 @@ from postgres_server import own_schema
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from store_contract import an_order
+from store_contract import an_order, save_order
 
 from lengow.adapters.generic import TABLE_NAMES, create_tables
 from lengow.connector import Connector
@@ -91,7 +91,7 @@ def moved(settings: Any, url: str) -> Any:
 
 def test_a_target_that_is_not_empty_is_refused_and_stays_as_it_was(merchant: Any, postgres_url: str) -> None:
     with closing(open_store(postgres_url)) as target, target.transaction() as tx:
-        tx.save_order(an_order())
+        save_order(tx, an_order())
     with pytest.raises(SettingsError, match="not empty: it has rows in orders"):
         copy_store(merchant.settings().store.url, postgres_url)
     with closing(open_store(postgres_url)) as target:

@@ -18,11 +18,12 @@ from sqlite_utils import Database
 sys.path.insert(0, str(Path(__file__).parent))
 
 from postgres_server import PostgresServer, own_schema
-from store_contract import LATER, NOW, StoreContract, an_action, an_order
+from store_contract import LATER, NOW, StoreContract, an_action, an_order, save_order, save_package
 
 from lengow.connector.errors import SettingsError, StoreBusy, StoreError
 from lengow.connector.model import ActionState, OrderState, StepKind
 from lengow.connector.store import Store, open_store, postgres_database
+from lengow.connector.store.contract import Transaction
 from lengow.connector.store.migrations import migrations
 from lengow.connector.store.postgres_database import PostgresDatabase, address_of
 from lengow.connector.store.postgres_schema import MIGRATIONS
@@ -122,11 +123,11 @@ class TestManyWriteAtOnce:
             assert stored.order.reason == ""
 
     def test_two_that_record_the_same_new_order_leave_one(self, store: Store, again: Store) -> None:
-        def record(tx: object) -> int:
-            known = tx.orders_named("main", [("manomano_fr", "M1")])  # type: ignore[attr-defined]
+        def record(tx: Transaction) -> int:
+            known = tx.orders_named("main", [("manomano_fr", "M1")])
             for one in known.values():
-                return int(one.order.id)
-            return int(tx.save_order(an_order()))  # type: ignore[attr-defined]
+                return one.order.id
+            return save_order(tx, an_order())
 
         def second() -> int:
             with again.transaction() as tx:
@@ -191,10 +192,10 @@ class TestManyWriteAtOnce:
             while time.monotonic() < ends:
                 with store.transaction() as tx:
                     for stored in tx.orders_named("main", names).values():
-                        tx.save_order(msgspec.structs.replace(stored.order, about=str(rounds)))
+                        save_order(tx, msgspec.structs.replace(stored.order, about=str(rounds)))
                         for package in stored.packages:
                             tx.drop_step(StepKind.CREATE, str(package.id))
-                            tx.save_package(msgspec.structs.replace(package, state=OrderState.READY))
+                            save_package(tx, msgspec.structs.replace(package, state=OrderState.READY))
                     tx.add_steps([NewStep(StepKind.CREATE, str(one), NOW, shop="b2c") for one in packages.values()])
                 rounds += 1
             return rounds
@@ -245,7 +246,7 @@ def reason_in_transaction(store: Store, order_id: int) -> str:
 
 def an_order_with_package(store: Store, number: str = "M1") -> tuple[int, int]:
     with store.transaction() as tx:
-        order_id = tx.save_order(an_order(marketplace_order_id=number))
+        order_id = save_order(tx, an_order(marketplace_order_id=number))
         row = PackageRow(
             id=0,
             order_id=order_id,
@@ -260,7 +261,7 @@ def an_order_with_package(store: Store, number: str = "M1") -> tuple[int, int]:
             carries_shipping=True,
             changed_at=NOW,
         )
-        return order_id, tx.save_package(row)
+        return order_id, save_package(tx, row)
 
 
 @pytest.fixture(scope="module")

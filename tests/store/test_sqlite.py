@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from store_contract import StoreContract, an_order
+from store_contract import StoreContract, an_order, save_order
 
 from lengow.connector.errors import SettingsError, StoreBusy, StoreError
 from lengow.connector.store import Store, connections, open_store
@@ -43,7 +43,7 @@ class TestSqlite(StoreContract):
 
 def test_it_survives_being_closed_and_opened(url: str) -> None:
     with closing(open_store(url)) as store, store.transaction() as tx:
-        tx.save_order(an_order())
+        save_order(tx, an_order())
     with closing(open_store(url)) as store:
         assert len(store.find_orders("M1")) == 1
 
@@ -62,7 +62,7 @@ def test_a_lock_that_lasts_is_store_busy(url: str, tmp_path: Path, monkeypatch: 
             pass
         other.rollback()
         with store.transaction() as tx:
-            tx.save_order(an_order())
+            save_order(tx, an_order())
 
 
 def test_a_read_that_fails_is_a_store_error(store: Store, tmp_path: Path) -> None:
