@@ -2,7 +2,8 @@
 
 import html
 import io
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from importlib.resources import as_file, files
@@ -176,11 +177,27 @@ def _table(rows: Sequence[Sequence[Any]], widths: Sequence[float], *, ruled: boo
 
 
 def _paragraph(text: str, *, size: float, bold: bool = False, right: bool = False, grey: bool = False) -> "Flowable":
-    """Whatever the marketplace wrote is text, never markup; what cannot be shown is left out."""
+    """Whatever the marketplace wrote is text, never markup; what cannot be seen is left out."""
     from reportlab.platypus import Paragraph
 
     shown = "".join(character for character in text if character.isprintable())
-    return Paragraph(html.escape(shown, quote=False), _style(size, bold, right, grey))
+    return Paragraph(
+        html.escape(_drawable(shown, BOLD if bold else PLAIN), quote=False), _style(size, bold, right, grey)
+    )
+
+
+def _drawable(text: str, font: str) -> str:
+    """With `?` for letters that the font has not, such as Chinese: a PDF/A may not have holes. The XML has all of them."""
+    from reportlab.pdfbase import pdfmetrics
+
+    glyphs = pdfmetrics.getFont(font).face.charToGlyph  # type: ignore[attr-defined]
+    return "".join(one if ord(one) in glyphs else _plainer(one, glyphs) for one in text)
+
+
+def _plainer(character: str, glyphs: Mapping[int, int]) -> str:
+    """Its parts where the font has those, such as of a ligature."""
+    parts = unicodedata.normalize("NFKD", character)
+    return parts if all(ord(one) in glyphs for one in parts) else "?"
 
 
 @cache
@@ -218,7 +235,7 @@ def _numbered_canvas(document: Document, words: Words) -> Any:
             for number, page in enumerate(self._pages, start=1):
                 self.__dict__.update(page)
                 self.setFont(PLAIN, 7)
-                left = f"{document.seller.name} · {kind_of(document)} {document.number}"
+                left = _drawable(f"{document.seller.name} · {kind_of(document)} {document.number}", PLAIN)
                 self.drawString(MARGIN + PADDING, MARGIN - 12, left)
                 right = words.page.format(page=number, pages=len(self._pages))
                 self.drawRightString(595 - MARGIN - PADDING, MARGIN - 12, right)

@@ -43,18 +43,28 @@ def xml_of(document: Document, *, notes: dict[str, str]) -> bytes:
 
 
 def with_xml(pdf: bytes, xml: bytes, *, title: str, author: str, language: str) -> bytes:
-    """The PDF with the XML embedded, as Factur-X wants it."""
+    """The PDF with the XML embedded, as Factur-X wants it: a PDF/A-3b, whose metadata a reader of text finds too."""
     from facturx import generate_from_binary
 
     metadata = {"author": author, "keywords": "Factur-X", "title": title, "subject": title}
     embedded = generate_from_binary(
-        pdf, xml, flavor="factur-x", level=LEVEL, check_xsd=False, pdf_metadata=metadata, lang=language
+        pdf,
+        xml,
+        flavor="factur-x",
+        level=LEVEL,
+        check_xsd=False,
+        pdf_metadata=metadata,
+        lang=language,
+        afrelationship="alternative",  # both say all of it; the one that Germany takes for this profile, too
+        xmp_compression=False,
     )
-    return _with_colours(bytes(embedded))
+    return _archived(bytes(embedded))
 
 
-def _with_colours(pdf: bytes) -> bytes:
-    """The PDF with the meaning of its colours (sRGB), which PDF/A wants said."""
+def _archived(pdf: bytes) -> bytes:
+    """The PDF with what PDF/A-3b wants beside: what its colours mean (sRGB), the version of the features that it uses,
+    nothing of presentations, and the same producer wherever it stands.
+    """
     from pypdf import PdfWriter
     from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject, StreamObject, TextStringObject
 
@@ -70,6 +80,10 @@ def _with_colours(pdf: bytes) -> bytes:
             NameObject("/DestOutputProfile"): writer._add_object(profile),
         }
     )
+    writer.pdf_header = "%PDF-1.7"
+    writer.add_metadata({"/Producer": "pypdf"})
+    for page in writer.pages:
+        page.pop("/Trans", None)
     writer.root_object[NameObject("/OutputIntents")] = ArrayObject([writer._add_object(intent)])
     target = io.BytesIO()
     writer.write(target)
