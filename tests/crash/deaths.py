@@ -129,7 +129,7 @@ def at_each_point(
         if len(died) >= TOGETHER or place == len(points) - 1 or late:
             findings = survived(world, happenings, **changes)
             if findings:
-                findings.insert(0, f"killed at {died}")
+                findings.insert(0, f"killed at {[tuple(one[:3]) for one in died]}")
             for boundary, count in Counter(boundary_of(one.site) for one in died).items():
                 tell(Deaths(boundary, count, findings))
                 findings = []
@@ -171,7 +171,7 @@ def standing_still(world: World, points: Sequence[Point], tell: Tell, ends: floa
         stood = world.overtaken(happenings, point, **changes)
         findings = survived(world, happenings, **changes)
         if findings:
-            findings.insert(0, f"stood still at {point}")
+            findings.insert(0, f"stood still at {tuple(point[:3])}")
         tell(Deaths("stood still", int(stood), findings))
         if time.time() > ends and place < len(points) - 1:
             return False
