@@ -401,9 +401,10 @@ class Connector:
     def late_orders(self, *, within_hours: float = 24, account: str | None = None) -> list[StoredOrder]:
         """Orders whose shipping deadline is past or near and whose shipment was not told, nearest first; also those that
         should be in a shop and are not."""
-        until = self._context.now() + timedelta(hours=within_hours)
+        now = self._context.now()
+        until = now + timedelta(hours=within_hours)
         accounts = self._context.settings.accounts if account is None else [account]
-        late = [one for name in accounts for one in late_orders(self.store, until, account=name)]
+        late = [one for name in accounts for one in late_orders(self.store, now, until, account=name)]
         return sorted(late, key=lambda one: (one.order.ship_by or until, one.order.id))
 
     def digest(self, account: str) -> Digest:

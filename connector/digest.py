@@ -168,7 +168,7 @@ def _problems(context: Context, account: str) -> Iterator[Problem]:
 def _late_orders(context: Context, account: str) -> Iterator[Problem]:
     now = context.now()
     near = now + timedelta(hours=context.settings.accounts[account].deadline_near_hours)
-    for one in late_orders(context.store, near, account=account):
+    for one in late_orders(context.store, now, near, account=account):
         order = one.order
         kind: Kind = "late_order" if order.ship_by and order.ship_by <= now else "near_order"
         yield Problem(kind, f"{kind} {order.id}", str(order.key), "ship", at=order.ship_by)

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector as Registrable
 from lengow.connector.client.answers import ACTIONS, ORDERS
 from lengow.connector.client.limiter import UNLIMITED
 from lengow.connector.context import Context
+from lengow.connector.deadlines import late_orders
 from lengow.connector.importer import COMPLETE_UNTIL, LAST_ERROR
 from lengow.connector.meter import BUCKETS
 from lengow.connector.works import HasGauges, work_named, works_of
@@ -69,7 +70,7 @@ def _stored(context: Context) -> Iterator[Metric]:
     orders = store.count_orders_of_shops()
     yield _gauge("lengow_orders", "Orders in the store, by where they stand.", ("account", "shop", "state"), orders)
     accounts = list(context.settings.accounts)
-    overdue = Counter(one.order.account for name in accounts for one in store.late_orders(now, account=name))
+    overdue = Counter(one.order.account for name in accounts for one in late_orders(store, now, now, account=name))
     late = {(account,): float(overdue[account]) for account in accounts}
     yield _gauge("lengow_late_orders", "Orders past their deadline whose shipment was not told.", ("account",), late)
     yield _gauge("lengow_actions", "Actions, by where they stand.", ("account", "state"), store.count_actions())

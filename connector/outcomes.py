@@ -3,6 +3,7 @@
 One listing an account, not one call an action. Life of an action at Lengow: reference lengow.md §4.4.
 """
 
+import random
 from datetime import timedelta
 
 import msgspec
@@ -10,8 +11,8 @@ import msgspec
 from lengow.connector.client.answers import Action
 from lengow.connector.context import Context
 from lengow.connector.errors import ApiError
-from lengow.connector.model import UNDER_WAY, ActionState
-from lengow.connector.store.rows import ActionRow, Step
+from lengow.connector.model import UNDER_WAY, ActionState, StepKind
+from lengow.connector.store.rows import ActionRow, NewStep, Step
 
 OVERLAP = timedelta(hours=2)
 LISTED_DAYS = timedelta(days=3)
@@ -42,6 +43,13 @@ def poll_outcomes(context: Context, step: Step) -> int:
     return len(settled)
 
 
+def keep_asking(context: Context, account: str) -> None:
+    """See to it that open actions are asked for, whatever became of the step that does."""
+    with context.store.transaction() as tx:
+        if tx.list_actions(account=account, states=UNDER_WAY, limit=1):
+            tx.add_steps([NewStep(StepKind.OUTCOMES, account, context.now(), account=account)], renew=False)
+
+
 def judge(action: Action) -> tuple[ActionState, str] | None:
     """What the marketplace said, or None while it has not."""
     if action.queued:
@@ -59,7 +67,7 @@ def _settled(context: Context, account: str, waiting: dict[int | None, ActionRow
     listed = {one.id: one for one in client.actions_updated(since, client.now() + AHEAD)}
     unlisted = [row for row in waiting.values() if row.lengow_id not in listed]
     long_open = [row for row in unlisted if row.state is ActionState.STUCK or (row.sent_at or row.changed_at) < since]
-    for row in long_open[:ASKED_ONE_BY_ONE]:
+    for row in random.sample(long_open, min(len(long_open), ASKED_ONE_BY_ONE)):  # no few of them keep others from it
         listed |= {one.id: one for one in client.actions_of(row.marketplace, row.marketplace_order_id)}
     settled = []
     for action in listed.values():

@@ -17,7 +17,7 @@ from lengow.connector.following import follow_package
 from lengow.connector.importer import Imported, Progress, decide_again, import_orders
 from lengow.connector.marketplaces import REFRESH_AFTER, refresh_marketplaces
 from lengow.connector.model import OrderState, StepKind
-from lengow.connector.outcomes import poll_outcomes
+from lengow.connector.outcomes import keep_asking, poll_outcomes
 from lengow.connector.privacy import erase_old
 from lengow.connector.reporting import report_order
 from lengow.connector.retry import retry_after, steady_pause
@@ -83,6 +83,7 @@ def run_import(
         _log_taken_over(step)
         return None
     release_held(context, account)
+    keep_asking(context, account)
     tell_deadlines(context, account)
     return imported
 

@@ -71,12 +71,15 @@ class Reading(Protocol):
     def search_orders(self, wanted: OrderSearch) -> list[StoredOrder]:
         """One page of the orders that fit; quick however many there are."""
 
-    def late_orders(self, until: datetime, *, account: str | None = None) -> list[StoredOrder]:
+    def late_orders(
+        self, until: datetime, *, account: str | None = None, delayed_before: datetime | None = None
+    ) -> list[StoredOrder]:
         """Orders that wait for shipment, with a deadline before `until` and no shipment of the whole order under way;
         nearest first. Those that should be in a shop and are not are among them.
 
-        Quick for one account. A shipment that was given up or is stuck is not under way. Those told line by line are
-        among them: `lengow.connector.deadlines.late_orders` looks at the lines.
+        Quick for one account. A shipment that was given up or is stuck is not under way; nor is one that was told before
+        `delayed_before` and could not be sent since. Those told line by line are among them:
+        `lengow.connector.deadlines.late_orders` looks at the lines.
         """
 
     def noted(self, order_ids: Sequence[int], what: str) -> set[int]:

@@ -169,7 +169,9 @@ class Queries(Browsing, Measuring, ErasingQueries):
         found = self.orders(ids)
         return [found[order_id] for order_id in ids]
 
-    def late_orders(self, until: datetime, *, account: str | None = None) -> list[StoredOrder]:
+    def late_orders(
+        self, until: datetime, *, account: str | None = None, delayed_before: datetime | None = None
+    ) -> list[StoredOrder]:
         where, values = where_of({"o.ship_by <= ?": text_of(until), "o.account = ?": account})
         rows = self._db.rows(
             f"""
@@ -185,12 +187,13 @@ class Queries(Browsing, Measuring, ErasingQueries):
             AND NOT EXISTS (
                 SELECT 1 FROM actions a WHERE a.order_id = o.id AND a.action_type = 'ship'
                 AND a.arguments NOT LIKE ?
-                AND (a.state IN ('sent', 'confirmed') OR (a.state IN ('queued', 'sending') AND NOT EXISTS (
+                AND (a.state IN ('sent', 'confirmed') OR (a.state IN ('queued', 'sending')
+                AND (a.error = '' OR a.created_at >= ?) AND NOT EXISTS (
                     SELECT 1 FROM steps s WHERE s.kind = 'send' AND s.subject = CAST(a.id AS TEXT) AND s.held = 1
                 )))
             )
             """,
-            [*values, OF_A_LINE],
+            [*values, OF_A_LINE, text_of(delayed_before) or ""],
         )
         return sorted(self._with_packages(rows), key=lambda one: (one.order.ship_by or until, one.order.id))
 

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from told import Told
 
 from lengow.connector import ActionInvalid, Connector, LengowError
 from lengow.connector.actions import _go_on
@@ -366,6 +368,17 @@ class TestLife:
             worker.close()
         assert sorted(one.order_id for one in merchant.sandbox.ledger().told) == sorted(ids)
 
+    def test_an_answer_is_asked_for_again_when_nothing_does_so_any_more(self, merchant: Any) -> None:
+        """Such as after a store was restored."""
+        [order_id] = merchant.sells()
+        merchant.sync()
+        merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        merchant.sync()
+        with merchant.connector.store.transaction() as tx:
+            tx.drop_step(StepKind.OUTCOMES, "main")
+        _settle(merchant)
+        assert _told(merchant) == [("ship", "confirmed")]
+
     def test_one_refused_action_never_holds_up_the_next(self, merchant: Any) -> None:
         ids = merchant.sells(6)
         merchant.sync()
@@ -385,13 +398,46 @@ class TestDeadlines:
         ids = merchant.sells(2)
         merchant.sync()
         assert merchant.connector.late_orders(within_hours=1) == []
-        merchant.connector.act("ship", "main", "manomano_fr", ids[0], SHIP)
         merchant.sandbox.advance(days=6)
+        merchant.connector.act("ship", "main", "manomano_fr", ids[0], SHIP)
         merchant.sandbox.fault(Fault("status", path=ACTIONS, times=None))
         merchant.sync()
         merchant.sync()
         assert [one.order.marketplace_order_id for one in merchant.connector.late_orders()] == [ids[1]]
         assert told == [ids[1]]
+
+    def test_one_whose_deadline_is_moved_is_told_of_once_more(self, merchant: Any) -> None:
+        told: list[str] = []
+        merchant.connector.signals.deadline_near.connect(
+            lambda _, *, ship_by, **__: told.append(ship_by.isoformat()), weak=False
+        )
+        order = Told(merchant)
+        deadlines = [(merchant.sandbox.now() + timedelta(hours=hours)).isoformat() for hours in (10, 60)]
+        for deadline in deadlines:
+            order.says(lines={line: {"max_shipping_date": deadline} for line in order.lines})
+        merchant.sandbox.advance(hours=48)
+        merchant.sync()
+        merchant.sync()
+        assert told == deadlines
+
+    def test_a_shipment_that_cannot_be_sent_for_hours_does_not_hide_it(self, merchant: Any) -> None:
+        [order_id] = merchant.sells()
+        merchant.sync()
+        merchant.sandbox.advance(days=6)
+        merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        merchant.sandbox.fault(Fault("status", path=ACTIONS, status=403, times=None))
+        merchant.sync()
+        assert merchant.connector.late_orders() == []
+        merchant.sandbox.advance(hours=2)
+        merchant.sync()
+        assert [one.order.marketplace_order_id for one in merchant.connector.late_orders()] == [order_id]
+        assert [(one.kind, one.subject) for one in merchant.connector.digest("main").new] == [
+            ("late_order", f"main/manomano_fr/{order_id}")
+        ]
+        merchant.sandbox.clear_faults()
+        merchant.sandbox.advance(hours=1)
+        merchant.sync()
+        assert merchant.connector.late_orders() == []
 
     def test_the_nearest_deadline_is_sent_first(self, merchant: Any) -> None:
         later = merchant.sells_raw(_ship_by(merchant, days=5))
