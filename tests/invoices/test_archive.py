@@ -226,14 +226,14 @@ def test_6_6_2_3_each_property_has_its_schema(metadata: Any) -> None:
         ]
         assert all(parts)
         described[parts[0]] = parts[1:3]
-    told = {etree.QName(one).localname: one.text for one in metadata.iterfind(".//{%s}*" % XMP["fx"])}
+    told = {etree.QName(one).localname: one.text for one in metadata.iterfind(".//{{{}}}*".format(XMP["fx"]))}
     assert told == {
         "DocumentType": "INVOICE",
         "DocumentFileName": "factur-x.xml",
         "Version": "1.0",
         "ConformanceLevel": "EN 16931",
     }
-    assert described == dict.fromkeys(told, ["Text", "external"])
+    assert described == {key: ["Text", "external"] for key in told}
     spaces = {etree.QName(one).namespace for one in metadata.iter() if isinstance(one.tag, str)}
     assert spaces - {"adobe:ns:meta/"} <= set(XMP.values())
 
