@@ -161,6 +161,11 @@ def text(row: Entry, name: str) -> str:
     return value if isinstance(value, str) else row.text(name, "")
 
 
+def id_of(row: Entry) -> str:
+    """Its own: there is nothing without."""
+    return str(row.whole("id"))
+
+
 def associated(row: Entry, name: str) -> list[Entry]:
     """The rows of an association; none where JSON leaves it out (capture 244)."""
     return row.entry("associations").entries(name)

@@ -71,12 +71,12 @@ class Catalogue:
             sold = [row for row in rows if text(row, "available_for_order") != "0"]
             page = self._page(sold, language)
             for row in sold:
-                for combination in page.combinations.get(number(row, "id")) or (None,):
+                for combination in page.combinations.get(row.whole("id")) or (None,):
                     yield _product(row, combination, page, facts)
             start, count = start + PAGE, len(rows)
 
     def _page(self, rows: Sequence[Entry], language: str) -> Page:
-        ids = [number(row, "id") for row in rows]
+        ids = [row.whole("id") for row in rows]
         combinations = list(self._of(ids, "combinations", "full", language))
         stocks = self._of(ids, "stock_availables", STOCK_FIELDS, language)
         return Page(
@@ -88,7 +88,7 @@ class Catalogue:
             reductions=_grouped(self._of([0, *ids], "specific_prices", "full", language)),
             names=Names(
                 options=self._names(
-                    {number(one, "id") for row in combinations for one in associated(row, "product_option_values")},
+                    {one.whole("id") for row in combinations for one in associated(row, "product_option_values")},
                     "product_option_values",
                     ("product_options", "id_attribute_group", "name"),
                     language,
@@ -110,11 +110,11 @@ class Catalogue:
         found = [row for some in _some(sorted(ids)) for row in self._rows(values, id=any_of(some), language_=language)]
         groups = sorted({number(row, key) for row in found})
         called = {
-            number(row, "id"): text(row, "name")
+            row.whole("id"): text(row, "name")
             for some in _some(groups)
             for row in self._rows(resource, id=any_of(some), language_=language)
         }
-        return {number(row, "id"): (called.get(number(row, key), ""), text(row, name)) for row in found}
+        return {row.whole("id"): (called.get(number(row, key), ""), text(row, name)) for row in found}
 
     def _of(self, products: Sequence[int], resource: str, display: str, language: str) -> Iterator[Entry]:
         for some in _some(products):
@@ -140,7 +140,7 @@ class Catalogue:
 
 def _product(row: Entry, combination: Entry | None, page: Page, facts: Facts) -> CatalogueProduct:
     own = combination if combination is not None else Entry({}, ValueError)
-    id_, part, profile = number(row, "id"), number(own, "id"), facts.profile
+    id_, part, profile = row.whole("id"), number(own, "id"), facts.profile
     factor = profile.factor(number(row, "id_tax_rules_group"), Place(profile.number("PS_COUNTRY_DEFAULT")))
     usual = _amount(row, "price") + _amount(own, "price")
     reductions = [*page.reductions.get(id_, ()), *page.reductions.get(0, ())]
@@ -186,7 +186,7 @@ def _counting(rows: Iterable[Entry], combination: int, facts: Facts) -> Entry | 
             number(row, "id_product_attribute") > 0,
             number(row, "id_product") > 0,
             number(row, "id_country") > 0,
-            number(row, "id"),
+            row.whole("id"),
         ),
         default=None,
     )
@@ -212,8 +212,8 @@ def _amount(row: Entry, name: str) -> Decimal:
 
 def _images(row: Entry, combination: Entry, url: str) -> tuple[str, ...]:
     """The combination's, else the product's with its cover first: `/img/p/1/2/12.jpg`."""
-    own = [number(one, "id") for one in associated(combination, "images")]
-    given = own or [number(row, "id_default_image"), *(number(one, "id") for one in associated(row, "images"))]
+    own = [one.whole("id") for one in associated(combination, "images")]
+    given = own or [number(row, "id_default_image"), *(one.whole("id") for one in associated(row, "images"))]
     return tuple(f"{url}/img/p/{'/'.join(str(one))}/{one}.jpg" for one in dict.fromkeys(given) if one)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Busy, Deadline, Lost
 from lengow.adapters.prestashop.addresses import address_fields, same
-from lengow.adapters.prestashop.api import Refusal, Webservice, associated, text
+from lengow.adapters.prestashop.api import Refusal, Webservice, associated, id_of, text
 from lengow.adapters.prestashop.cleaning import Cleaner, cleaned_text
 from lengow.adapters.prestashop.finishing import Finisher
 from lengow.adapters.prestashop.plan import Mark, Plan, mark_in, order_note, plan_in, rest_of
@@ -67,11 +67,11 @@ class Changer:
             self._refund(view, change, deadline)
         elif isinstance(change, MarkShipped):
             if state == profile.number("PS_OS_CANCELED"):
-                raise Problem("current_state", f"The order {text(view, 'id')} is cancelled in the shop.")
+                raise Problem("current_state", f"The order {id_of(view)} is cancelled in the shop.")
             if not shipped:
                 self._mark_shipped(view, change.tracking, deadline)
         elif shipped:
-            raise Problem("current_state", f"The order {text(view, 'id')} is shipped in the shop (state {state}).")
+            raise Problem("current_state", f"The order {id_of(view)} is shipped in the shop (state {state}).")
         elif isinstance(change, Cancel):
             self._cancel(view, deadline)
         elif isinstance(change, CorrectAddress):
@@ -89,17 +89,17 @@ class Changer:
             for product, pieces in _rows(view):
                 self._finisher.move_stock(product, -pieces, deadline)
             self._write(view, Mark(mark.reference, False, mark.shipped, mark.refunds, mark.begun), deadline)
-        self._finisher.enter(text(view, "id"), state, deadline)
+        self._finisher.enter(id_of(view), state, deadline)
 
     def _mark_shipped(self, view: Entry, tracking: Tracking, deadline: Deadline) -> None:
         profile, mark = self._profiles.get(deadline), _mark(view)
         if not mark.shipped:
             self._write(view, Mark(mark.reference, mark.kept, True, mark.refunds, mark.begun), deadline)
         if tracking.number:
-            self._set_tracking(text(view, "id"), tracking.number, deadline)
+            self._set_tracking(id_of(view), tracking.number, deadline)
         if number(view, "current_state") not in profile.shipped_states:
             state = self._settings.shipped_state or profile.number("PS_OS_SHIPPING")
-            self._finisher.enter(text(view, "id"), state, deadline)
+            self._finisher.enter(id_of(view), state, deadline)
 
     def _set_tracking(self, order_id: str, tracking_number: str, deadline: Deadline) -> None:
         cleaned = cleaned_text(tracking_number, "tracking")[:64]
@@ -124,8 +124,8 @@ class Changer:
                     changed[name] = text(self._shop.post("addresses", fields, deadline), "id")
         if not changed:
             return
-        self._shop.patch("orders", text(view, "id"), changed, deadline)
-        kept = self._shop.one("orders", text(view, "id"), deadline) or view
+        self._shop.patch("orders", id_of(view), changed, deadline)
+        kept = self._shop.one("orders", id_of(view), deadline) or view
         for name, wanted in changed.items():
             if text(kept, name) != wanted:
                 raise Problem(name, f"PrestaShop keeps the address {text(kept, name)}: correct the order by hand.")
@@ -154,7 +154,7 @@ class Changer:
 
     def _booked(self, view: Entry, deadline: Deadline) -> Decimal:
         """What the order's slips come to."""
-        slips = self._shop.rows("order_slip", deadline, SLIP_FIELDS, id_order=text(view, "id"))
+        slips = self._shop.rows("order_slip", deadline, SLIP_FIELDS, id_order=id_of(view))
         fields = ("total_products_tax_incl", "total_shipping_tax_incl")
         total = sum((decimal(slip, field) for slip in slips for field in fields), Decimal(0))
         return total.quantize(CENT)
@@ -168,7 +168,7 @@ class Changer:
         shipping_net = (shipping / rate).quantize(MICRO, ROUND_HALF_UP)
         fields: dict[str, object] = {
             "id_customer": text(view, "id_customer"),
-            "id_order": text(view, "id"),
+            "id_order": id_of(view),
             "conversion_rate": 1,
             "total_products_tax_excl": goods_net,
             "total_products_tax_incl": goods,
@@ -182,7 +182,7 @@ class Changer:
         }
         details = [
             {
-                "id_order_detail": text(row, "id"),
+                "id_order_detail": id_of(row),
                 "product_quantity": pieces,
                 "amount_tax_excl": _net(row, amount),
                 "amount_tax_incl": amount,
@@ -232,7 +232,7 @@ class Changer:
 
     def _write(self, view: Entry, mark: Mark, deadline: Deadline) -> None:
         note = order_note(mark, rest_of(text(view, "note")))
-        self._shop.patch("orders", text(view, "id"), {"note": note}, deadline)
+        self._shop.patch("orders", id_of(view), {"note": note}, deadline)
 
 
 BY_HAND = "book the refund by hand."
@@ -243,7 +243,7 @@ def _mark(view: Entry) -> Mark:
     if mark is None:
         raise Problem(
             "note",
-            f"The note of the order {text(view, 'id')} has lost its first line, by which the connector knows it: put it "
+            f"The note of the order {id_of(view)} has lost its first line, by which the connector knows it: put it "
             "back, or make the change by hand.",
         )
     return mark

@@ -12,7 +12,7 @@ import msgspec
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, not_begun
-from lengow.adapters.prestashop.api import Died, Refusal, Webservice, text
+from lengow.adapters.prestashop.api import Died, Refusal, Webservice, id_of, text
 from lengow.adapters.prestashop.composing import Draft, compose
 from lengow.adapters.prestashop.finding import Finder
 from lengow.adapters.prestashop.finishing import Finisher, NotAsSold
@@ -189,7 +189,7 @@ class Creator:
             "delivery_option": f'{{"{delivery}": "{draft.plan.carrier},"}}',
         }
         made = self._shop.post("carts", fields, deadline, Association("cart_rows", "cart_row", rows))
-        return Cart(text(made, "id"), delivery, invoice)
+        return Cart(id_of(made), delivery, invoice)
 
     def _address(self, fields: dict[str, str], customer: Customer, deadline: Deadline) -> str:
         return text(self._shop.post("addresses", {"id_customer": customer.id, **fields}, deadline), "id")
@@ -230,7 +230,7 @@ class Creator:
             return self._after_death(plan, customer, cart, died, deadline)
         except Lost as lost:
             return lost.outcome(reference)
-        order_id = text(made, "id")
+        order_id = id_of(made)
         try:
             self._finisher.finish(order_id, cart.id, plan, profile, deadline, (cart.delivery, cart.invoice))
         except NotAsSold as problem:
@@ -315,18 +315,18 @@ class Creator:
             used_carts.add(text(row, "id_cart"))
             used_addresses |= {text(row, "id_address_delivery"), text(row, "id_address_invoice")}
         for row in self._shop.rows("carts", deadline, "[id]", id_customer=customer):
-            if text(row, "id") not in used_carts:
-                for price in self._shop.rows("specific_prices", deadline, "[id]", id_cart=text(row, "id")):
-                    self._shop.delete("specific_prices", text(price, "id"), deadline)
-                self._shop.delete("carts", text(row, "id"), deadline)
+            if id_of(row) not in used_carts:
+                for price in self._shop.rows("specific_prices", deadline, "[id]", id_cart=id_of(row)):
+                    self._shop.delete("specific_prices", id_of(price), deadline)
+                self._shop.delete("carts", id_of(row), deadline)
         for row in self._shop.rows("addresses", deadline, "[id]", id_customer=customer):
-            if text(row, "id") not in used_addresses:
-                self._shop.delete("addresses", text(row, "id"), deadline)
+            if id_of(row) not in used_addresses:
+                self._shop.delete("addresses", id_of(row), deadline)
 
 
 def _customer(row: Entry) -> Customer:
     ids = (text(row, name) or "1" for name in ("id_shop", "id_shop_group"))
-    return Customer(text(row, "id"), text(row, "secure_key"), *ids)
+    return Customer(id_of(row), text(row, "secure_key"), *ids)
 
 
 USED_FIELDS = "[id_cart,id_address_delivery,id_address_invoice]"

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Busy, Deadline, Lost
-from lengow.adapters.prestashop.api import Refusal, Webservice, text
+from lengow.adapters.prestashop.api import Refusal, Webservice, id_of, text
 from lengow.adapters.prestashop.comparison import difference, rows_of
 from lengow.adapters.prestashop.finishing import Finisher, NotAsSold
 from lengow.adapters.prestashop.plan import Plan, email_of, is_aside, is_being_set_aside, mark_in, plan_in
@@ -34,7 +34,7 @@ class Found:
     """The order's own customer, and what he tells."""
 
     def __init__(self, row: Entry, now: datetime) -> None:
-        self.row, self.id = row, text(row, "id")
+        self.row, self.id = row, id_of(row)
         self.plan: Plan | None = plan_in(text(row, "note"))
         self.now = now
 
@@ -66,7 +66,7 @@ class Finder:
         complete = []
         for first, *doubles in by_cart.values():
             if self._is_settled(first, reference, customer, profile, deadline):
-                complete.append(text(first, "id"))
+                complete.append(id_of(first))
                 self._clear_doubles(doubles, customer, profile, deadline)
         if len(complete) > 1:
             log.error("several orders with one reference", extra={"reference": reference, "orders": complete})
@@ -80,13 +80,13 @@ class Finder:
     def _clear_doubles(self, views: Sequence[Entry], customer: Found, profile: Profile, deadline: Deadline) -> None:
         """Further orders of a cart (capture 205). One that a person has changed since is left to him."""
         for double in views:
-            view = self._shop.one("orders", text(double, "id"), deadline)
+            view = self._shop.one("orders", id_of(double), deadline)
             if view is None or is_aside(text(view, "note")):
                 continue
             if _untouched(view):
                 self._set_aside(view, customer, profile, deadline)
             else:
-                log.error("a second order of one cart", extra={"shop_order": text(view, "id")})
+                log.error("a second order of one cart", extra={"shop_order": id_of(view)})
 
     def _set_aside(self, view: Entry, customer: Found, profile: Profile, deadline: Deadline) -> None:
         if customer.plan is None:
@@ -112,14 +112,14 @@ class Finder:
             raise ShopUnavailable(LOST.format(id=customer.id))
         if unfinished:
             made = view.moment("date_add", profile.zone)
-            self._check_age(made, f"the order {text(view, 'id')}", customer.now)
+            self._check_age(made, f"the order {id_of(view)}", customer.now)
         try:
             return self._settle(view, plan, profile, deadline, marked=mark is not None)
         except FAILURES as error:
             raise _unsettled(view, error) from error
 
     def _settle(self, view: Entry, plan: Plan, profile: Profile, deadline: Deadline, *, marked: bool) -> bool:
-        order_id, cart_id, state = text(view, "id"), text(view, "id_cart"), number(view, "current_state")
+        order_id, cart_id, state = id_of(view), text(view, "id_cart"), number(view, "current_state")
         try:
             if state == 0 and rows_of(view) == plan.quantities():
                 # Its stock is taken and nothing is paid: the paid state adds payment and invoice (captures 233, 293).
@@ -147,7 +147,7 @@ class Finder:
 
 
 def _unsettled(view: Entry, error: Exception) -> ShopUnavailable:
-    return ShopUnavailable(f"The order {text(view, 'id')}, left unfinished, could not be settled: {error}.")
+    return ShopUnavailable(f"The order {id_of(view)}, left unfinished, could not be settled: {error}.")
 
 
 def _is_ours(view: Entry, reference: str, plan: Plan | None) -> bool:

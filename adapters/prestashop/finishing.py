@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline, Lost
-from lengow.adapters.prestashop.api import Webservice, text
+from lengow.adapters.prestashop.api import Webservice, id_of, text
 from lengow.adapters.prestashop.comparison import Difference, difference, off_of, rows_of
 from lengow.adapters.prestashop.plan import Mark, Plan, aside_note, is_aside, mark_in, order_note, rest_of
 from lengow.adapters.prestashop.profile import Profile, number
@@ -48,7 +48,7 @@ class Finisher:
         views = [
             view for view in self._shop.rows("orders", deadline, id_cart=cart_id) if not is_aside(text(view, "note"))
         ]
-        own = next((view for view in views if text(view, "id") == order_id), None)
+        own = next((view for view in views if id_of(view) == order_id), None)
         if own is None:
             raise Lost(f"the order {order_id} cannot be read back")
         found = difference(plan, own, profile, addresses)
@@ -61,7 +61,7 @@ class Finisher:
 
     def rest(self, view: Entry, plan: Plan, profile: Profile, deadline: Deadline) -> None:
         """Stock and state of an order whose amounts are right."""
-        order_id, mark = text(view, "id"), mark_in(text(view, "note"))
+        order_id, mark = id_of(view), mark_in(text(view, "note"))
         if plan.kept and mark is not None and not mark.kept:
             # The mark comes first: after a crash rather too little stock is shown than too much.
             kept = Mark(plan.reference, kept=True, shipped=mark.shipped, refunds=mark.refunds, begun=mark.begun)
@@ -84,7 +84,7 @@ class Finisher:
     ) -> list[str]:
         """Cancel orders, give back what they took from the stock, and say so in their notes. Returns their ids."""
         for view in views:
-            order_id = text(view, "id")
+            order_id = id_of(view)
             if is_aside(text(view, "note")):
                 continue
             begun = {"note": aside_note(plan.reference, reason, done=False)}
@@ -93,14 +93,14 @@ class Finisher:
             done = {"note": aside_note(plan.reference, f"{reason} {unsure}".strip(), done=True)}
             self._shop.patch("orders", order_id, done, deadline)
             log.warning("order set aside", extra={"shop_order": order_id, "reason": reason})
-        return [text(view, "id") for view in views]
+        return [id_of(view) for view in views]
 
     def move_stock(self, product: tuple[int, int], pieces: int, deadline: Deadline) -> None:
         row = self._stock(product, deadline)
         if row is None:
             return
         quantity = number(row, "quantity") + pieces
-        self._shop.patch("stock_availables", text(row, "id"), {"quantity": quantity}, deadline)
+        self._shop.patch("stock_availables", id_of(row), {"quantity": quantity}, deadline)
         log.info("stock moved", extra={"product": product, "pieces": pieces})
 
     def _cancel(self, view: Entry, plan: Plan, profile: Profile, deadline: Deadline) -> str:
@@ -109,11 +109,11 @@ class Finisher:
         if state == cancelled:
             return ""
         if state != 0:
-            self.enter(text(view, "id"), cancelled, deadline)
+            self.enter(id_of(view), cancelled, deadline)
             return ""
         taken, unsure = _taken(view, plan)
         before = {product: self._quantity(product, deadline) for product in taken}
-        self.enter(text(view, "id"), cancelled, deadline)
+        self.enter(id_of(view), cancelled, deadline)
         for product, pieces in taken.items():
             # An order without a state is not known to give anything back: only what did not come back is put back.
             missing = pieces - (self._quantity(product, deadline) - before[product])
@@ -125,7 +125,7 @@ class Finisher:
         rows = self._shop.rows("order_carriers", deadline, "[id]", id_order=order_id)
         if rows:
             cost = {"shipping_cost_tax_excl": plan.shipping_net, "shipping_cost_tax_incl": plan.shipping}
-            self._shop.patch("order_carriers", text(rows[0], "id"), cost, deadline)
+            self._shop.patch("order_carriers", id_of(rows[0]), cost, deadline)
 
     def _quantity(self, product: tuple[int, int], deadline: Deadline) -> int:
         row = self._stock(product, deadline)

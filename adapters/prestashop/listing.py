@@ -6,7 +6,7 @@ from typing import Literal
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
-from lengow.adapters.prestashop.api import Refusal, Webservice, text
+from lengow.adapters.prestashop.api import Refusal, Webservice, id_of, text
 from lengow.adapters.prestashop.plan import MARK, Mark, mark_in
 from lengow.adapters.prestashop.profile import Profile, Profiles, number
 from lengow.connector.listing import ListedOrder, ListedOrders
@@ -41,7 +41,7 @@ class Lister:
         except Refusal as refusal:
             raise self._shop.unreadable(refusal) from refusal
         found = [_listed(view, mark, profile) for view in views if (mark := mark_in(text(view, "note"))) is not None]
-        following = str(number(views[-1], "id") + 1) if views else cursor
+        following = str(views[-1].whole("id") + 1) if views else cursor
         orders = tuple(one for one in found if one is not None and one.created_at >= since)
         return ListedOrders(orders, following, len(views) == PAGE)
 
@@ -53,7 +53,7 @@ def _listed(view: Entry, mark: Mark, profile: Profile) -> ListedOrder | None:
         return None
     currency, total = number(view, "id_currency"), view.decimal("total_paid_tax_incl")
     return ListedOrder(
-        id=text(view, "id"),
+        id=id_of(view),
         reference=mark.reference,
         total=total,
         currency=next((code for code, id_ in profile.currencies.items() if id_ == currency), ""),

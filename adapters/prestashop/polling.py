@@ -12,9 +12,9 @@ import msgspec
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
-from lengow.adapters.prestashop.api import Refusal, Webservice, any_of, text
+from lengow.adapters.prestashop.api import Refusal, Webservice, any_of, id_of, text
 from lengow.adapters.prestashop.plan import MARK
-from lengow.adapters.prestashop.profile import Profile, Profiles, number
+from lengow.adapters.prestashop.profile import Profile, Profiles
 from lengow.adapters.prestashop.shipments import cancellation_in, shipments_in, told_of
 from lengow.connector.adapter import Event, Polled
 from lengow.connector.prepared import prepare
@@ -93,7 +93,7 @@ class Poller:
         )
 
     def _again(self, waiting: Sequence[int], changed: Sequence[Entry], deadline: Deadline) -> list[Entry]:
-        seen = {text(view, "id") for view in changed}
+        seen = {id_of(view) for view in changed}
         ids = [id_ for id_ in waiting if str(id_) not in seen]
         views: list[Entry] = []
         for start in range(0, len(ids), AT_ONCE):
@@ -101,7 +101,7 @@ class Poller:
         return views
 
     def _carriers(self, views: Sequence[Entry], deadline: Deadline) -> list[Entry]:
-        ids = [text(view, "id") for view in views]
+        ids = [id_of(view) for view in views]
         rows: list[Entry] = []
         for start in range(0, len(ids), AT_ONCE):
             rows += self._shop.rows(
@@ -111,7 +111,7 @@ class Poller:
 
     def _held(self, views: Sequence[Entry], now: datetime, zone: ZoneInfo) -> set[int]:
         """Orders that were shipped so lately that their number may still come."""
-        return {number(view, "id") for view in views if now - view.moment("date_upd", zone) < self._wait}
+        return {view.whole("id") for view in views if now - view.moment("date_upd", zone) < self._wait}
 
     def _polled(
         self, at: Cursor, changed: Sequence[Entry], found: Sequence[Event], held: set[int], zone: ZoneInfo

@@ -77,7 +77,7 @@ class Products:
         products = self._shop.rows("products", deadline, PRODUCT_FIELDS, **{field: wanted})
         combinations = self._shop.rows("combinations", deadline, COMBINATION_FIELDS, **{field: wanted})
         parents = self._parents(products, combinations, deadline)
-        own = {number(row, "id") for row in products}
+        own = {row.whole("id") for row in products}
         parts = self._parts(own, deadline)
         stocks = self._stocks(own | {number(row, "id_product") for row in combinations}, deadline)
         found = [_product(row, stocks, parts) for row in products]
@@ -88,11 +88,11 @@ class Products:
         self, products: Sequence[Entry], combinations: Sequence[Entry], deadline: Deadline
     ) -> dict[int, Entry]:
         """The products of the combinations, for their tax rules."""
-        known = {number(row, "id"): row for row in products}
+        known = {row.whole("id"): row for row in products}
         missing = {number(row, "id_product") for row in combinations} - known.keys()
         if missing:
             rows = self._shop.rows("products", deadline, PRODUCT_FIELDS, id=any_of(sorted(missing)))
-            known |= {number(row, "id"): row for row in rows}
+            known |= {row.whole("id"): row for row in rows}
         return known
 
     def _parts(self, products: set[int], deadline: Deadline) -> frozenset[int]:
@@ -144,7 +144,7 @@ def _chunks(values: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _product(row: Entry, stocks: Mapping[tuple[int, int], int], parts: frozenset[int]) -> PrestaProduct:
-    id_ = number(row, "id")
+    id_ = row.whole("id")
     return PrestaProduct(
         id=id_,
         combination=0,
@@ -157,7 +157,7 @@ def _product(row: Entry, stocks: Mapping[tuple[int, int], int], parts: frozenset
 
 
 def _combination(row: Entry, stocks: Mapping[tuple[int, int], int], parents: Mapping[int, Entry]) -> PrestaProduct:
-    id_, parent = number(row, "id"), number(row, "id_product")
+    id_, parent = row.whole("id"), number(row, "id_product")
     return PrestaProduct(
         id=parent,
         combination=id_,

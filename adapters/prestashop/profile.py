@@ -186,7 +186,7 @@ def _read(shop: Webservice, deadline: Deadline) -> Profile:
     return Profile(
         configuration={text(row, "name"): text(row, "value") for row in settings},
         currencies={
-            text(row, "iso_code"): number(row, "id")
+            text(row, "iso_code"): row.whole("id")
             for row in shop.rows("currencies", deadline, "[id,iso_code,active]")
             if text(row, "active") == "1"
         },
@@ -215,7 +215,7 @@ def decimal(row: Entry, name: str) -> Decimal:
 
 def _country(row: Entry) -> Country:
     return Country(
-        number(row, "id"),
+        row.whole("id"),
         text(row, "active") == "1",
         text(row, "contains_states") == "1",
         text(row, "need_identification_number") == "1",
@@ -228,13 +228,13 @@ def _regions(rows: Iterable[Entry]) -> dict[tuple[int, str], int]:
     for row in rows:
         code = text(row, "iso_code").casefold()
         for word in (code, code.rpartition("-")[2], text(row, "name").casefold()):
-            found.setdefault((number(row, "id_country"), word), number(row, "id"))
+            found.setdefault((number(row, "id_country"), word), row.whole("id"))
     return found
 
 
 def _carrier(row: Entry) -> Carrier:
     return Carrier(
-        id=number(row, "id"),
+        id=row.whole("id"),
         reference=number(row, "id_reference"),
         name=text(row, "name"),
         active=text(row, "active") == "1",
@@ -249,14 +249,14 @@ def _states(shop: Webservice, deadline: Deadline) -> list[State]:
     """With names in the shop's first language (capture 257)."""
     rows = shop.rows("order_states", deadline, STATE_FIELDS, language_="1")
     return [
-        State(number(row, "id"), text(row, "name"), text(row, "shipped") == "1", text(row, "send_email") == "1")
+        State(row.whole("id"), text(row, "name"), text(row, "shipped") == "1", text(row, "send_email") == "1")
         for row in rows
     ]
 
 
 def _tax_rules(shop: Webservice, deadline: Deadline) -> tuple[TaxRule, ...]:
     rates = {
-        number(row, "id"): decimal(row, "rate")
+        row.whole("id"): decimal(row, "rate")
         for row in shop.rows("taxes", deadline, "[id,rate,active]")
         if text(row, "active") == "1"
     }

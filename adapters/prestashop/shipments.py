@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 
 from lengow.adapters.answers import Entry
-from lengow.adapters.prestashop.api import text
+from lengow.adapters.prestashop.api import id_of, text
 from lengow.adapters.prestashop.plan import Mark, mark_in
 from lengow.adapters.prestashop.profile import Profile, number
 from lengow.connector.adapter import Event
@@ -25,7 +25,7 @@ def cancellation_in(view: Entry, profile: Profile) -> Event | None:
     mark = mark_in(text(view, "note"))
     if mark is None or number(view, "current_state") != profile.number("PS_OS_CANCELED"):
         return None
-    order_id = text(view, "id")
+    order_id = id_of(view)
     return Event(
         id=f"{order_id}-cancelled",
         kind="cancelled",
@@ -40,7 +40,7 @@ def shipments_in(view: Entry, rows: Iterable[Entry], profile: Profile) -> list[E
     mark = told_of(view, profile)
     if mark is None:
         return []
-    own = sorted((row for row in rows if text(row, "id_order") == text(view, "id")), key=lambda row: number(row, "id"))
+    own = sorted((row for row in rows if text(row, "id_order") == id_of(view)), key=lambda row: row.whole("id"))
     numbered = [row for row in own if clean(text(row, "tracking_number"))]
     return [_event(view, row, mark, profile) for row in numbered or own[-1:]]
 
@@ -53,12 +53,12 @@ def event_id(order_id: str, parcel: str, tracking_number: str) -> str:
 def _event(view: Entry, row: Entry, mark: Mark, profile: Profile) -> Event:
     tracking = tracking_of(row, profile)
     return Event(
-        id=event_id(text(view, "id"), text(row, "id"), tracking.number),
+        id=event_id(id_of(view), id_of(row), tracking.number),
         kind="shipment",
-        shop_order_id=text(view, "id"),
+        shop_order_id=id_of(view),
         reference=mark.reference,
         tracking=tracking,
-        raw_kind=f"order_carrier {text(row, 'id')}",
+        raw_kind=f"order_carrier {id_of(row)}",
     )
 
 

@@ -9,10 +9,10 @@ import pytest
 from defusedxml.ElementTree import fromstring
 from prestashop_shop import ContractPrestaShop
 
+from lengow.adapters.answers import entries_of, entry_of
 from lengow.adapters.calls import Reply
 from lengow.adapters.contract import created, new_order
 from lengow.adapters.prestashop.addresses import address_fields, names_of, same
-from lengow.adapters.answers import entries_of, entry_of
 from lengow.adapters.prestashop.api import Died, Lost, Refusal, _check
 from lengow.adapters.prestashop.cleaning import LENGTHS, Cleaner, cleaned_text
 from lengow.adapters.prestashop.comparison import difference
