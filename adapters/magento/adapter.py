@@ -17,10 +17,11 @@ from lengow.adapters.magento.health import Health
 from lengow.adapters.magento.listing import Lister
 from lengow.adapters.magento.polling import Poller
 from lengow.adapters.magento.products import Products
-from lengow.adapters.magento.profile import Problem, Profiles
+from lengow.adapters.magento.profile import Profiles
 from lengow.adapters.magento.reading import Orders
 from lengow.adapters.magento.settings import MagentoSettings
 from lengow.adapters.magento.stock import Stock
+from lengow.adapters.outcomes import Problem
 from lengow.connector.adapter import (
     AdapterContext,
     Capabilities,

@@ -5,7 +5,8 @@ import unicodedata
 from typing import Any
 
 from lengow.adapters.magento.facts import LONGEST_NAME, LONGEST_TEXT
-from lengow.adapters.magento.profile import Problem, Profile
+from lengow.adapters.magento.profile import Profile
+from lengow.adapters.outcomes import Problem
 from lengow.connector.model import Address
 
 UNTOLD = "-"

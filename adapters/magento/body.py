@@ -18,9 +18,10 @@ from lengow.adapters.magento.addresses import address_of, names, plain
 from lengow.adapters.magento.api import Row
 from lengow.adapters.magento.facts import COMPLETE, LONGEST_EMAIL, LONGEST_TEXT, PENDING, PROCESSING
 from lengow.adapters.magento.products import MagentoProduct
-from lengow.adapters.magento.profile import Problem, Profile
+from lengow.adapters.magento.profile import Profile
 from lengow.adapters.magento.settings import MagentoSettings
 from lengow.adapters.magento.taxes import CENT, HUNDRED, Share, spread
+from lengow.adapters.outcomes import Problem
 from lengow.connector.model import Line, NewOrder
 
 ANCHOR = "lgw"

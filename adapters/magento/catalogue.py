@@ -153,7 +153,9 @@ def _product(row: Entry, parent: Entry | None, held: Decimal | None, facts: Fact
         ean=next((own[code] for code in eans if own.get(code)), ""),
         brand=attributes.get(settings.brand_attribute, ""),
         description=attributes.get("description") or attributes.get("short_description") or "",
-        images=tuple(dict.fromkeys((*_images(row, facts.profile.media_url), *_images(parent or row, facts.profile.media_url)))),
+        images=tuple(
+            dict.fromkeys((*_images(row, facts.profile.media_url), *_images(parent or row, facts.profile.media_url)))
+        ),
         weight=kilograms(row.get("weight") or (parent or row).get("weight"), facts.profile.weight_unit),
         options=options,
         attributes=attributes,

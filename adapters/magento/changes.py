@@ -3,13 +3,13 @@
 from decimal import Decimal
 
 from lengow.adapters.answers import Entry
-from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.calls import Deadline
 from lengow.adapters.magento.addresses import address_of
 from lengow.adapters.magento.api import Api, Refusal
 from lengow.adapters.magento.body import note
 from lengow.adapters.magento.closings import OURS
 from lengow.adapters.magento.facts import CANCELED, COMPLETE, PROCESSING
-from lengow.adapters.magento.profile import Problem, Profiles
+from lengow.adapters.magento.profile import Profiles
 from lengow.adapters.magento.reading import (
     Orders,
     address_difference,
@@ -19,6 +19,7 @@ from lengow.adapters.magento.reading import (
     takes_stock,
 )
 from lengow.adapters.magento.refusals import rejected
+from lengow.adapters.outcomes import Problem, outcome_of
 from lengow.connector.adapter import (
     Cancel,
     CancelLines,
@@ -26,9 +27,7 @@ from lengow.connector.adapter import (
     CorrectAddress,
     MarkShipped,
     Refund,
-    Rejected,
     ShopOrder,
-    Updated,
     UpdateOutcome,
 )
 from lengow.connector.model import Address, Tracking
@@ -42,17 +41,7 @@ class Changer:
 
     def update(self, shop_order: ShopOrder, change: Change, deadline: Deadline) -> UpdateOutcome:
         """Raises ShopUnavailable."""
-        try:
-            self._bring(shop_order.id, change, deadline)
-        except Refusal as refusal:
-            return rejected(shop_order.reference, refusal)
-        except Problem as problem:
-            return Rejected(shop_order.reference, str(problem), retry=problem.retry, field=problem.field)
-        except Busy as busy:
-            return busy.outcome(shop_order.reference)
-        except Lost as lost:
-            return lost.outcome(shop_order.reference)
-        return Updated(shop_order.reference)
+        return outcome_of(shop_order.reference, lambda: self._bring(shop_order.id, change, deadline), Refusal, rejected)
 
     def _bring(self, order_id: str, change: Change, deadline: Deadline) -> None:
         view = self._orders.one(order_id, deadline)

@@ -14,11 +14,12 @@ from lengow.adapters.magento.body import Composed, anchor_of, compose, note
 from lengow.adapters.magento.facts import CANCELED, DUPLICATE
 from lengow.adapters.magento.finishing import FAILURES, Finisher
 from lengow.adapters.magento.products import Products
-from lengow.adapters.magento.profile import Problem, Profiles
+from lengow.adapters.magento.profile import Profiles
 from lengow.adapters.magento.reading import Orders, difference, id_of, pending
 from lengow.adapters.magento.refusals import rejected
 from lengow.adapters.magento.settings import MagentoSettings
 from lengow.adapters.magento.stock import Stock
+from lengow.adapters.outcomes import Problem
 from lengow.connector.adapter import Created, Outcome, Rejected, ShopOrder, Unknown
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.model import NewOrder
@@ -58,7 +59,7 @@ class Creator:
         except Refusal as refusal:
             return [rejected(order.reference, refusal) for order in orders]
         except Problem as problem:
-            return [_problem(order.reference, problem) for order in orders]
+            return [problem.outcome(order.reference) for order in orders]
         known = {anchor: (id_of(view), pending(view)) for anchor, view in held.items()}  # read before anything is sent
         for one in composed:
             found[one.reference] = (
@@ -97,7 +98,7 @@ class Creator:
             try:
                 composed.append(compose(order, products, profile, self._settings, free_lines=self._free_lines))
             except Problem as problem:
-                found[order.reference] = _problem(order.reference, problem)
+                found[order.reference] = problem.outcome(order.reference)
         return composed, found
 
     def _send(self, order: Composed, deadline: Deadline) -> Outcome | ShopUnavailable | None:
@@ -182,7 +183,3 @@ def _created(order: Composed, order_id: str) -> Created:
 
 def _not_read_back(order: Composed, error: Exception) -> Unknown:
     return Unknown(order.reference, f"it was taken, and could not be read back: {error}")
-
-
-def _problem(reference: str, problem: Problem) -> Rejected:
-    return Rejected(reference, str(problem), retry=problem.retry, field=problem.field)

@@ -6,9 +6,10 @@ from datetime import datetime
 from lengow.adapters.calls import Busy, Deadline, Lost
 from lengow.adapters.magento.api import Api, Refusal
 from lengow.adapters.magento.facts import READS, UNAUTHORIZED, WRITES
-from lengow.adapters.magento.profile import Problem, Profiles
+from lengow.adapters.magento.profile import Profiles
 from lengow.adapters.magento.refusals import remedy_of
 from lengow.adapters.magento.settings import MagentoSettings
+from lengow.adapters.outcomes import Problem
 from lengow.connector.adapter import Finding
 from lengow.connector.errors import ShopUnavailable
 

@@ -10,18 +10,11 @@ from lengow.adapters.calls import Deadline
 from lengow.adapters.kept import Kept
 from lengow.adapters.magento.api import Api
 from lengow.adapters.magento.settings import MagentoSettings
+from lengow.adapters.outcomes import Problem
 
 KEPT_SECONDS = 24 * 3600.0
 ANYWHERE = ("*", "", "None")
 """Postcodes of a rate that holds in all of its country."""
-
-
-class Problem(Exception):
-    """The order cannot be put into this shop as it is; the sentence says why and what to do."""
-
-    def __init__(self, field: str, sentence: str, *, retry: bool = False) -> None:
-        super().__init__(sentence)
-        self.field, self.retry = field, retry
 
 
 class Region(msgspec.Struct, frozen=True):

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from lengow.adapters.outcomes import Problem
 from lengow.adapters.prestashop.cleaning import Cleaner
 from lengow.adapters.prestashop.profile import Country, Place, Profile
-from lengow.adapters.prestashop.refusals import Problem
 from lengow.connector.model import Address
 
 ALIAS = "Lengow"

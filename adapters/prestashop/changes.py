@@ -5,14 +5,15 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from lengow.adapters.answers import Entry
-from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.calls import Deadline
+from lengow.adapters.outcomes import Problem, outcome_of
 from lengow.adapters.prestashop.addresses import address_fields, same
 from lengow.adapters.prestashop.api import Refusal, Webservice, associated, id_of, text
 from lengow.adapters.prestashop.cleaning import Cleaner, cleaned_text
 from lengow.adapters.prestashop.finishing import Finisher
 from lengow.adapters.prestashop.plan import Mark, Plan, mark_in, order_note, plan_in, rest_of
 from lengow.adapters.prestashop.profile import Profiles, decimal, number
-from lengow.adapters.prestashop.refusals import Problem, rejected
+from lengow.adapters.prestashop.refusals import rejected
 from lengow.adapters.prestashop.settings import PrestaShopSettings
 from lengow.adapters.prestashop.xml import Association
 from lengow.connector.adapter import (
@@ -21,10 +22,7 @@ from lengow.connector.adapter import (
     CorrectAddress,
     MarkShipped,
     Refund,
-    Rejected,
     ShopOrder,
-    Unknown,
-    Updated,
     UpdateOutcome,
 )
 from lengow.connector.model import Address, Tracking
@@ -40,18 +38,12 @@ class Changer:
 
     def update(self, shop_order: ShopOrder, change: Change, deadline: Deadline) -> UpdateOutcome:
         """Raises ShopUnavailable."""
-        reference = shop_order.reference
-        try:
-            self._bring(self._view(shop_order, deadline), change, deadline)
-        except Refusal as refusal:
-            return rejected(reference, refusal)
-        except Problem as problem:
-            return Rejected(reference, str(problem), field=problem.field)
-        except Busy as busy:
-            return busy.outcome(reference)
-        except Lost as lost:
-            return Unknown(reference, f"{lost}.")
-        return Updated(reference)
+        return outcome_of(
+            shop_order.reference,
+            lambda: self._bring(self._view(shop_order, deadline), change, deadline),
+            Refusal,
+            rejected,
+        )
 
     def _view(self, shop_order: ShopOrder, deadline: Deadline) -> Entry:
         known = shop_order.id.isascii() and shop_order.id.isdigit()

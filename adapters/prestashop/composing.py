@@ -11,12 +11,12 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 
+from lengow.adapters.outcomes import Problem
 from lengow.adapters.prestashop.addresses import Fields, address_fields, names_of, place_of
 from lengow.adapters.prestashop.cleaning import Cleaner, cleaned_text, shown
 from lengow.adapters.prestashop.plan import Plan, PlannedLine, email_of
 from lengow.adapters.prestashop.products import PrestaProduct
 from lengow.adapters.prestashop.profile import Carrier, Place, Profile
-from lengow.adapters.prestashop.refusals import Problem
 from lengow.adapters.prestashop.settings import PrestaShopSettings
 from lengow.connector.model import Line, NewOrder
 

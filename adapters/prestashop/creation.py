@@ -12,6 +12,7 @@ import msgspec
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, not_begun
+from lengow.adapters.outcomes import Problem
 from lengow.adapters.prestashop.api import Died, Refusal, Webservice, id_of, text
 from lengow.adapters.prestashop.composing import Draft, compose
 from lengow.adapters.prestashop.finding import Finder
@@ -19,7 +20,7 @@ from lengow.adapters.prestashop.finishing import Finisher, NotAsSold
 from lengow.adapters.prestashop.plan import Plan, customer_note
 from lengow.adapters.prestashop.products import Products
 from lengow.adapters.prestashop.profile import Profile, Profiles
-from lengow.adapters.prestashop.refusals import DEATHS, SILENT_DEATH, Problem, rejected
+from lengow.adapters.prestashop.refusals import DEATHS, SILENT_DEATH, rejected
 from lengow.adapters.prestashop.settings import PrestaShopSettings
 from lengow.adapters.prestashop.xml import Association
 from lengow.connector.adapter import Created, Outcome, Rejected, ShopOrder, Unknown
@@ -116,7 +117,7 @@ class Creator:
             draft = compose(order, products, profile, self._settings)
             customer = self._customer(draft, deadline)
         except Problem as problem:
-            return Rejected(order.reference, str(problem), field=problem.field)
+            return problem.outcome(order.reference)
         except Refusal as refusal:
             return rejected(order.reference, refusal)
         except (Busy, Lost) as error:

@@ -6,14 +6,6 @@ from lengow.adapters.prestashop.api import CART_USED, Refusal
 from lengow.connector.adapter import Rejected
 
 
-class Problem(Exception):
-    """The order cannot be put into this shop as it is; the sentence says why and what to do."""
-
-    def __init__(self, field: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.field = field
-
-
 class Remedy(msgspec.Struct, frozen=True):
     field: str
     """Used where the shop names none."""

@@ -4,8 +4,9 @@ import textwrap
 import unicodedata
 from typing import Any
 
+from lengow.adapters.outcomes import Problem
 from lengow.adapters.shopware.facts import LONGEST_FIRST_NAME, LONGEST_LAST_NAME, LONGEST_TEXT, TAGS
-from lengow.adapters.shopware.profile import NOT_SPECIFIED, Problem, Profile
+from lengow.adapters.shopware.profile import NOT_SPECIFIED, Profile
 from lengow.connector.model import Address
 
 STREET_LINES = 3

@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 
+from lengow.adapters.outcomes import Problem
 from lengow.adapters.shopware.addresses import address_of, plain
 from lengow.adapters.shopware.api import Row
 from lengow.adapters.shopware.facts import LONGEST_ORDER_NUMBER, LONGEST_TEXT
 from lengow.adapters.shopware.ids import id_of
 from lengow.adapters.shopware.products import ShopwareProduct
-from lengow.adapters.shopware.profile import Currency, Problem, Profile
+from lengow.adapters.shopware.profile import Currency, Profile
 from lengow.adapters.shopware.settings import ShopwareSettings
 from lengow.adapters.shopware.taxes import (
     Share,

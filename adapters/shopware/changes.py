@@ -5,13 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 from lengow.adapters.answers import Entry
-from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.calls import Deadline
+from lengow.adapters.outcomes import Problem, outcome_of
 from lengow.adapters.shopware.addresses import address_of
 from lengow.adapters.shopware.api import Api, Refusal, Row
 from lengow.adapters.shopware.body import CANCELLED, REFUNDS, SHIPPED
 from lengow.adapters.shopware.comparison import address_difference
 from lengow.adapters.shopware.facts import MOVES
-from lengow.adapters.shopware.profile import Problem, Profiles
+from lengow.adapters.shopware.profile import Profiles
 from lengow.adapters.shopware.reading import WHOLE, Orders, custom, line_id_of, state_of
 from lengow.adapters.shopware.refusals import rejected
 from lengow.adapters.shopware.settings import ShopwareSettings
@@ -21,9 +22,7 @@ from lengow.connector.adapter import (
     CorrectAddress,
     MarkShipped,
     Refund,
-    Rejected,
     ShopOrder,
-    Updated,
     UpdateOutcome,
 )
 
@@ -37,17 +36,7 @@ class Changer:
 
     def update(self, shop_order: ShopOrder, change: Change, deadline: Deadline) -> UpdateOutcome:
         """Raises ShopUnavailable."""
-        try:
-            self._bring(shop_order.id, change, deadline)
-        except Refusal as refusal:
-            return rejected(shop_order.reference, refusal)
-        except Problem as problem:
-            return Rejected(shop_order.reference, str(problem), retry=problem.retry, field=problem.field)
-        except Busy as busy:
-            return busy.outcome(shop_order.reference)
-        except Lost as lost:
-            return lost.outcome(shop_order.reference)
-        return Updated(shop_order.reference)
+        return outcome_of(shop_order.reference, lambda: self._bring(shop_order.id, change, deadline), Refusal, rejected)
 
     def _bring(self, order_id: str, change: Change, deadline: Deadline) -> None:
         view = self._orders.views([order_id], WHOLE, deadline).get(order_id)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, in_order, not_begun
+from lengow.adapters.outcomes import Problem
 from lengow.adapters.shopware.api import Api, Refusal
 from lengow.adapters.shopware.body import CANCELLED as CANCELLED_HERE
 from lengow.adapters.shopware.body import Composed, compose
@@ -15,7 +16,7 @@ from lengow.adapters.shopware.comparison import difference
 from lengow.adapters.shopware.facts import CANCELLED, FOREIGN_KEY_BROKEN, STATE_NOT_WRITABLE
 from lengow.adapters.shopware.ids import id_of
 from lengow.adapters.shopware.products import Products
-from lengow.adapters.shopware.profile import Problem, Profiles
+from lengow.adapters.shopware.profile import Profiles
 from lengow.adapters.shopware.reading import WRITTEN, Orders
 from lengow.adapters.shopware.refusals import by_row, rejected
 from lengow.adapters.shopware.settings import ShopwareSettings
@@ -58,7 +59,7 @@ class Creator:
         except Refusal as refusal:
             return [rejected(order.reference, refusal) for order in orders]
         except Problem as problem:
-            return [_problem(order.reference, problem) for order in orders]
+            return [problem.outcome(order.reference) for order in orders]
         found |= {one.reference: _created(one) for one in composed if one.id in held}
         new = [one for one in composed if one.id not in held]
         found |= self._send(new, deadline)
@@ -88,7 +89,7 @@ class Creator:
                     compose(order, products, profile, self._settings, self._clock(), free_lines=self._free_lines)
                 )
             except Problem as problem:
-                found[order.reference] = _problem(order.reference, problem)
+                found[order.reference] = problem.outcome(order.reference)
         return composed, found
 
     def _send(self, orders: Sequence[Composed], deadline: Deadline) -> Found:
@@ -186,7 +187,3 @@ def _created(order: Composed) -> Created:
 
 def _not_read_back(order: Composed, error: Exception) -> Unknown:
     return Unknown(order.reference, f"it was taken, and could not be read back: {error}")
-
-
-def _problem(reference: str, problem: Problem) -> Rejected:
-    return Rejected(reference, str(problem), retry=problem.retry, field=problem.field)

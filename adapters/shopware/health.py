@@ -7,10 +7,11 @@ from datetime import datetime
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.outcomes import Problem
 from lengow.adapters.shopware.api import Api, Refusal
 from lengow.adapters.shopware.body import SOURCE
 from lengow.adapters.shopware.facts import EVENTS, MACHINES, OLDEST_VERSION, PRIVILEGES
-from lengow.adapters.shopware.profile import Problem, Profile, Profiles
+from lengow.adapters.shopware.profile import Profile, Profiles
 from lengow.adapters.shopware.refusals import remedy_of
 from lengow.adapters.shopware.settings import ShopwareSettings
 from lengow.connector.adapter import Finding

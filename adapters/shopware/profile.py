@@ -9,6 +9,7 @@ import msgspec
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
 from lengow.adapters.kept import Kept
+from lengow.adapters.outcomes import Problem
 from lengow.adapters.shopware.api import Api, Row
 from lengow.adapters.shopware.facts import MACHINES
 from lengow.adapters.shopware.ids import is_id
@@ -17,14 +18,6 @@ from lengow.adapters.shopware.taxes import Rule, Tax
 
 KEPT_SECONDS = 24 * 3600.0
 NOT_SPECIFIED = "not_specified"
-
-
-class Problem(Exception):
-    """The order cannot be put into this shop as it is; the sentence says why and what to do."""
-
-    def __init__(self, field: str, sentence: str, *, retry: bool = False) -> None:
-        super().__init__(sentence)
-        self.field, self.retry = field, retry
 
 
 class Currency(msgspec.Struct, frozen=True):

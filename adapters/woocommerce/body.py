@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from lengow.adapters.outcomes import Problem
 from lengow.adapters.woocommerce.products import WooProduct
 from lengow.adapters.woocommerce.profile import Profile
 from lengow.adapters.woocommerce.settings import WooCommerceSettings
@@ -56,14 +57,6 @@ UNSELLABLE = {
 EMAIL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 
 Body = dict[str, Any]
-
-
-class Problem(Exception):
-    """The order cannot be put into this shop as it is; the sentence says why and what to do."""
-
-    def __init__(self, field: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.field = field
 
 
 class Composed(msgspec.Struct, frozen=True):

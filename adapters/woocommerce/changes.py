@@ -4,9 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 from lengow.adapters.answers import Entry
-from lengow.adapters.calls import Busy, Deadline, Lost
+from lengow.adapters.calls import Deadline
+from lengow.adapters.outcomes import Problem, outcome_of
 from lengow.adapters.woocommerce.api import Refusal, Shop
-from lengow.adapters.woocommerce.body import LINE_ID, SHIPPED, Problem, address_of, meta, money
+from lengow.adapters.woocommerce.body import LINE_ID, SHIPPED, address_of, meta, money
 from lengow.adapters.woocommerce.comparison import Difference, mended_amounts, meta_of, meta_text, total_of
 from lengow.adapters.woocommerce.refusals import rejected
 from lengow.adapters.woocommerce.settings import WooCommerceSettings
@@ -18,9 +19,7 @@ from lengow.connector.adapter import (
     CorrectAddress,
     MarkShipped,
     Refund,
-    Rejected,
     ShopOrder,
-    Updated,
     UpdateOutcome,
 )
 from lengow.connector.decode import clean
@@ -42,23 +41,14 @@ class Changer:
     def update(self, shop_order: ShopOrder, change: Change, deadline: Deadline) -> UpdateOutcome:
         """Raises ShopUnavailable."""
         path = f"orders/{shop_order.id}"
-        try:
-            if isinstance(change, Refund):
-                self._refund(path, change, deadline)
-            else:
-                self._bring(path, self._shop.get(path, deadline).entry, change, deadline)
-        except Refusal as refusal:
-            return rejected(shop_order.reference, refusal)
-        except Problem as problem:
-            return Rejected(shop_order.reference, str(problem), field=problem.field)
-        except Busy as busy:
-            return busy.outcome(shop_order.reference)
-        except Lost as lost:
-            return lost.outcome(shop_order.reference)
-        return Updated(shop_order.reference)
+        return outcome_of(shop_order.reference, lambda: self._bring(path, change, deadline), Refusal, rejected)
 
-    def _bring(self, path: str, view: Entry, change: Change, deadline: Deadline) -> None:
+    def _bring(self, path: str, change: Change, deadline: Deadline) -> None:
         """What the shop did later stays: shipped is not cancelled or sent elsewhere, cancelled is not shipped."""
+        if isinstance(change, Refund):
+            self._refund(path, change, deadline)
+            return
+        view = self._shop.get(path, deadline).entry
         number, status = view.text("number", "") or view.text("id"), view.text("status")
         shipped = status in (*self._settings.shipped_statuses, self._settings.shipped_status) or bool(
             shipments_in(view, self._settings)

@@ -9,8 +9,9 @@ from decimal import Decimal
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import TOO_LATE, Busy, Deadline, Lost, in_order, not_begun
+from lengow.adapters.outcomes import Problem
 from lengow.adapters.woocommerce.api import Refusal, Shop
-from lengow.adapters.woocommerce.body import CREATED_VIA, Body, Problem, compose, note_of
+from lengow.adapters.woocommerce.body import CREATED_VIA, Body, compose, note_of
 from lengow.adapters.woocommerce.comparison import difference, mended_amounts, total_of
 from lengow.adapters.woocommerce.finding import Finder
 from lengow.adapters.woocommerce.products import Products, WooProduct
@@ -81,7 +82,7 @@ class Creator:
         try:
             body = compose(order, products, profile, self._settings, free_lines=self._free_lines).body
         except Problem as problem:
-            return Rejected(order.reference, str(problem), field=problem.field)
+            return problem.outcome(order.reference)
         try:
             if searched or self._known.holds(order.reference):
                 held = self._finder.find(order.reference, deadline)

@@ -12,6 +12,7 @@ from prestashop_shop import ContractPrestaShop
 from lengow.adapters.answers import entries_of, entry_of
 from lengow.adapters.calls import Reply
 from lengow.adapters.contract import created, new_order
+from lengow.adapters.outcomes import Problem
 from lengow.adapters.prestashop.addresses import address_fields, names_of, same
 from lengow.adapters.prestashop.api import Died, Lost, Refusal, _check
 from lengow.adapters.prestashop.cleaning import LENGTHS, Cleaner, cleaned_text
@@ -19,7 +20,7 @@ from lengow.adapters.prestashop.comparison import difference
 from lengow.adapters.prestashop.health import NEEDED
 from lengow.adapters.prestashop.plan import Mark, Plan, PlannedLine, is_aside, mark_in, order_note, plan_in, rest_of
 from lengow.adapters.prestashop.profile import Carrier, Country, Place, Profile, TaxRule
-from lengow.adapters.prestashop.refusals import REMEDIES, Problem, rejected
+from lengow.adapters.prestashop.refusals import REMEDIES, rejected
 from lengow.adapters.prestashop.xml import Association, Unreadable, entity, rights, sizes
 from lengow.connector.model import Address
 from lengow.sandbox.shops.prestashop.validation import COMPILED
