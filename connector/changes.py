@@ -80,12 +80,15 @@ class Own(msgspec.Struct, frozen=True):
     """Begun in the shop, by line: it has booked them itself."""
     withdrawn: frozenset[str] = frozenset()
     """Cancelled in the shop, by itself or as it was told: what is given back of them is no loss to it."""
+    shipped_past_shop: frozenset[str] = frozenset()
+    """By the host, whose shop's records do not know of it; see `Capabilities.shipped_past_it`."""
 
 
 def own_effects(actions: Iterable[ActionRow], order: Order) -> Own:
     """What the order's actions do, or did, at the marketplace."""
     lines = {line.id: line for line in order.lines}
     shipped: set[str] = set()
+    past_shop: set[str] = set()
     cancelled: set[str] = set()
     refunded: dict[str, Decimal] = {}
     for action in actions:
@@ -96,13 +99,14 @@ def own_effects(actions: Iterable[ActionRow], order: Order) -> Own:
         begun_in_shop = action.asked_by == HOST or action.asked_by.startswith(SHOP)
         if action.action_type == "ship":
             shipped.update(concerned)
+            past_shop.update(concerned if action.asked_by == HOST else ())
         elif action.action_type in ("cancel", "refuse") and begun_in_shop and action.quantity is None:
             cancelled.update(concerned)  # of a line cancelled in part, the rest is still to be shipped
         elif action.action_type == "refund" and begun_in_shop:
             for line_id in concerned:
                 if line_id in lines:
                     refunded[line_id] = refunded.get(line_id, Decimal(0)) + _asked_back(lines[line_id], action)
-    return Own(frozenset(shipped), frozenset(cancelled), refunded)
+    return Own(frozenset(shipped), frozenset(cancelled), refunded, shipped_past_shop=frozenset(past_shop))
 
 
 def changes_between(before: Order | None, after: Order, package: PackageRow, own: Own, booked: Decimal) -> list[Found]:
@@ -122,7 +126,8 @@ def changes_between(before: Order | None, after: Order, package: PackageRow, own
         return (_whole_cancelled(before, after, was, now, sold, own) if sold else []) + reopened
     found = _lines_cancelled(before, after, was, now, sold, own)
     refunds = _refunds(before, after, package, own, booked)
-    if refunds and _taken_back_unshipped(before, after, was, now, left, own):
+    told = bool(refunds) or _free_and_given_back(before, was, now, left)
+    if told and _taken_back_unshipped(before, after, was, now, left, own):
         return [*reopened, Found(ChangeKind.CANCELLED, Cancel("refunded before it was shipped"))]
     found += _addresses(before, after, was, now, left, own)
     found += _amounts(before, after, was, now, left, carries_shipping=package.carries_shipping)
@@ -346,6 +351,12 @@ def _taken_back_unshipped(before: Order, after: Order, was: _Lines, now: _Lines,
     return whole and not moved and not tracked and not after.delivered_by_marketplace
 
 
+def _free_and_given_back(before: Order, was: _Lines, now: _Lines, left: Sequence[str]) -> bool:
+    """What costs nothing is given back without any money."""
+    free = not any(now[one].amount for one in left)
+    return free and not all(is_given_back(was[one], before) for one in left)
+
+
 def _addresses(before: Order, after: Order, was: _Lines, now: _Lines, left: Sequence[str], own: Own) -> list[Found]:
     if after.anonymized:
         return []
@@ -401,7 +412,8 @@ def _unusable(
 
 def _shipped(before: Order, after: Order, was: _Lines, now: _Lines, left: Sequence[str], own: Own) -> list[Found]:
     """Once all of it has left; a shop order is shipped as a whole."""
-    if not left or after.delivered_by_marketplace or set(left) <= own.shipped:
+    told = set(left) <= own.shipped - own.shipped_past_shop
+    if not left or after.delivered_by_marketplace or told:
         return []
     if all(is_shipped(was[one], before) for one in left) or not all(is_shipped(now[one], after) for one in left):
         return []

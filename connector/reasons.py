@@ -59,8 +59,9 @@ REASONS: dict[str, Reason] = {
         "The order is older than the shop's start_date.", "Set an earlier start_date to import it."
     ),
     "already_imported_elsewhere": Reason(
-        "Lengow already has a merchant order id for this order, and it is not one of ours.",
-        "If no other system holds the order, set import_orders_with_merchant_order_id = true.",
+        "Another system has the order: Lengow holds a merchant order id that is not ours, or it is in a shop by another "
+        "of our accounts.",
+        "If none has it, set import_orders_with_merchant_order_id = true; of two accounts, `orders retry` makes it anew.",
     ),
     "dismissed": Reason(
         "A person decided that it will not be imported, for the reason that is given.",

@@ -53,8 +53,9 @@ REASONS_FRENCH: dict[str, Reason] = {
         "La commande est antérieure au start_date de la boutique.", "Avancer start_date pour l’importer."
     ),
     "already_imported_elsewhere": Reason(
-        "Lengow a déjà pour cette commande un numéro marchand qui n’est pas des nôtres.",
-        "Si aucun autre système ne l’a, mettre import_orders_with_merchant_order_id = true.",
+        "Un autre système a la commande : Lengow a pour elle un numéro marchand qui n’est pas des nôtres, ou elle est dans "
+        "une boutique par un autre de nos comptes.",
+        "Si aucun ne l’a, mettre import_orders_with_merchant_order_id = true ; pour deux comptes, `orders retry` la recrée.",
     ),
     "lines_moved": Reason("Ses lignes sont passées à d’autres colis de la commande avant sa création.", "Rien."),
     "order_undecodable": Reason(

@@ -34,6 +34,9 @@ from lengow.connector.store.rows import (
 Name = tuple[str, str]
 """(marketplace, marketplace_order_id)"""
 
+Elsewhere = tuple[str, datetime | None, str]
+"""(account, when it was ordered, total)"""
+
 log = logging.getLogger("lengow.connector.recorder")
 
 GAVE_UP = "gave_up"
@@ -136,6 +139,8 @@ class Recorder:
         """
         with self._context.store.transaction() as tx:
             stored, kept = tx.orders(order_ids), tx.records(order_ids)
+            names = [(one.order.marketplace, one.order.marketplace_order_id) for one in stored.values()]
+            elsewhere = self._elsewhere(tx, names)
             now = self._context.now()
             records = [
                 _Record(
@@ -147,6 +152,7 @@ class Recorder:
                     one,
                     kept[order_id],
                     [],
+                    elsewhere.get((one.order.marketplace, one.order.marketplace_order_id), ()),
                     by_hand=of_any_age,
                 )
                 for order_id, one in stored.items()
@@ -204,6 +210,7 @@ class Recorder:
         """What of it really says something new, with what is stored of it."""
         stored = reading.orders_named(self._account, list(changed))
         kept = reading.records([one.order.id for one in stored.values()])
+        elsewhere = self._elsewhere(reading, list(changed))
         now = self._context.now()
         records = []
         for name, (identity, sent) in changed.items():
@@ -213,10 +220,15 @@ class Recorder:
             amended = amended_fields(before.raw, raw) if before else []
             if before is not None and before.unreadable is None and not amended and not anew:
                 continue
+            there = elsewhere.get(name, ())
             records.append(
-                _Record(self._context, now, self._account, identity, raw, one, before, amended, by_hand=anew)
+                _Record(self._context, now, self._account, identity, raw, one, before, amended, there, by_hand=anew)
             )
         return records
+
+    def _elsewhere(self, reading: Reading, names: Sequence[Name]) -> Mapping[Name, Sequence[Elsewhere]]:
+        """What other accounts of ours have in a shop by these names."""
+        return reading.begun_elsewhere(self._account, names) if len(self._context.settings.accounts) > 1 else {}
 
 
 class _Record:
@@ -232,11 +244,13 @@ class _Record:
         stored: StoredOrder | None,
         before: RecordRow | None,
         amended: Sequence[str],
+        elsewhere: Sequence[Elsewhere],
         *,
         by_hand: bool,
     ) -> None:
         """`by_hand`: a person asks for it, so that what was dismissed is decided anew too."""
         self._by_hand = by_hand
+        self._elsewhere = elsewhere
         self._context = context
         self._account = account
         self._identity = identity
@@ -473,8 +487,10 @@ class _Record:
             if before is None:
                 position += 1
             package = _with_lines(order.packages[match.incoming], match.line_ids)
-            decision = self._dismissal(before) or decide(
-                order, package, policies.get(shop), own_ids=own_ids, known_marketplace=known_marketplace
+            decision = (
+                self._dismissal(before)
+                or self._moved(order)
+                or decide(order, package, policies.get(shop), own_ids=own_ids, known_marketplace=known_marketplace)
             )
             row = PackageRow(
                 id=before.id if before else 0,
@@ -518,6 +534,13 @@ class _Record:
         if self._by_hand or dismissed is None or dismissed.reason != DISMISSED:
             return None
         return Decision(OrderState.SKIPPED, DISMISSED, dismissed.about)
+
+    def _moved(self, order: Order) -> Decision | None:
+        """The very same order is in a shop by another account: it was moved at Lengow, and must not be made twice."""
+        for account, ordered_at, total in () if self._by_hand else self._elsewhere:
+            if (ordered_at, total) == (order.date, str(order.total)):
+                return Decision(OrderState.SKIPPED, "already_imported_elsewhere", f"account {account}")
+        return None
 
     def _note_decision(self, package_id: int | None, decision: Decision) -> None:
         self._note("decided", ": ".join(filter(None, (decision.state, decision.reason, decision.about))), package_id)

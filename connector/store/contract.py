@@ -38,6 +38,13 @@ class Reading(Protocol):
 
     def orders_named(self, account: str, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StoredOrder]: ...
 
+    def begun_elsewhere(
+        self, account: str, names: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], list[tuple[str, datetime | None, str]]]:
+        """Of orders of these names in other accounts, of which a package is in a shop or on its way there: the account,
+        when it was ordered, and the total.
+        """
+
     def packages(self, package_ids: Sequence[int]) -> dict[int, PackageRow]:
         """By package id."""
 

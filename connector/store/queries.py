@@ -88,6 +88,26 @@ class Queries(Browsing, Measuring, ErasingQueries):
         ]
         return {(one.order.marketplace, one.order.marketplace_order_id): one for one in self._with_packages(rows)}
 
+    def begun_elsewhere(
+        self, account: str, names: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], list[tuple[str, datetime | None, str]]]:
+        found: dict[tuple[str, str], list[tuple[str, datetime | None, str]]] = {}
+        for some in chunks(names):
+            for marketplace, number, other, ordered_at, total in self._db.rows(
+                f"""
+                WITH wanted (marketplace, number) AS (VALUES {marks(len(some), 2)})
+                SELECT o.marketplace, o.marketplace_order_id, o.account, o.ordered_at, o.total
+                FROM wanted JOIN orders o ON o.marketplace_order_id = wanted.number AND o.marketplace = wanted.marketplace
+                WHERE o.account <> ? AND EXISTS (
+                    SELECT 1 FROM packages p WHERE p.order_id = o.id AND p.state IN ('creating', 'created')
+                )
+                ORDER BY o.id
+                """,
+                [*(part for name in some for part in name), account],
+            ):
+                found.setdefault((marketplace, number), []).append((other, moment_of(ordered_at), total))
+        return found
+
     def packages(self, package_ids: Sequence[int]) -> dict[int, PackageRow]:
         for some in chunks(package_ids):
             self._hold_orders(f"SELECT order_id FROM packages WHERE id IN ({marks(len(some))})", some)

@@ -107,6 +107,17 @@ class StoreContract:
         assert known["manomano_fr", "M7"] == b"M7"
         assert store.known("other", names) == {}
 
+    def test_what_other_accounts_have_begun_is_found_by_name(self, store: Store) -> None:
+        with store.transaction() as tx:
+            begun, waiting = save_order(tx, an_order()), save_order(tx, an_order(marketplace_order_id="M2"))
+            save_package(tx, msgspec.structs.replace(a_package(begun, 1), state=OrderState.CREATED))
+            save_package(tx, a_package(waiting, 1))
+            assert list(tx.begun_elsewhere("other", [("manomano_fr", "M1")])) == [("manomano_fr", "M1")]
+        names = [("manomano_fr", "M1"), ("manomano_fr", "M2"), ("manomano_es", "M1")]
+        assert store.begun_elsewhere("other", names) == {("manomano_fr", "M1"): [("main", NOW, "131.70")]}
+        assert store.begun_elsewhere("main", names) == {}
+        assert store.begun_elsewhere("other", []) == {}
+
     def test_it_knows_the_time(self, store: Store) -> None:
         before = datetime.now(UTC) - timedelta(minutes=1)
         assert before < store.now() < before + timedelta(minutes=10)
