@@ -172,7 +172,9 @@ class TestBackAndForth:
     def test_our_confirmation_can_be_told_once_more_then(self, make_merchant: Any) -> None:
         merchant = make_merchant()
         told = Told(merchant)
-        merchant.connector.ship(merchant.name, "manomano_fr", told.order_id, carrier="COLISSIMO", tracking_number="6A1")
+        merchant.connector.ship(
+            merchant.name, "manomano_fr", told.order_id, carrier="COLISSIMO", tracking_number="6A1", who="shop b2c"
+        )
         for _ in range(3):
             merchant.sandbox.advance(minutes=15)
             merchant.sync()
