@@ -196,6 +196,7 @@ class GenericAdapter:
         updates=("cancel", "ship", "address", "refund", "lines", "amounts"),
         polling=True,
         listing=True,
+        shipped_past_it=True,
     )
     settings_type: ClassVar[type[msgspec.Struct]] = GenericSettings
 

@@ -36,6 +36,9 @@ class Capabilities(msgspec.Struct, frozen=True):
     """The changes that `update_order` can bring to the shop: tags of `Change`."""
     polling: bool = False
     """Whether `shipments_since` finds shipments that no webhook told."""
+    shipped_past_it: bool = False
+    """Whether the host is the shop, so that what it has the connector confirm (`Connector.ship`) is to be marked as shipped
+    in the shop's records too."""
     catalogue: bool = False
     """Whether the adapter is a `catalogue.Catalogue` too: lists the shop's products, for feeds."""
     invoices: bool = False

@@ -78,7 +78,9 @@ def plan_changes(
             overtaken += [_overtaken(context, row, "not_created") for row in still_open]
             continue
         basis = before if package.begun else None
-        settled = _settled(basis, after, package, own, mine)
+        past = own.shipped_past_shop if _ships_past(context, package.shop, own) else frozenset()
+        theirs = msgspec.structs.replace(own, shipped_past_shop=past)
+        settled = _settled(basis, after, package, theirs, mine)
         overtaken += [_overtaken(context, row, "overtaken") for row in settled.moot]
         still_open = [row for row in still_open if row not in settled.moot]
         for found in settled.found:
@@ -91,6 +93,11 @@ def plan_changes(
             still_open = [row for row in still_open if row not in moot]
             new.append(_row(context, account, package, one, verdict))
     return Planned(tuple(new), tuple(overtaken))
+
+
+def _ships_past(context: Context, shop: str, own: Own) -> bool:
+    known = bool(own.shipped_past_shop) and shop in context.settings.shops
+    return known and context.capabilities(shop).shipped_past_it
 
 
 def _settled(

@@ -15,6 +15,7 @@ from lengow.connector.settings import Follow, Settings
 from lengow.connector.store.rows import ChangeRow
 
 ALL = tuple(ChangeState)
+SHIP = {"carrier": "COLISSIMO", "tracking_number": "6A1"}
 APPLY_ALL = Follow(refunded="apply", amounts="apply")
 
 
@@ -260,17 +261,24 @@ class TestWhatTheShopDidLater:
 
     def test_our_own_shipment_is_no_news_when_it_comes_back(self, merchant: Any) -> None:
         order_id = bought(merchant)
-        merchant.connector.ship("main", "manomano_fr", order_id, carrier="COLISSIMO", tracking_number="6A1")
+        merchant.connector.ship("main", "manomano_fr", order_id, **SHIP, who="shop b2c")
         later(merchant)
         later(merchant)
         assert merchant.order(order_id).order.status == "shipped"
         assert told(merchant, order_id) == []
 
+    def test_what_the_host_shipped_is_marked_in_its_tables(self, merchant: Any) -> None:
+        order_id = bought(merchant)
+        merchant.connector.ship("main", "manomano_fr", order_id, **SHIP)
+        later(merchant)
+        later(merchant)
+        assert told(merchant, order_id) == [("shipped", "applied", "")]
+        assert merchant.rows("SELECT status, tracking_number FROM shop_orders") == [("shipped", "6A1")]
+
     def test_a_refund_that_began_in_the_shop_is_not_booked_again(self, make_merchant: Callable[..., Any]) -> None:
         merchant = make_merchant(follow=APPLY_ALL)
         order_id = bought(merchant, "multi_line")
-        ship = {"carrier": "COLISSIMO", "tracking_number": "6A1"}
-        merchant.connector.ship("main", "manomano_fr", order_id, **ship)
+        merchant.connector.ship("main", "manomano_fr", order_id, **SHIP, who="shop b2c")
         later(merchant)
         later(merchant)
         arguments = {"refund_reason": "DAMAGED", "refund_shipping_fees": "false"}
@@ -290,7 +298,7 @@ class TestWhatTheShopDidLater:
 
     def test_an_address_corrected_after_the_parcel_left_is_ignored(self, merchant: Any) -> None:
         order_id = bought(merchant)
-        merchant.connector.ship("main", "manomano_fr", order_id, carrier="COLISSIMO", tracking_number="6A1")
+        merchant.connector.ship("main", "manomano_fr", order_id, **SHIP, who="shop b2c")
         later(merchant)
         later(merchant)
         merchant.sandbox.amend(order_id, {"city": "Sète"})

@@ -281,8 +281,20 @@ class TestShipments:
         merchant.sync()
         collected(merchant)
         merchant.run("UPDATE shop_orders SET status = 'to_ship'")
+        merchant.sync()
+        merchant.run("UPDATE shop_orders SET status = 'to_ship'")
         [found] = found_in(merchant, fix=True)
         assert (found.kind, found.marketplace_order_id, found.mended) == ("confirmed_not_shipped", order_id, "")
+
+    def test_what_the_host_had_confirmed_is_shipped_in_its_tables_too(self, merchant: Any) -> None:
+        """The host tells the connector of it, and not its own tables."""
+        [order_id] = merchant.sells()
+        merchant.sync()
+        merchant.connector.ship("main", "manomano_fr", order_id, carrier="DPD", tracking_number="T1")
+        merchant.sync()
+        collected(merchant)
+        assert merchant.rows("SELECT status, tracking_number FROM shop_orders") == [("shipped", "T1")]
+        assert found_in(merchant) == []
 
 
 class TestCancellations:
