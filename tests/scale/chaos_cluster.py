@@ -151,11 +151,11 @@ class Chaos:
         return lambda: self._cluster.worker(settings=settings)
 
     def _remote(self, host: Host) -> Callable[[], "subprocess.Popen[str]"]:
-        """To Lengow through a proxy, as the sandbox listens on this machine alone."""
+        """To Lengow through a proxy and a relay, as the sandbox listens on this machine alone, without TLS."""
         lengow = self._cluster.sandbox.url
         proxy = Proxy(("127.0.0.1", int(lengow.rpartition(":")[2])), host=host.gateway)
         self._proxies.append(proxy)
         url = self._cluster.url.replace("127.0.0.1", host.gateway)
-        base = f"http://{host.gateway}:{proxy.port}"
+        base = f"http://127.0.0.1:{host.relay(proxy.port)}"
         settings = self._cluster.write_settings(url, f"{host.name}.toml", lengow=base)
         return lambda: self._cluster.worker(settings=settings, prefix=host.prefix)

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ class Host:
 
     def __init__(self, number: int) -> None:
         """`number`: another one for each, below 256."""
+        self._relays: list[subprocess.Popen[str]] = []
         self.name = f"lengow{os.getpid() % 10_000}h{number}"
         self._outside, self._inside = f"lgo{os.getpid() % 10_000}{number}", f"lgi{os.getpid() % 10_000}{number}"
         self.gateway, self.address = f"10.77.{number}.1", f"10.77.{number}.2"
@@ -48,6 +50,14 @@ class Host:
         """Put before a command, has it run there."""
         return ("ip", "netns", "exec", self.name)
 
+    def relay(self, port: int) -> int:
+        """The port on its own 127.0.0.1 that leads to `port` of the gateway: only there do settings take plain http."""
+        command = [*self.prefix, sys.executable, __file__, self.gateway, str(port)]
+        self._relays.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        told = self._relays[-1].stdout
+        assert told is not None
+        return int(told.readline())
+
     def cut(self) -> None:
         """Packets get lost, without a word to either side."""
         _ip(["link", "set", self._outside, "down"])
@@ -56,6 +66,9 @@ class Host:
         _ip(["link", "set", self._outside, "up"])
 
     def remove(self) -> None:
+        for relay in self._relays:
+            relay.kill()
+            relay.communicate()
         _ip(["netns", "del", self.name])
         subprocess.run(["ip", "link", "del", self._outside], capture_output=True)
 
@@ -103,3 +116,9 @@ class Proxy:
 
 def _ip(arguments: Sequence[str]) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{Proxy((sys.argv[1], int(sys.argv[2]))).port}\n")  # a relay of `Host`
+    sys.stdout.flush()
+    sys.stdin.read()
