@@ -15,6 +15,7 @@ import random
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
@@ -25,6 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent / "crash"))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from broken import BROKEN
 from chaos_life import Said
 from chaos_storm import Storm
 from chaos_wire import Wire
@@ -305,6 +307,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=8, help="no new orders after so long; the run has failed then")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--without", action="append", default=[], choices=sorted(BROKEN), help="break a protection")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     began = time.monotonic()
@@ -312,7 +315,7 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lengow-chaos-")))
         url = stack.enter_context(store_url(options.store))
-        world, wire = stack.enter_context(chaos_world(folder, storm, url, options.seed))
+        world, wire = stack.enter_context(chaos_world(folder, storm, url, options.seed, options.without))
         chaos = Chaos(
             world,
             storm,
@@ -323,7 +326,11 @@ def main() -> int:
             seed=options.seed,
             progress=lambda text: print(f"{time.monotonic() - began:5.0f} s  {text}", flush=True),
         )
-        findings = chaos.run()
+        try:
+            findings = chaos.run()
+        except Exception:  # noqa: BLE001 - `make chaos` does not show what goes to stderr
+            traceback.print_exc(file=sys.stdout)
+            return 1
         tell(chaos, findings, time.monotonic() - began)
     return int(bool(findings))
 

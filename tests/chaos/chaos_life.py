@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from broken import BROKEN
 from lives import ACCOUNT, SELLER, Facts, clock, settings_of
 
 from lengow import feeds
@@ -63,6 +64,8 @@ def serve(facts: Facts, ahead: Any, pipe: Any, more: More) -> None:
     from lengow.console.serving import webhook_server
 
     issuing.render = _Drawing()  # type: ignore[assignment]
+    for name in facts.without:
+        BROKEN[name].take_out()
     hurried = _Hurried()
     LengowClient.__init__ = partialmethod(LengowClient.__init__, monotonic=hurried.monotonic)  # type: ignore[method-assign,assignment]
     with ExitStack() as stack:

@@ -37,8 +37,10 @@ MAILS = {InvoiceState.MAILED: (1,), InvoiceState.MAIL_UNKNOWN: (0, 1)}
 class ChaosWorld(World):
     """`World` with a second account; the connector's process builds feeds too."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path, mails: StormyMail, store: str) -> None:
-        super().__init__(sandbox, folder, mails, store, kinds=KIND_OF, invoices=True)
+    def __init__(
+        self, sandbox: Sandbox, folder: Path, mails: StormyMail, store: str, without: Sequence[str] = ()
+    ) -> None:
+        super().__init__(sandbox, folder, mails, store, kinds=KIND_OF, invoices=True, without=tuple(without))
         other = sandbox.add_account(f"{OTHER}-{folder.name}")
         self.accounts = {ACCOUNT: self.account, OTHER: other}
         self.taken = mails.taken
@@ -198,15 +200,18 @@ class _Findings:
 
 
 @contextmanager
-def chaos_world(folder: Path, storm: Storm, store: str = "", seed: int = 1) -> Iterator[tuple[ChaosWorld, Wire]]:
-    """In a storm that does not blow yet. Without `store`, a SQLite file."""
+def chaos_world(
+    folder: Path, storm: Storm, store: str = "", seed: int = 1, without: Sequence[str] = ()
+) -> Iterator[tuple[ChaosWorld, Wire]]:
+    """In a storm that does not blow yet. Without `store`, a SQLite file; `without`: see `broken.BROKEN`."""
     wire = Wire(storm, seed)
     StormyGenericShop.wire = wire
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(quota_per_minute=0, seed=seed))
         mails = stack.enter_context(mail_server(StormyMail(storm)))
         assert isinstance(mails, StormyMail)
-        world = ChaosWorld(sandbox, folder / "chaos", mails, store or f"sqlite:///{folder / 'chaos' / 'lengow.db'}")
+        store = store or f"sqlite:///{folder / 'chaos' / 'lengow.db'}"
+        world = ChaosWorld(sandbox, folder / "chaos", mails, store, without)
         stack.callback(world.close)
         stack.enter_context(wire.between())
         servers = {name: shop._shop.server for name, shop in world.shops.items() if name != "generic"}
