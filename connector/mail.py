@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, getaddresses, parseaddr
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +31,9 @@ log = logging.getLogger("lengow.connector.mail")
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 ADDRESS = re.compile(r"""[^\s@<>()\[\],;:\\"]+@[^\s@<>()\[\],;:\\"]+""")
+
+LONGEST_ADDRESS = 512
+"""Characters, with its name; RFC 5321 has 254 for the address."""
 
 TAKEN, LATER, NEVER = range(200, 300), range(400, 500), range(500, 600)
 """Replies: done; not now; not later either (RFC 5321 §4.2.1)."""
@@ -168,7 +171,10 @@ def compose(mail: Mail, message: Message) -> EmailMessage:
 
 def is_address(text: str) -> bool:
     """Whether it is one mail address, with a name or without. What its server takes, only that knows."""
-    return text.isprintable() and ADDRESS.fullmatch(_bare(text)) is not None
+    if not text.isprintable() or len(text) > LONGEST_ADDRESS:
+        return False
+    found = getaddresses([text])
+    return len(found) == 1 and ADDRESS.fullmatch(found[0][1]) is not None
 
 
 def check_mail(mail: Mail) -> None:
@@ -262,6 +268,10 @@ def _deliver(smtp: "smtplib.SMTP", mail: Mail, message: Message, composed: Email
     if international and not smtp.has_extn("smtputf8"):
         return Refused(f"{mail.host} takes no addresses beyond ASCII (SMTPUTF8).")
     options = ["SMTPUTF8", "BODY=8BITMIME"] if international else []
+    content = composed.as_bytes(policy=policy.SMTPUTF8 if international else policy.SMTP)
+    most = smtp.esmtp_features.get("size", "")
+    if most.isascii() and most.isdigit() and 0 < int(most) < len(content):  # RFC 1870; 0: no limit
+        return Refused(f"The mail has {len(content)} bytes, and {mail.host} takes {most}.")
     code, reply = smtp.mail(sender, options)
     if code not in TAKEN:
         return _refusal(code, f"{sender}: {_text(code, reply)}")
@@ -273,7 +283,6 @@ def _deliver(smtp: "smtplib.SMTP", mail: Mail, message: Message, composed: Email
     if len(refused) == len(recipients):
         reasons = "; ".join(f"{one}: {text}" for one, (_, text) in refused.items())
         return _refusal(min(code for code, _ in refused.values()), reasons)
-    content = composed.as_bytes(policy=policy.SMTPUTF8 if international else policy.SMTP)
     try:
         code, reply = smtp.data(content)
     except smtplib.SMTPDataError as error:

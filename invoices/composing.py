@@ -66,7 +66,7 @@ def outline(order: Order, package: PackageRow, settings: InvoiceSettings, *, num
         issued_on=dates.issued_on,
         delivered_on=dates.delivered_on,
         paid_on=dates.paid_on,
-        order_number=order.marketplace_order_id,
+        order_number=_plain(order.marketplace_order_id),
         marketplace=order.marketplace,
         currency=order.currency,
         language=language,
@@ -143,7 +143,7 @@ def _parts(order: Order, package: PackageRow, language: str) -> list[Part]:
     for line in lines:  # amounts of more decimals are rounded so that they add up
         exact += line.amount
         gross, written = rounded(exact, unit) - written, rounded(exact, unit)
-        parts.append(Part(line.id, _title(line), line.quantity, gross, line.tax, line.sku))
+        parts.append(Part(line.id, _title(line), line.quantity, gross, line.tax, _plain(line.sku)))
     if not package.carries_shipping:
         return parts
     words, left = WORDS[language], _tax_left(order)
@@ -160,8 +160,13 @@ def _parts(order: Order, package: PackageRow, language: str) -> list[Part]:
 
 def _title(line: order_model.Line) -> str:
     """Without the markup and control characters that some marketplaces leave in titles."""
-    plain = str(Markup(line.title).striptags())
-    return "".join(character for character in plain if character.isprintable()).strip() or line.sku or line.id
+    return _plain(str(Markup(line.title).striptags())) or _plain(line.sku) or _plain(line.id)
+
+
+def _plain(text: str) -> str:
+    """On one line, without what cannot be seen: no XML takes control characters."""
+    seen = "".join(character for character in text if character.isprintable() or character.isspace())
+    return " ".join(seen.split())
 
 
 def _tax_left(order: Order) -> Decimal | None:
@@ -197,16 +202,16 @@ def _party(address: Address) -> Party:
     street = [address.first_line, address.second_line, address.complement]
     if address.company and not company:
         street.insert(0, address.company)
-    vat = address.vat_number.replace(" ", "").upper()
+    vat = _plain(address.vat_number).replace(" ", "").upper()
     return Party(
-        name=(company or address.name).strip(),
+        name=_plain(company or address.name),
         country=address.country,
-        lines=_three([line.strip() for line in street if line.strip()]),
-        zipcode=address.zipcode.strip(),
-        city=address.city.strip(),
+        lines=_three([line for line in map(_plain, street) if line]),
+        zipcode=_plain(address.zipcode),
+        city=_plain(address.city),
         vat_number=vat,
         legal_id=vat[-9:] if vat.startswith("FR") else "",
-        email=address.email,
+        email=address.email.strip(),
     )
 
 

@@ -6,7 +6,7 @@ itself; a person may, and its Message-ID is the same then.
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import message_from_bytes, message_from_string
 from email.message import Message as LegacyMessage
 
@@ -32,6 +32,9 @@ from lengow.invoices.notes import note
 from lengow.invoices.texts import WORDS, kind_of
 
 log = logging.getLogger("lengow.invoices.mailing")
+
+LONGEST_FACT = 200
+"""Characters of a name or number in the mail."""
 
 TRIES = 20
 """How often a server that says "later" is asked: about a day."""
@@ -63,7 +66,7 @@ class Mailer:
     def _mail_one(self, row: InvoiceRow) -> bool:
         found = self._ledger.document(row.id)
         assert found is not None, "a numbered invoice has its document"
-        message = self._message(row, *found)
+        message = message_of(row, *found, at=self._context.now())
         row = msgspec.structs.replace(
             row,
             state=InvoiceState.MAILING,
@@ -79,27 +82,6 @@ class Mailer:
         outcome = send_mail(self._mail, message)
         self._settle(row, outcome)
         return isinstance(outcome, Sent)
-
-    def _message(self, row: InvoiceRow, document: Document, pdf: bytes) -> Message:
-        words, kind = WORDS[document.language], kind_of(document)
-        facts = {
-            "kind": kind,
-            "number": document.number,
-            "order": document.order_number,
-            "seller": document.seller.name,
-            "name": document.buyer.name,
-        }
-        body = words.body if document.kind == "invoice" else words.credit_body
-        return Message(
-            id=f"invoice {row.account} {document.number}",
-            to=(row.recipient,),
-            subject=words.subject.format(**facts),
-            text=body.format(**facts),
-            date=self._context.now(),
-            attachments=(Attachment(f"{document.number.replace('/', '-')}.pdf", pdf, "application/pdf"),),
-            reply_to=document.seller.email,
-            language=document.language,
-        )
 
     def _settle(self, row: InvoiceRow, outcome: MailOutcome) -> None:
         if isinstance(outcome, Sent):
@@ -132,6 +114,36 @@ class Mailer:
             tx.save(changed)
         if state is not InvoiceState.TO_MAIL:
             note(self._context, changed, f"invoice_{state}", f"{row.number}: {reason}" if reason else row.number)
+
+
+def message_of(row: InvoiceRow, document: Document, pdf: bytes, *, at: datetime) -> Message:
+    """The mail of a document. Names and numbers come from outside: each is one line of it, whatever it holds."""
+    words, kind = WORDS[document.language], kind_of(document)
+    facts = {
+        "kind": kind,
+        "number": _one_line(document.number),
+        "order": _one_line(document.order_number),
+        "seller": document.seller.name,
+        "name": _one_line(document.buyer.name),
+    }
+    body = words.body if document.kind == "invoice" else words.credit_body
+    file = "".join(one if one.isalnum() or one in "+-_." else "-" for one in document.number)
+    return Message(
+        id=f"invoice {row.account} {document.number}",
+        to=(row.recipient.strip(),),
+        subject=words.subject.format(**facts),
+        text=body.format(**facts),
+        date=at,
+        attachments=(Attachment(f"{file}.pdf", pdf, "application/pdf"),),
+        reply_to=document.seller.email,
+        language=document.language,
+    )
+
+
+def _one_line(text: str) -> str:
+    """White space as single blanks, and nothing that cannot be seen."""
+    seen = "".join(one if one.isprintable() or one.isspace() else "" for one in text)
+    return " ".join(seen.split())[:LONGEST_FACT]
 
 
 def bounced_message_id(raw: bytes) -> str:

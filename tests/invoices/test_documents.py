@@ -275,6 +275,14 @@ def test_titles_are_text_whatever_the_marketplace_wrote(title: str, shown: str) 
     assert "<" not in text or "5 <" in text
 
 
+def test_control_characters_of_a_buyer_hold_up_no_invoice(official: Any) -> None:
+    hostile = "A\x00\x0b\r\nB\u2028\ud800\u202e]]>&<b>"
+    buyer = address(first_name=hostile, last_name="M", first_line=hostile, city=hostile, zipcode="69\x07003")
+    document = invoice(order(line("1", 1, "120.00", "20.00", hostile), billing=buyer, marketplace_order_id=hostile))
+    assert (document.buyer.name, document.buyer.zipcode) == ("A B ]]>&<b> M", "69003")
+    assert official(drawn(document)[1], french=True) == []
+
+
 @pytest.mark.parametrize(
     ("sold", "code"),
     [

@@ -7,11 +7,16 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from mail_server import MailServer
+from test_documents import MIXED, NOW, address, invoice, order
 from test_issuing import REFUND, confirmed, invoices, settle, sold
 
+from lengow.connector.mail import Mail, Sent, send_mail
 from lengow.invoices import InvoiceHeld, Invoices, InvoiceState
+from lengow.invoices.ledger import InvoiceRow
+from lengow.invoices.mailing import message_of
 
 
 def state(merchant: Any) -> tuple[InvoiceState, str]:
@@ -51,6 +56,40 @@ def test_a_shop_may_make_invoices_and_mail_none(make_seller: Any, server: MailSe
     confirmed(seller, order_id)
     assert state(seller) == (InvoiceState.ISSUED, "")
     assert server.mails == []
+
+
+HOSTILE = "Zoé\r\nBcc: everybody@x.example\r\n\r\n<b>{seller}</b>\x00\u2028\u202e" + "x" * 5000
+
+
+def test_no_word_of_the_buyer_or_the_marketplace_becomes_a_header(server: MailServer) -> None:
+    """Names and numbers come from outside: what would end a line is a blank, and the mail goes out all the same."""
+    sold_order = order(*MIXED, marketplace_order_id=HOSTILE, billing=address(first_name=HOSTILE, last_name="Martin"))
+    document = msgspec.structs.replace(invoice(sold_order), number='F"1\r\nX: y/../é')
+    row = InvoiceRow(
+        account="main",
+        shop="b2c",
+        order_id=1,
+        package_id=1,
+        order_key="k",
+        kind="invoice",
+        cause="c",
+        state=InvoiceState.TO_MAIL,
+        changed_at=NOW,
+        recipient=" m_12.ab+c@message.manomano.com ",
+    )
+    message = message_of(row, document, b"%PDF", at=NOW)
+    mail = Mail(host="127.0.0.1", port=server.port, security="none", sender="Martin <shop@martin.example>")
+    assert isinstance(send_mail(mail, message), Sent)
+    [arrived] = server.mails
+    assert server.recipients == [["m_12.ab+c@message.manomano.com"]]
+    assert (arrived["Bcc"], arrived["X"]) == (None, None)
+    assert len(arrived["Subject"]) < 300
+    [attachment] = arrived.iter_attachments()
+    assert attachment.get_filename() == "F-1--X--y-..-é.pdf"
+    body = arrived.get_body(("plain",))
+    assert body is not None
+    assert "{seller}" in body.get_content()
+    assert not [one for one in body.get_content().splitlines() if one.startswith("Bcc")]
 
 
 def test_a_server_that_says_later_is_asked_again(seller: Any, server: MailServer) -> None:

@@ -2,13 +2,17 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from email import message_from_bytes, policy
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from mail_server import CERTIFICATE, PASSWORD, USER, MailServer, mail_server
 
 from lengow.connector import SettingsError
@@ -21,6 +25,7 @@ from lengow.connector.mail import (
     TryAgain,
     Unknown,
     check_mail,
+    compose,
     is_address,
     send_mail,
 )
@@ -176,13 +181,138 @@ def test_addresses_beyond_ascii_are_sent_as_they_are(server: MailServer) -> None
 
 
 @pytest.mark.parametrize(
-    "address", ["", "nobody", "@shop.example", "a@", "a b@shop.example", "a@b.example\nBcc: c@d.example"]
+    "address",
+    [
+        "",
+        "nobody",
+        "@shop.example",
+        "a@",
+        "a b@shop.example",
+        "a@b.example\nBcc: c@d.example",
+        "a@b.example, c@d.example",
+        "Ops <a@b.example>, c@d.example",
+        "a@b.example; c@d.example",
+        "Friends: a@b.example, c@d.example;",
+        "a@b.example\x00",
+        "a@b.example\u2028c@d.example",
+        "<script>@b.example",
+        "a@b.example (" * 500,
+    ],
 )
 def test_what_is_no_address_is_refused_and_no_server_is_asked(server: MailServer, address: str) -> None:
     assert not is_address(address)
     assert isinstance(send_mail(settings(server), message(to=(address,))), Refused)
     assert isinstance(send_mail(settings(server), message(to=("ops@shop.example", address))), Refused)
     assert server.recipients == []
+
+
+@given(
+    st.text(max_size=40)
+    | st.text('ab@.<>,;:"()\\ \r\n\té', max_size=30)
+    | st.builds("{}@{}".format, st.text("aé.-+", min_size=1, max_size=9), st.text("b.-é", min_size=1, max_size=9))
+)
+@hypothesis_settings(max_examples=300, deadline=None)
+def test_whatever_stands_for_an_address_is_one_reader_or_none(text: str) -> None:
+    mail = Mail(host="127.0.0.1", security="none", sender="shop@shop.example")
+    try:
+        composed = compose(mail, message(to=(text,)))
+    except ValueError:
+        return
+    read = message_from_bytes(composed.as_bytes(policy=policy.SMTPUTF8), policy=policy.default)
+    assert len(read["To"].addresses) == 1
+    assert set(read.keys()) == set(composed.keys())
+    assert read["Bcc"] is None
+
+
+STAGES = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "end")
+
+
+@contextmanager
+def scripted(said: Mapping[str, str]) -> Iterator[int]:
+    """A server that answers as it is told at each stage of one mail, and else well."""
+    usual = {
+        "greeting": "220 here",
+        "EHLO": "250 here",
+        "MAIL": "250 OK",
+        "RCPT": "250 OK",
+        "DATA": "354 go",
+        "end": "250 OK",
+    }
+    replies = usual | {"HELO": said.get("EHLO", "250 here"), "QUIT": "221 bye"} | said
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rwb") as file:
+            file.write(f"{replies['greeting']}\r\n".encode())
+            file.flush()
+            in_data = False
+            for line in file:
+                verb = "end" if in_data and line == b".\r\n" else line[:4].decode().strip().upper()
+                if in_data and verb != "end":
+                    continue
+                in_data = verb == "DATA" and replies["DATA"].startswith("354")
+                file.write(f"{replies.get(verb, '250 OK')}\r\n".encode())
+                file.flush()
+
+    def quietly(listener: socket.socket) -> None:
+        with suppress(OSError):
+            serve(listener)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=quietly, args=(listener,), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(20)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("reply", ["421 4.3.2 Closing", "451 4.3.0 Later", "550 5.7.1 No", "999 what", "hello"])
+def test_whatever_is_said_at_whatever_stage_the_outcome_is_known_for_what_it_is(stage: str, reply: str) -> None:
+    with scripted({stage: reply}) as port:
+        outcome = send_mail(
+            Mail(host="127.0.0.1", port=port, security="none", sender="a@b.example", timeout=10), MESSAGE
+        )
+    if stage in ("greeting", "EHLO"):
+        assert isinstance(outcome, TryAgain)
+    elif reply.startswith("5"):
+        assert isinstance(outcome, Refused)
+    elif reply.startswith("4"):
+        assert isinstance(outcome, TryAgain)
+    else:  # no SMTP: once the mail was handed over, it may have been taken
+        assert isinstance(outcome, Unknown if stage == "end" else TryAgain)
+
+
+def test_a_server_that_says_how_much_it_takes_is_sent_no_more() -> None:
+    with scripted({"EHLO": "250-here\r\n250 SIZE 100000"}) as port:
+        pdf = Attachment("large.pdf", b"x" * 200_000, "application/pdf")
+        mail = Mail(host="127.0.0.1", port=port, security="none", sender="a@b.example", timeout=10)
+        outcome = send_mail(mail, message(attachments=(pdf,)))
+    assert isinstance(outcome, Refused)
+    assert "100000" in outcome.reason
+
+
+def test_the_certificate_must_be_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *more, **options: resolve("127.0.0.1", *more, **options))
+    for security in ("starttls", "tls"):
+        with mail_server(security=security, login=True) as server:
+            chosen = settings(server, host="smtp.shop.example", security=security, user=USER, password=Secret(PASSWORD))
+            outcome = send_mail(chosen, MESSAGE)
+            assert isinstance(outcome, TryAgain)
+            assert "CERTIFICATE_VERIFY_FAILED" in outcome.reason
+            assert server.mails == []
+
+
+def test_a_starttls_that_is_refused_or_followed_by_words_in_clear_ends_it() -> None:
+    """Whoever sits between cannot have it go on in clear, nor put words before the handshake."""
+    for reply in ("454 TLS not available", "220 go\r\n250 OK\r\n250 OK"):
+        with scripted({"EHLO": "250-here\r\n250 STARTTLS", "STAR": reply}) as port:
+            secret = {"user": USER, "password": Secret(PASSWORD)}
+            mail = Mail(host="localhost", port=port, security="starttls", sender="a@b.example", timeout=10, **secret)  # type: ignore[arg-type]
+            outcome = send_mail(mail, MESSAGE)
+        assert isinstance(outcome, TryAgain)
+        assert PASSWORD not in repr(outcome)
 
 
 def test_a_subject_can_bring_in_no_header_of_its_own(server: MailServer) -> None:
