@@ -46,7 +46,7 @@ crash: .venv/installed
 	@$(BIN)/python tests/crash/matrix.py 2>/dev/null
 
 chaos: .venv/installed
-	@echo '== a month of five shops in which a fifth of all calls fails (10 minutes)'
+	@echo '== a month of five shops in which a fifth of all calls fails (up to 10 minutes)'
 	@$(BIN)/python tests/chaos/chaos.py 2>/dev/null
 
 chaos-scale: .venv/installed
