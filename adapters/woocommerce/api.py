@@ -3,6 +3,7 @@
 The package opens a connection for each call, so its verbs are carried out here, with its own settings and its own OAuth.
 """
 
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -195,7 +196,14 @@ class Lane:
 
 
 class _SignedUrl(OAuth):
-    """The package's OAuth 1.0a; as it leaves `/` in a value as it is, WooCommerce would not know the signature."""
+    """The package's OAuth 1.0a; as it leaves `/` in a value as it is, WooCommerce would not know the signature.
+
+    Its nonces come from `random`, and repeat in a host that seeds it.
+    """
+
+    @staticmethod
+    def generate_nonce() -> str:
+        return secrets.token_hex(20)
 
     @staticmethod
     def normalize_parameters(params: Mapping[str, Any]) -> dict[str, str]:

@@ -24,7 +24,9 @@ LONGEST_SECONDS = 5.0
 TRIED: Counter[str] = Counter()
 
 
-def fuzz(**inputs: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def fuzz(
+    *, examples: int = EXAMPLES, **inputs: st.SearchStrategy[Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A property that holds for every input, each within LONGEST_SECONDS. `TRIED` counts them by its name."""
 
     def decorate(prove: Callable[..., None]) -> Callable[..., None]:
@@ -37,7 +39,7 @@ def fuzz(**inputs: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Ca
         timed.__name__, timed.__doc__, timed.__module__ = prove.__name__, prove.__doc__, prove.__module__
         timed.__signature__ = __import__("inspect").signature(prove)  # type: ignore[attr-defined]
         checks = list(HealthCheck)
-        return settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=checks)(given(**inputs)(timed))
+        return settings(max_examples=examples, deadline=None, suppress_health_check=checks)(given(**inputs)(timed))
 
     return decorate
 
