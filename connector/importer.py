@@ -187,7 +187,10 @@ def _read_slices(
     *,
     moves_cursor: bool,
 ) -> Imported:
-    """A long window slice by slice, the oldest first; the cursor moves with each, so that none is read again."""
+    """A long window slice by slice, the oldest first; the cursor moves with each, so that none is read again.
+
+    Where something of one stays malformed, the cursor stays before it, and the later ones are read all the same.
+    """
     done = Imported(step.account, since, until)
 
     def report(account: str, read: int, count: int) -> None:
@@ -197,11 +200,15 @@ def _read_slices(
     for start, end in slices(since, until):
         one = _read(context, client, step, start, end, report)
         done = msgspec.structs.replace(
-            done, read=done.read + one.read, new=done.new + one.new, amended=done.amended + one.amended, error=one.error
+            done,
+            read=done.read + one.read,
+            new=done.new + one.new,
+            amended=done.amended + one.amended,
+            error=done.error or one.error,
         )
-        if one.error:
+        if one.error and not isinstance(one.error, MalformedAnswer):
             break
-        if moves_cursor and end < until:
+        if moves_cursor and end < until and done.error is None:
             with context.store.transaction() as tx:
                 _move_cursor(tx, step.account, since, end, sure)
     return done
@@ -249,33 +256,58 @@ def _read(
 def _pages(client: "LengowClient", since: datetime, until: datetime) -> Iterator[OrdersPage | ApiError]:
     """Page 1, then the last down to the second, then page 1 again if there were several; one page is fetched ahead.
 
-    A page that stays malformed is given as its error, so that the others still come.
+    What stays malformed is given as its error, so that all else still comes.
     """
 
-    def fetch(number: int) -> OrdersPage | ApiError:
+    def fetch(number: int) -> list[OrdersPage | ApiError]:
         try:
-            return client.orders_page(number, updated_from=since, updated_to=until)
+            return [client.orders_page(number, updated_from=since, updated_to=until)]
         except MalformedAnswer as error:
-            return error
+            return _in_parts(client, number, PAGE_SIZE, since, until) or [error]
         except NotFound:
             if number == 1:
                 raise
-            return OrdersPage(count=0, results=[])  # the window has shrunk since its pages were counted
+            return [OrdersPage(count=0, results=[])]  # the window has shrunk since its pages were counted
 
     first = fetch(1)
-    yield first
-    if isinstance(first, ApiError):
-        return
-    numbers = [*range(math.ceil(first.count / PAGE_SIZE), 1, -1), 1] if first.count > PAGE_SIZE else []
+    yield from first
+    count = max((page.count for page in first if isinstance(page, OrdersPage)), default=0)
+    numbers = [*range(math.ceil(count / PAGE_SIZE), 1, -1), 1] if count > PAGE_SIZE else []
     with ThreadPoolExecutor(1, "lengow-pages") as ahead:
         futures = [ahead.submit(fetch, number) for number in numbers[:1]]
         for following in [*numbers[1:], None]:
             if not futures:
                 return
-            page = futures.pop().result()
+            pages = futures.pop().result()
             if following is not None:
                 futures.append(ahead.submit(fetch, following))
-            yield page
+            yield from pages
+
+
+def _in_parts(
+    client: "LengowClient", number: int, size: int, since: datetime, until: datetime
+) -> list[OrdersPage | ApiError]:
+    """A malformed page in tenths, and what of them is malformed in tenths again, down to the one order that spoils it.
+
+    Empty where nothing of it can be read: after two parts without an order in them, none is expected in the others.
+    """
+    if size == 1:
+        return []
+    part, found = size // 10, list[OrdersPage | ApiError]()
+    for position in range((number - 1) * 10 + 1, number * 10 + 1):
+        try:
+            page = client.orders_page(position, page_size=part, updated_from=since, updated_to=until, tries=2)
+        except MalformedAnswer as error:
+            found += _in_parts(client, position, part, since, until) or [error]
+            if len(found) == 2 and not any(isinstance(one, OrdersPage) for one in found):
+                return []
+            continue
+        except NotFound:
+            break
+        found.append(page)
+        if position * part >= page.count:
+            break
+    return found
 
 
 def _kept(context: Context, step: Step) -> Step:
@@ -317,8 +349,10 @@ def _close(context: Context, step: Step, imported: Imported, sure: datetime, *, 
                 _move_cursor(tx, step.account, imported.since, imported.until, sure)
                 _spare_daily(context, tx, imported)
         else:
-            pause = steady_pause(step.attempts, jitter=context.jitter())
-            tx.postpone(step, context.now() + timedelta(seconds=pause), f"{error.code}: {error}")
+            due_at = context.now() + timedelta(seconds=steady_pause(step.attempts, jitter=context.jitter()))
+            if isinstance(error, MalformedAnswer):  # all else comes as ever
+                due_at = min(due_at, next_import(context, step))
+            tx.postpone(step, due_at, f"{error.code}: {error}")
             tx.set_value(step.account, LAST_ERROR, f"{error.code}: {error}")
     if error is not None:
         log.warning("import left open", extra={"account": step.account, "code": error.code, "error": str(error)})

@@ -208,10 +208,15 @@ def _effect(task: _Task, result: _Sent | ApiError, now: datetime, lengow_now: da
         )
         what = "action_found" if result.found else "action_sent"
         return _Effect(sent, what, f"{action.action_type}: Lengow's action {result.lengow_id}")
-    if isinstance(result, ApiRefused | NotFound):
+    if isinstance(result, ApiRefused | NotFound) or _refuses_again(task, result):
         failed = _changed(action, now, ActionState.FAILED, str(result))
         return _Effect(failed, "action_failed", f"{action.action_type}: {result}")
     return _again(task, result, now, jitter)
+
+
+def _refuses_again(task: _Task, error: ApiError) -> bool:
+    """Lengow answers with words and no id, and its list had not taken what it answered so before."""
+    return task.in_doubt and isinstance(error, OutcomeUnknown) and bool(error.about.get("said"))
 
 
 def _again(task: _Task, error: ApiError, now: datetime, jitter: float) -> _Effect:

@@ -10,7 +10,7 @@ import msgspec
 
 from lengow.connector.client.answers import ACTIONS, ORDERS, PAGE_SIZE, Action, ActionsPage, OrdersPage, action_of
 from lengow.connector.client.limiter import Limiter
-from lengow.connector.client.transport import TIMEOUTS, Timeouts, Transport
+from lengow.connector.client.transport import TIMEOUTS, TRIES, Timeouts, Transport
 from lengow.connector.errors import MalformedAnswer
 from lengow.connector.prepared import prepare
 from lengow.connector.secret import Secret
@@ -95,6 +95,7 @@ class LengowClient:
         filters: Mapping[str, str] | None = None,
         page_size: int = PAGE_SIZE,
         convert_currency: bool = False,
+        tries: int = TRIES,
     ) -> OrdersPage:
         """One page of orders. `filters` are Lengow's own names (§2.1). Amounts stay in the marketplace's currency."""
         bounds = {
@@ -106,7 +107,7 @@ class LengowClient:
         params = {name: moment.isoformat() for name, moment in bounds.items() if moment is not None}
         params |= {"page": str(page), "page_size": str(page_size), **(filters or {})}
         params["no_currency_conversion"] = "0" if convert_currency else "1"
-        return self._transport.get(ORDERS, OrdersPage, params)
+        return self._transport.get(ORDERS, OrdersPage, params, tries=tries)
 
     def order(self, marketplace: str, marketplace_order_id: str) -> OrdersPage:
         """The one order of this name, or an empty page."""

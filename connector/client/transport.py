@@ -155,10 +155,12 @@ class Transport:
     def close(self) -> None:
         self._session.close()
 
-    def get(self, route: str, kind: type[T], params: Mapping[str, str] | None = None) -> T:
+    def get(self, route: str, kind: type[T], params: Mapping[str, str] | None = None, *, tries: int = TRIES) -> T:
         """GET and decode. Repeated on faults; raises an ApiError that is not OutcomeUnknown."""
         self._valid_token()  # so that its own tries are not multiplied by those of the call
-        return self._repeat(lambda: self._decoded(self._authorized("GET", route, params=params), kind, route), route)
+        return self._repeat(
+            lambda: self._decoded(self._authorized("GET", route, params=params), kind, route), route, tries=tries
+        )
 
     def patch(self, route: str, body: Mapping[str, Any]) -> None:
         """PATCH JSON to a route where sending the same again changes nothing; repeated on faults."""
@@ -183,24 +185,26 @@ class Transport:
         try:
             return self._decoded(answer, kind, route)
         except MalformedAnswer as error:
-            raise OutcomeUnknown(f"The answer to POST {route} cannot be read.", account=self._account) from error
+            said = self._message(answer)
+            sentence = f"The answer to POST {route} cannot be read{f', it says: {said}' if said else ''}."
+            raise OutcomeUnknown(sentence, account=self._account, said=said) from error
 
-    def _repeat(self, call: Callable[[], T], route: str, *, safe: bool = True) -> T:
-        """Run `call` until it succeeds, up to TRIES times; what is not `safe` is repeated only if nothing was done."""
+    def _repeat(self, call: Callable[[], T], route: str, *, safe: bool = True, tries: int = TRIES) -> T:
+        """Run `call` until it succeeds, up to so many times; what is not `safe` is repeated only if nothing was done."""
         waited = 0.0
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, tries + 1):
             try:
                 return call()
             except RateLimited as limited:
                 self._limiter.pause(_quota_route(route), limited.retry_after)
                 waited += limited.retry_after
-                if attempt == TRIES or waited > LONGEST_WAIT:
+                if attempt == tries or waited > LONGEST_WAIT:
                     raise
                 log.info("quota reached", extra={"account": self._account, "route": route, "wait": limited.retry_after})
             except (_NotSent, _ConnectionLost, MalformedAnswer, ApiUnavailable) as error:
                 if not safe and not isinstance(error, _NotSent):
                     raise
-                if attempt == TRIES:
+                if attempt == tries:
                     raise self._unavailable(route, error) from error
                 log.info("repeat", extra={"account": self._account, "route": route, "attempt": attempt})
                 self._sleep(pause_before(attempt + 1, random.random()))

@@ -368,6 +368,20 @@ class TestLife:
             worker.close()
         assert sorted(one.order_id for one in merchant.sandbox.ledger().told) == sorted(ids)
 
+    def test_one_that_is_answered_with_words_and_no_id_is_a_persons(self, merchant: Any) -> None:
+        """With 200, as Lengow does (reference lengow.md §4.1); it may have been taken all the same, so it is looked for."""
+        [order_id] = merchant.sells()
+        merchant.sync()
+        body = '{"carrier": ["Unknown carrier."]}'
+        merchant.sandbox.fault(Fault("status", method="POST", path=ACTIONS, status=200, body=body, times=None))
+        merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        merchant.sync()
+        assert [str(row.state) for row in merchant.connector.store.list_actions()] == ["sending"]
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        [row] = merchant.connector.store.list_actions()
+        assert (str(row.state), "Unknown carrier." in row.error) == ("failed", True)
+
     def test_an_answer_is_asked_for_again_when_nothing_does_so_any_more(self, merchant: Any) -> None:
         """Such as after a store was restored."""
         [order_id] = merchant.sells()

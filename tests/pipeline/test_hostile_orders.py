@@ -137,6 +137,30 @@ def test_nesting_beyond_reading_leaves_the_window_open_and_says_so(merchant: Any
     assert merchant.sync().imported.error.code == "lengow_malformed"
 
 
+class TestOneThatSpoilsItsPage:
+    """Not even its page is JSON. It is alone in that."""
+
+    @staticmethod
+    def spoilt(merchant: Any) -> None:
+        merchant.sells_raw(raw_bytes=b"[" * 5000 + b"]" * 5000)
+
+    def test_the_others_of_the_page_come_in(self, merchant: Any) -> None:
+        ids = merchant.sells(3)
+        self.spoilt(merchant)
+        ids += merchant.sells(2)
+        assert merchant.sync().imported.error.code == "lengow_malformed"
+        assert sorted(merchant.in_shop()) == sorted(ids)
+
+    def test_those_of_later_weeks_come_in_at_once(self, merchant: Any) -> None:
+        merchant.sync()
+        self.spoilt(merchant)
+        merchant.sandbox.advance(days=10)
+        merchant.sync()
+        ids = merchant.sells(2)
+        assert merchant.sync().imported.error.code == "lengow_malformed"
+        assert sorted(merchant.in_shop()) == sorted(ids)
+
+
 def test_a_broken_amendment_keeps_the_last_readable_record(merchant: Any) -> None:
     order_id = merchant.sells_raw({"comments": "first"})
     merchant.sync()
