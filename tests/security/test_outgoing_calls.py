@@ -5,9 +5,10 @@ import json
 import socket
 import ssl
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import pytest
 
 from lengow.adapters import calls
 from lengow.adapters.calls import Caller, Deadline, Lost, Reply
+from lengow.adapters.contract import context_for
 from lengow.adapters.prestashop.xml import Unreadable, rights, sizes
 from lengow.adapters.woocommerce.api import Lane, PooledApi
 from lengow.adapters.woocommerce.api import Shop as WooCommerceShop
 from lengow.connector import Account, Connector, LengowError, Settings, Shop, Store
+from lengow.connector.adapter import adapter_class
 from lengow.connector.client import transport
 from lengow.connector.errors import ShopUnavailable
 from lengow.connector.secret import Secret
@@ -225,6 +228,99 @@ def test_a_shop_cannot_send_its_keys_elsewhere(tmp_path: Path, platform: str, st
                 adapter.find_order("reference")
             assert peer.heard
         assert elsewhere.heard == []
+
+
+def drips(head: bytes, drop: bytes) -> Callable[[Any], None]:
+    """Sends a piece every now and then, for as long as somebody listens: a client without an end would wait for ever."""
+
+    def answer(talk: Any) -> None:
+        talk.sendall(head)
+        while True:
+            time.sleep(0.05)
+            talk.sendall(drop)
+
+    return answer
+
+
+def says_nothing(talk: Any) -> None:
+    time.sleep(2)
+
+
+ENDLESS = [
+    pytest.param(drips(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b" "), id="body drips in"),
+    pytest.param(drips(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"), id="chunks drip in"),
+    pytest.param(drips(b"HTTP/1.1 200 OK\r\n", b"X-A: 1\r\n"), id="headers drip in"),
+    pytest.param(drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), id="it is always about to answer"),
+    pytest.param(
+        drips(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 9999\r\n\r\n", b" "), id="redirect drips"
+    ),
+    pytest.param(says_nothing, id="silent"),
+]
+
+
+@contextmanager
+def hasty(platform: str, url: str) -> Iterator[Any]:
+    """An adapter whose calls have half a second."""
+    kind = adapter_class(platform)
+    keys = {name: key.reveal() if isinstance(key, Secret) else key for name, key in PLATFORMS[platform].items()}
+    one = kind(context_for(kind, {"url": url, **keys}, call_timeout=0.5))
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+@pytest.mark.parametrize("answer", ENDLESS)
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_shop_that_drips_holds_no_thread_beyond_its_time(platform: str, answer: Callable[[Any], None]) -> None:
+    with answering(answer) as peer, hasty(platform, peer.url) as adapter:
+        with pytest.raises(ShopUnavailable):
+            adapter.find_order("reference")
+        assert peer.heard
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_no_shop_fills_the_memory(platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "LARGEST_ANSWER", MEGABYTE)
+    with answering(endless) as peer, connector(tmp_path, shop=peer.url) as one:
+        adapter = one.context.adapter(platform)
+        for ask in (lambda: adapter.find_order("reference"), lambda: adapter.find_products(["DRILL"])):
+            with pytest.raises(ShopUnavailable, match="larger"):
+                ask()
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_no_shop_is_believed_without_its_certificate(platform: str) -> None:
+    with answering(sends(OK), tls=True) as peer, hasty(platform, peer.url) as adapter:
+        with pytest.raises(ShopUnavailable):
+            adapter.find_order("reference")
+        assert peer.heard == []
+
+
+def test_tls_that_drips_is_given_up() -> None:
+    """A handshake that never ends holds no thread either."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError), listener.accept()[0] as talk:
+            talk.recv(4096)
+            while True:
+                time.sleep(0.05)
+                talk.sendall(b"\x16")
+
+    threading.Thread(target=serve, daemon=True).start()
+    url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+    with listener, hasty("magento", url) as adapter, pytest.raises(ShopUnavailable):
+        adapter.find_order("reference")
+
+
+def test_the_generic_shop_calls_nobody() -> None:
+    """It is tables in a database: there is no address to be sent to."""
+    kind = adapter_class("generic")
+    assert not {name for name in kind.settings_type.__struct_fields__ if "url" in name} - {
+        "database_url",
+        "tracking_urls",
+    }
 
 
 def test_lengow_cannot_either(tmp_path: Path) -> None:
