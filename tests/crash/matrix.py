@@ -47,6 +47,8 @@ from deaths import (
 )
 from world import PLATFORMS, Happenings, store_urls, worlds
 
+STORES = ("postgresql", "sqlite")
+
 SHORT_LEASE = {"lease_seconds": 6, "call_timeout": 3}
 """Of workers, whose dead are noticed in real time now and then."""
 
@@ -55,6 +57,9 @@ RANDOM = {"rounds": 40, "threads": 30, "worker": 60}
 
 ALL_POINTS = "woocommerce"
 """On this platform the runners that do not end by themselves die at every point, too; on the others at the key ones."""
+
+TOLD_EVERY = 20
+"""Seconds between two lines that tell how far it is."""
 
 GRACE = 120
 """Seconds beyond the limit after which a part that has not ended is ended."""
@@ -73,10 +78,10 @@ class Part(NamedTuple):
 
 
 def parts() -> list[Part]:
-    """The longest first."""
+    """The longest first, beside short ones."""
     workers = [Part("postgresql", one, "worker") for one in PLATFORMS]
-    threads = [Part(store, one, "threads") for store in ("postgresql", "sqlite") for one in PLATFORMS]
-    rounds = [Part(store, one, "rounds") for store in ("postgresql", "sqlite") for one in PLATFORMS]
+    threads = [Part(store, one, "threads") for one in PLATFORMS for store in STORES]
+    rounds = [Part(store, one, "rounds") for one in PLATFORMS for store in STORES]
     broken = [Part("sqlite", one.platform, "rounds", name) for name, one in BROKEN.items()]
     return [*workers, *threads, *rounds, *broken]
 
@@ -157,16 +162,24 @@ class Run:
         for part in chosen:
             self._parts.put(part)
         self._all, self._count, self._ends = len(chosen), count, ends
+        self._running: set[int] = set()
 
     def go(self, at_once: int) -> None:
+        """Until all have ended. Ctrl-C cuts it short, as the limit of time does."""
         threads = [threading.Thread(target=self._work) for _ in range(at_once)]
         for thread in threads:
             thread.start()
+        told = 0.0
         while any(thread.is_alive() for thread in threads):
-            threads[0].join(1)
-            if int(time.time() - self.started) % 20 == 0:
+            try:
+                time.sleep(0.5)
+            except KeyboardInterrupt:
+                self._ends = 0
+                for process in list(self._running):
+                    os.killpg(process, signal.SIGKILL)
+            if time.time() - told > TOLD_EVERY:
+                told = time.time()
                 print(self.progress(), flush=True)
-                time.sleep(1)
 
     def progress(self) -> str:
         deaths, wrong = sum(one["count"] for one in self.found), sum(bool(one["findings"]) for one in self.found)
@@ -195,11 +208,15 @@ class Run:
             )
             kill = threading.Timer(self._ends + GRACE - time.time(), os.killpg, (process.pid, signal.SIGKILL))
             kill.start()
+            self._running.add(process.pid)
             assert process.stdout is not None
             for line in process.stdout:
                 self._add(part, json.loads(line))
             code = process.wait()
+            self._running.discard(process.pid)
             kill.cancel()
+            if time.time() > self._ends and code < 0:
+                code = 2
             if code not in (0, 2):
                 errors.seek(0)
                 said = errors.read()[-3000:]
@@ -228,6 +245,7 @@ class Run:
             "by_part": {name: dict(counts) for name, counts in by_part.items()},
             "noticed_without": {one["part"].without: one["noticed"] for one in self.found if "noticed" in one},
             "findings": [f"{one['part'].name}: {finding}" for one in self.found for finding in one["findings"]],
+            "complete": sorted(part.name for part, code in self.ended.items() if code == 0),
             "cut_short": sorted(part.name for part, code in self.ended.items() if code == 2),
         }
 

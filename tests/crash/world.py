@@ -269,6 +269,13 @@ class World:
             raise AssertionError(f"the child ended with {child.exitcode}")
         return passed
 
+    def state(self) -> list[str]:
+        """What the connector has open, for who looks into a finding."""
+        store = self.connector.store
+        steps = [(str(one.kind), one.subject, one.due_at, one.held, one.error) for one in store.steps(limit=50)]
+        events = [(one.kind, str(one.state), one.reason, one.about) for one in store.list_events(limit=10)]
+        return [f"it is {self.connector.context.now()}; steps: {steps}; last events: {events}"]
+
     def told(self) -> None:
         """The shops send their webhooks; what nobody takes is for the polling, or for later."""
         if not self._heard:
