@@ -15,6 +15,7 @@ from lengow.connector.errors import LengowError
 from lengow.connector.model import StepKind
 from lengow.connector.prepared import prepare
 from lengow.connector.store.rows import OrderKey
+from lengow.console.web.compared import Compared, keep, summed_up
 
 log = logging.getLogger("lengow.console.web")
 
@@ -31,7 +32,7 @@ Told = Callable[[int, int], None]
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     account: str
     what: str
-    """`sync`, `retry`, `work` or `feed`."""
+    """`sync`, `retry`, `work`, `feed` or `compare`."""
     who: str
     started_at: datetime
     told_at: datetime
@@ -122,6 +123,23 @@ class Jobs:
             return msgspec.structs.replace(job, facts=facts, error="; ".join(refused))
 
         return self._begin(account, "feed", who, work)
+
+    def compare(self, account: str, who: str, days: int, *, mends: bool) -> bool:
+        """Compare Lengow, the store and the shops, and mend what is safe or only tell; False when work is under way."""
+
+        def work(job: Job, tell: Callable[[Job], None]) -> Job:
+            found = self._connector.reconcile(
+                days=days,
+                account=account,
+                fix=mends,
+                who=who,
+                progress=lambda _, read, count: tell(msgspec.structs.replace(job, done=read, count=count)),
+            )
+            compared = summed_up(Compared(account, self._connector.now(), who, days, mends), found)
+            keep(self._connector, compared)
+            return msgspec.structs.replace(job, facts={"found": compared.count, "left": compared.left})
+
+        return self._begin(account, "compare", who, work)
 
     def of(self, account: str) -> Job | None:
         """The newest of an account, running or not."""

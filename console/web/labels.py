@@ -1,5 +1,6 @@
 """Words of the connector in words of a person. Tables of English texts; each is translated where it is shown."""
 
+from lengow.connector.discrepancies import Kind, Remedy
 from lengow.connector.model import ActionState, ChangeKind, ChangeState, EventState, OrderState, StepKind
 from lengow.connector.reasons import REASONS
 from lengow.connector.reasons_french import REASONS_FRENCH
@@ -254,6 +255,54 @@ RULES = {
     "kind_not_handled": N_("An event that is about no shipment."),
 }
 """What a rule's code says; the error's own sentence, with the values, stands beside it."""
+
+DISCREPANCIES = {
+    Kind.MISSING_AT_STORE: (N_("Not known to the connector"), N_("Fetch it: sync.")),
+    Kind.OUTDATED_AT_STORE: (N_("Changed at Lengow, not known to the connector"), N_("Fetch it: sync.")),
+    Kind.MISSING_IN_SHOP: (
+        N_("Missing in the shop"),
+        N_("On the order's page: “Make it in the shop anew”, once it is sure that it is gone."),
+    ),
+    Kind.UNKNOWN_IN_SHOP: (N_("In the shop, from nowhere"), N_("See in the shop where it comes from.")),
+    Kind.DOUBLED: (
+        N_("More than once in the shop"),
+        N_("Cancel those in the shop that are too many; the first is the one that shipments are taken from."),
+    ),
+    Kind.AMOUNT_DIFFERS: (
+        N_("Another amount in the shop"),
+        N_("See who changed it; correct the order in the shop, or refund at the marketplace."),
+    ),
+    Kind.CANCELLED_AT_LENGOW_ONLY: (
+        N_("Cancelled at Lengow, not in the shop"),
+        N_("Cancel it in the shop, and do not ship it."),
+    ),
+    Kind.CANCELLED_IN_SHOP_ONLY: (
+        N_("Cancelled in the shop, not at Lengow"),
+        N_("Tell the marketplace, on the order's page; or open it again in the shop."),
+    ),
+    Kind.SHIPPED_NOT_CONFIRMED: (
+        N_("Shipped, and the marketplace does not know"),
+        N_("Confirm it on the order's page."),
+    ),
+    Kind.CONFIRMED_NOT_SHIPPED: (
+        N_("Confirmed to the marketplace, not shipped in the shop"),
+        N_("Ship it, or mark it as shipped in the shop."),
+    ),
+    Kind.MERCHANT_ID_MISSING: (
+        N_("Lengow does not know the shop order's number"),
+        N_("On the order's page: “Tell Lengow its number again”."),
+    ),
+    Kind.NOT_COMPARED: (N_("Could not be compared"), N_("Try again when it answers.")),
+}
+"""What it is, and what a person can do."""
+
+REMEDIES = {
+    Remedy.RECORD: N_("by fetching it from Lengow"),
+    Remedy.CREATE: N_("by creating it in the shop"),
+    Remedy.ADOPT: N_("by taking what the shop has for the order's own"),
+    Remedy.CONFIRM: N_("by telling the marketplace of the shipment"),
+    Remedy.REPORT: N_("by telling Lengow the number again"),
+}
 
 STATUS_PAGES = {
     400: (N_("This could not be done."), N_("Go back, and look at what you entered.")),

@@ -20,6 +20,7 @@ PLAIN = (
     "/changes?state=all",
     "/products",
     "/carriers?name=colisimo",
+    "/compare",
     "/people",
     "/password",
 )

@@ -15,6 +15,7 @@ from lengow.console.web import labels
 from lengow.console.web.forms import Offer, arguments_of, label_of, offer_of
 from lengow.console.web.language import N_
 from lengow.console.web.pages.changes import given_reason
+from lengow.console.web.pieces import pieces_of
 from lengow.console.web.visit import Visit
 
 LARGEST_RAW = 200_000
@@ -167,6 +168,7 @@ def _page(
     store, order_id = visit.site.store, stored.order.id
     order = store.models([order_id]).get(order_id)
     record = store.records([order_id]).get(order_id)
+    actions = store.actions_of(order_id)
     offer, unknown = _offer(visit, stored, order, given or {})
     return visit.page(
         "order.html",
@@ -177,7 +179,8 @@ def _page(
         amounts=amounts_of(order, stored.packages) if order else None,
         package_of={line: row for row in stored.packages for line in row.line_ids if row.state != "withdrawn"},
         journal=store.journal(order_id),
-        actions=store.actions_of(order_id),
+        actions=actions,
+        pieces=pieces_of(order, actions) if order else {},
         changes=store.changes_of([order_id]).get(order_id, []),
         raw=_pretty(record.unreadable or record.raw) if record else "",
         offer=offer,
