@@ -37,6 +37,12 @@ ROUNDS = 3
 MOST_REQUESTS = {"woocommerce": 1.1, "prestashop": 9, "magento": 3, "shopware": 1}
 
 
+def measure_platforms() -> dict[str, tuple[float, str]]:
+    """All that is measured of shop platforms: speed beside a bare loop, requests and CPU an order."""
+    parts = {"woocommerce": measure_woocommerce, "requests": measure_requests, "cpu": measure_cpu}
+    return {f"{part}_{name}": figure for part, measure in parts.items() for name, figure in measure().items()}
+
+
 def measure_woocommerce() -> dict[str, tuple[float, str]]:
     """Creation at 100 ms a request and four at once, beside the `woocommerce` package in a pooled bare loop."""
     with shop_process("woocommerce", latency=LATENCY) as shop:

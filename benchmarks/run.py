@@ -1,4 +1,4 @@
-"""Figures beside their bars. `python benchmarks/run.py NAME --json` runs one, without NAME all.
+"""Figures beside their bars. `python benchmarks/run.py NAME… --json` runs some, without NAME all.
 
 Each prints, last, {"name":…, "figures":{figure:{"value":…, "bar":…, "ok":true}}, "machine":…}. A bar is "≤ x" or "≥ x".
 Ratios are of two runs in one process of this script; the sandbox runs in a process of its own.
@@ -34,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[], Figures]] = {
     "unchanged": imports.measure_unchanged,
     "memory": imports.measure_memory,
     "actions": actions.measure_actions,
+    "platforms": platforms.measure_platforms,
     "woocommerce": platforms.measure_woocommerce,
     "requests": platforms.measure_requests,
     "cpu": platforms.measure_cpu,
@@ -48,14 +49,20 @@ BENCHMARKS: dict[str, Callable[[], Figures]] = {
     "webhooks": webhooks.measure_webhooks,
 }
 
+PARTS = frozenset({"woocommerce", "requests", "cpu"})
+"""Of `platforms`, by themselves."""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", nargs="?", choices=BENCHMARKS)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--json", action="store_true", help="print only the JSON lines")
     options = parser.parse_args()
+    unknown = [name for name in options.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     ok = True
-    for name in [options.name] if options.name else BENCHMARKS:
+    for name in options.names or [name for name in BENCHMARKS if name not in PARTS]:
         figures = {
             figure: {"value": value, "bar": bar, "ok": meets(value, bar)}
             for figure, (value, bar) in BENCHMARKS[name]().items()

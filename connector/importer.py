@@ -6,9 +6,7 @@ them. Afterwards the count is asked again, and the window is read once more if o
 """
 
 import logging
-import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -28,6 +26,7 @@ from lengow.connector.errors import (
 )
 from lengow.connector.fetching import fetch_orders
 from lengow.connector.model import StepKind
+from lengow.connector.pages import Pages
 from lengow.connector.recorder import Previewed, Recorder
 from lengow.connector.retry import steady_pause
 from lengow.connector.store.contract import Transaction
@@ -108,7 +107,7 @@ def preview_orders(context: Context, account: str) -> Iterator[Previewed]:
     for page in _pages(client, _window_start(context, account, StepKind.IMPORT, end), end):
         if isinstance(page, ApiError):
             raise page
-        yield recorder.preview([bytes(raw) for raw in page.results])
+        yield recorder.preview([one.raw for one in page.orders])
 
 
 def decide_again(context: Context, account: str) -> None:
@@ -224,12 +223,13 @@ def _read(
         seen: set[int] = set()
         broken: ApiError | None = None
         expected = 0
-        for page in _pages(client, since, until):
+        pages = _pages(client, since, until)
+        for page in pages:
             if isinstance(page, ApiError):
                 broken = page
                 continue
             expected = page.count
-            recorded = recorder.record([bytes(raw) for raw in page.results])
+            recorded = recorder.record_page(page.orders, meanwhile=pages.read_ahead)
             seen.update(hash(name) for name in recorded.names)
             new, amended = new + recorded.new, amended + recorded.amended
             step = _kept(context, step)
@@ -253,11 +253,8 @@ def _read(
     return Imported(step.account, since, until, len(seen), new, amended, error)
 
 
-def _pages(client: "LengowClient", since: datetime, until: datetime) -> Iterator[OrdersPage | ApiError]:
-    """Page 1, then the last down to the second, then page 1 again if there were several; one page is fetched ahead.
-
-    What stays malformed is given as its error, so that all else still comes.
-    """
+def _pages(client: "LengowClient", since: datetime, until: datetime) -> Pages:
+    """What stays malformed is given as its error, so that all else still comes."""
 
     def fetch(number: int) -> list[OrdersPage | ApiError]:
         try:
@@ -269,19 +266,7 @@ def _pages(client: "LengowClient", since: datetime, until: datetime) -> Iterator
                 raise
             return [OrdersPage(count=0, results=[])]  # the window has shrunk since its pages were counted
 
-    first = fetch(1)
-    yield from first
-    count = max((page.count for page in first if isinstance(page, OrdersPage)), default=0)
-    numbers = [*range(math.ceil(count / PAGE_SIZE), 1, -1), 1] if count > PAGE_SIZE else []
-    with ThreadPoolExecutor(1, "lengow-pages") as ahead:
-        futures = [ahead.submit(fetch, number) for number in numbers[:1]]
-        for following in [*numbers[1:], None]:
-            if not futures:
-                return
-            pages = futures.pop().result()
-            if following is not None:
-                futures.append(ahead.submit(fetch, following))
-            yield from pages
+    return Pages(fetch)
 
 
 def _in_parts(

@@ -13,9 +13,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from email.message import EmailMessage
-from email.utils import format_datetime, getaddresses, parseaddr
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -25,6 +22,7 @@ from lengow.connector.secret import Secret
 
 if TYPE_CHECKING:
     import smtplib
+    from email.message import EmailMessage
 
 log = logging.getLogger("lengow.connector.mail")
 
@@ -144,8 +142,11 @@ def message_id(mail: Mail, message: Message) -> str:
     return f"<{digest}@{_bare(mail.sender).rpartition('@')[2]}>"
 
 
-def compose(mail: Mail, message: Message) -> EmailMessage:
+def compose(mail: Mail, message: Message) -> "EmailMessage":
     """The mail as it is sent. Raises ValueError for an address or header that cannot be."""
+    from email.message import EmailMessage
+    from email.utils import format_datetime
+
     for address in (*message.to, *filter(None, [message.reply_to])):
         if not is_address(address):
             raise ValueError(f"{address!r} is not a mail address")
@@ -173,6 +174,8 @@ def is_address(text: str) -> bool:
     """Whether it is one mail address, with a name or without. What its server takes, only that knows."""
     if not text.isprintable() or len(text) > LONGEST_ADDRESS:
         return False
+    from email.utils import getaddresses
+
     found = getaddresses([text])
     return len(found) == 1 and ADDRESS.fullmatch(found[0][1]) is not None
 
@@ -201,10 +204,14 @@ def check_mail(mail: Mail) -> None:
 
 
 def _bare(address: str) -> str:
+    from email.utils import parseaddr
+
     return parseaddr(address)[1]
 
 
 def is_loopback(host: str) -> bool:
+    from ipaddress import ip_address
+
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -259,7 +266,7 @@ def _cut(smtp: "smtplib.SMTP", host: str) -> None:
             socket.socket.shutdown(smtp.sock, socket.SHUT_RDWR)  # TLS's own would let what follows pass in clear
 
 
-def _deliver(smtp: "smtplib.SMTP", mail: Mail, message: Message, composed: EmailMessage) -> MailOutcome:
+def _deliver(smtp: "smtplib.SMTP", mail: Mail, message: Message, composed: "EmailMessage") -> MailOutcome:
     import smtplib
     from email import policy
 

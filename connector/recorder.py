@@ -5,16 +5,16 @@ An order whose fingerprint is the stored one costs that comparison and nothing e
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from lengow.connector.context import Context
-from lengow.connector.decode import Identity, amended_fields, decode_order, identify, pack_order, unpack_order
+from lengow.connector.decode import Identity, amended_fields, pack_order, unpack_order
 from lengow.connector.erasure import without_buyer
-from lengow.connector.errors import OrderUndecodable
 from lengow.connector.following import Planned, plan_changes, tell_change, write_changes
+from lengow.connector.incoming import Incoming, named, read
 from lengow.connector.model import ChangeState, Order, OrderState, Package, StepKind
 from lengow.connector.packages import StoredPackage, assign
 from lengow.connector.policy import Decision, ShopPolicy, decide
@@ -88,7 +88,7 @@ class Previewed(msgspec.Struct, frozen=True):
     changes: list[PreviewedChange]
 
 
-_Incoming = dict[Name, tuple[Identity, bytes]]
+_ByName = dict[Name, Incoming]
 _PlannedPackage = tuple[PackageRow, PackageRow | None, Decision]
 """A package to save, its stored row, and what is decided on it."""
 
@@ -115,17 +115,33 @@ class Recorder:
         return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
 
     def record(self, raws: Sequence[bytes], *, anew: bool = False, latest: bool = False) -> Recorded:
-        """Record a page. With `anew`, unchanged orders too are decided again.
+        """Record orders. With `anew`, unchanged ones too are decided again.
 
         `latest`: it was read just now, so that it is recorded also where it is dated back.
         """
-        incoming, changed = self._compared(raws, anew=anew)
+        return self.record_page([named(raw) for raw in raws], anew=anew, latest=latest)
+
+    def record_page(
+        self,
+        page: Sequence[Incoming],
+        *,
+        anew: bool = False,
+        latest: bool = False,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Recorded:
+        """The same for orders that are named already, or read.
+
+        `meanwhile` is called right before the commit of a page that is new for the most part, as the next one is, then.
+        """
+        incoming, changed = self._compared(page, anew=anew)
         if not changed:
             return Recorded(frozenset(incoming), 0, 0)
         with self._context.store.transaction() as tx:
             found = self._records(tx, changed, anew=anew)
             records = [record for record in found if anew or latest or not record.is_older()]
             self._write(tx, records)
+            if meanwhile is not None and 2 * len(records) > len(incoming):
+                meanwhile()
         for record in records:
             record.tell()
         new = sum(record.is_new for record in records)
@@ -147,8 +163,10 @@ class Recorder:
                     self._context,
                     now,
                     self._account,
-                    Identity(one.order.marketplace, one.order.marketplace_order_id, one.order.fingerprint),
-                    kept[order_id].raw,
+                    Incoming(
+                        Identity(one.order.marketplace, one.order.marketplace_order_id, one.order.fingerprint),
+                        kept[order_id].raw,
+                    ),
                     one,
                     kept[order_id],
                     [],
@@ -179,7 +197,7 @@ class Recorder:
     def preview(self, raws: Sequence[bytes], *, anew: bool = False) -> Previewed:
         """What `record` would decide on a page; nothing is written."""
         reading = self._context.store
-        _, changed = self._compared(raws, anew=anew)
+        _, changed = self._compared([named(raw) for raw in raws], anew=anew)
         records = [one for one in self._records(reading, changed, anew=anew) if anew or not one.is_older()]
         return Previewed(
             [one for record in records for one in record.preview(self._policies, self._marketplaces)],
@@ -199,30 +217,32 @@ class Recorder:
         tx.add_steps([step for record in records for step in record.steps])
         tx.note([entry for record in records for entry in record.notes])
 
-    def _compared(self, raws: Sequence[bytes], *, anew: bool) -> tuple[_Incoming, _Incoming]:
+    def _compared(self, page: Sequence[Incoming], *, anew: bool) -> tuple[_ByName, _ByName]:
         """The page by name, and what of it is not known to be unchanged."""
-        incoming = {(one.marketplace, one.marketplace_order_id): (one, raw) for one, raw in _identified(raws)}
+        incoming = {one.name: one for one in page}
         known = self._context.store.known(self._account, list(incoming))
-        changed = {name: one for name, one in incoming.items() if anew or known.get(name) != one[0].fingerprint}
+        changed = {name: one for name, one in incoming.items() if anew or known.get(name) != one.identity.fingerprint}
         return incoming, changed
 
-    def _records(self, reading: Reading, changed: _Incoming, *, anew: bool) -> list["_Record"]:
+    def _records(self, reading: Reading, changed: _ByName, *, anew: bool) -> list["_Record"]:
         """What of it really says something new, with what is stored of it."""
         stored = reading.orders_named(self._account, list(changed))
         kept = reading.records([one.order.id for one in stored.values()])
         elsewhere = self._elsewhere(reading, list(changed))
         now = self._context.now()
         records = []
-        for name, (identity, sent) in changed.items():
+        for name, sent in changed.items():
             one = stored.get(name)
-            raw = without_buyer(sent) if one is not None and one.order.erased_at else sent
+            incoming = sent
+            if one is not None and one.order.erased_at:
+                incoming = Incoming(sent.identity, without_buyer(sent.raw))
             before = kept[one.order.id] if one else None
-            amended = amended_fields(before.raw, raw) if before else []
+            amended = amended_fields(before.raw, incoming.raw) if before else []
             if before is not None and before.unreadable is None and not amended and not anew:
                 continue
             there = elsewhere.get(name, ())
             records.append(
-                _Record(self._context, now, self._account, identity, raw, one, before, amended, there, by_hand=anew)
+                _Record(self._context, now, self._account, incoming, one, before, amended, there, by_hand=anew)
             )
         return records
 
@@ -239,8 +259,7 @@ class _Record:
         context: Context,
         now: datetime,
         account: str,
-        identity: Identity,
-        raw: bytes,
+        incoming: Incoming,
         stored: StoredOrder | None,
         before: RecordRow | None,
         amended: Sequence[str],
@@ -253,30 +272,22 @@ class _Record:
         self._elsewhere = elsewhere
         self._context = context
         self._account = account
-        self._identity = identity
-        self._raw = raw
+        self._identity = incoming.identity
+        self._raw = incoming.raw
         self._stored = stored
         self._before = before
         self._now = now
         self.notes: list[JournalEntry] = []
         self.steps: list[NewStep] = []
-        self.row = RecordRow(0, raw, b"")
+        self.row = RecordRow(0, incoming.raw, b"")
         self._order_id = stored.order.id if stored else 0
         self._planned: list[_PlannedPackage] = []
         self._withdrawn: list[PackageRow] = []
         self._decided: list[Decision] = []
         self._changes: list[ChangeRow] = []
         self._amended = [field for field in amended if field != "merchant_order_id"]
-        try:
-            self._order: Order | None = decode_order(raw)
-            self._broken = _broken_by_lines(self._order)
-        except OrderUndecodable as error:
-            self._order = None
-            self._broken = Decision(OrderState.FAILED, error.code, str(error))
-        except Exception as error:  # a fault of ours must not stop the page
-            log.exception("an order could not be decoded", extra={"order": self._identity.marketplace_order_id})
-            self._order = None
-            self._broken = Decision(OrderState.FAILED, OrderUndecodable.code, repr(error))
+        done = read(incoming)
+        self._order, self._broken = done.order, done.broken
 
     @property
     def name(self) -> Name:
@@ -568,22 +579,10 @@ def refresh_order_states(tx: Transaction, changed: Sequence[PackageRow], now: da
     tx.set_order_states((order_id, one.state, one.reason, one.about, now) for order_id, one in shown.items())
 
 
-def _identified(raws: Sequence[bytes]) -> list[tuple[Identity, bytes]]:
-    return [(identify(raw), raw) for raw in raws]
-
-
 def _with_lines(package: Package, line_ids: Sequence[str]) -> Package:
     if len(line_ids) == len(package.lines):
         return package
     return msgspec.structs.replace(package, lines=tuple(line for line in package.lines if line.id in line_ids))
-
-
-def _broken_by_lines(order: Order) -> Decision | None:
-    ids = [line.id for line in order.lines]
-    if len(set(ids)) == len(ids):
-        return None
-    double = next(one for one in ids if ids.count(one) > 1)
-    return Decision(OrderState.FAILED, "duplicate_line", f"line {double}")
 
 
 def _deadline(order: Order) -> datetime | None:

@@ -3,10 +3,8 @@
 Every mistake is a SettingsError that names the file, the key, and what to write instead.
 """
 
-import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -245,6 +243,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def load(cls, path: str | Path | None = None) -> Self:
         """Read `path`, else the file named by $LENGOW_CONFIG, else ./lengow.toml."""
+        import tomllib
+
         path = Path(path or os.environ.get(PATH_VARIABLE) or DEFAULT_PATH)
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -500,6 +500,8 @@ def _table(value: Any, where: str) -> Mapping[str, Any]:
 def _refuse_unknown_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
     for key in table:
         if key not in known:
+            import difflib
+
             near = difflib.get_close_matches(key, known, 1)
             hint = f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(sorted(known))}."
             raise SettingsError(f"{where}{key} is not a setting.", what_to_do=hint, field=f"{where}{key}")

@@ -5,7 +5,6 @@ settings file that switches it on. The connector gives it a step an account, and
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -97,6 +96,8 @@ def works_of(settings: Settings) -> list[str]:
     """The names of the works that the settings switch on."""
     if not settings.sections:
         return []
+    from importlib.metadata import entry_points
+
     return sorted(set(settings.sections) & {point.name for point in entry_points(group=GROUP)})
 
 
@@ -109,5 +110,7 @@ def check_works(settings: Settings) -> None:
 @cache
 def work_named(name: str) -> Work:
     """Raises KeyError for an unknown name."""
+    from importlib.metadata import entry_points
+
     work: Work = entry_points(group=GROUP)[name].load()
     return work

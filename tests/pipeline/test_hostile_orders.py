@@ -119,7 +119,7 @@ def test_a_fault_of_ours_on_one_order_stops_no_other(merchant: Any, monkeypatch:
             raise ZeroDivisionError("a fault of ours")
         return decode_order(raw)
 
-    monkeypatch.setattr("lengow.connector.recorder.decode_order", decode)
+    monkeypatch.setattr("lengow.connector.incoming.decode_order", decode)
     merchant.sync()
     assert merchant.in_shop() == [good]
     assert merchant.state(bad) == ("failed", "order_undecodable")
