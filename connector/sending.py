@@ -1,7 +1,8 @@
 """Sends queued actions to Lengow, each exactly once: intent committed, posted, outcome committed.
 
 After an unknown outcome, or when an earlier attempt was begun, the order's actions at Lengow are read before anything
-is posted again; they are compared here, not by a filter on every argument (reference lengow.md §12.2).
+is posted again; they are compared here, not by a filter on every argument (reference lengow.md §12.2). So they are before
+an action is posted that has waited for long: this store may be a copy that was put back, and the action long told.
 """
 
 import logging
@@ -40,6 +41,9 @@ BATCH = 32
 SILENT = (ApiUnavailable, RateLimited, Unauthorized)
 """Lengow did not take the question at all: tried again for as long as it takes."""
 
+LONG = timedelta(hours=1)
+"""What waits is sent within minutes, or tried again at least twice an hour."""
+
 PART_OF_LEASE = 0.25
 """Of its lease, how much a post may wait for token and quota. It begins with at least half a lease before it, and the
 rest is for the call itself."""
@@ -56,6 +60,8 @@ class _Task(msgspec.Struct, frozen=True):
     action: ActionRow
     in_doubt: bool
     """An earlier attempt was begun, and nothing is known of its outcome."""
+    waited: bool
+    """Nothing was done about it for LONG."""
 
 
 class _Sent(msgspec.Struct, frozen=True):
@@ -124,7 +130,8 @@ def _claim(context: Context, account: str, limit: int, subject: str | None) -> l
             if action is None or action.state not in (ActionState.QUEUED, ActionState.SENDING):
                 tx.finish([step])
                 continue
-            tasks.append(_Task(step, action, in_doubt=action.state is ActionState.SENDING))
+            waited = context.now() - action.changed_at >= LONG
+            tasks.append(_Task(step, action, action.state is ActionState.SENDING, waited))
             if action.state is ActionState.QUEUED:
                 tx.save_action(_changed(action, context.now(), ActionState.SENDING))
     return tasks
@@ -133,7 +140,8 @@ def _claim(context: Context, account: str, limit: int, subject: str | None) -> l
 def _result(context: Context, leases: Leases, task: _Task) -> Result:
     client = context.client(task.action.account)
     try:
-        found = _found(context, client, task.action) if task.in_doubt and leases.hold(task.step) else None
+        asked_first = task.in_doubt or task.waited
+        found = _found(context, client, task) if asked_first and leases.hold(task.step) else None
         if found is not None:
             return found
         return _post(context, client, task.action) if leases.hold(task.step) else _Lost()
@@ -144,10 +152,12 @@ def _result(context: Context, leases: Leases, task: _Task) -> Result:
         return OutcomeUnknown(repr(error), account=task.action.account)
 
 
-def _found(context: Context, client: "LengowClient", action: ActionRow) -> _Sent | None:
-    """The action at Lengow that an earlier attempt left there, if any."""
+def _found(context: Context, client: "LengowClient", task: _Task) -> _Sent | None:
+    """The action at Lengow that an earlier attempt left there, if any. What was refused there before may be sent again."""
+    action = task.action
     known = {row.lengow_id for row in context.store.actions_of(action.order_id) if row.id != action.id}
-    same = matching(client.actions_of(action.marketplace, action.marketplace_order_id), action, known)
+    listed = client.actions_of(action.marketplace, action.marketplace_order_id)
+    same = matching([one for one in listed if task.in_doubt or not one.error_text], action, known)
     return _Sent(same.id, found=True) if same else None
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -101,6 +102,25 @@ def test_a_copy_made_while_the_connector_imports_is_whole(make_world: Callable[.
     world.lives(happenings)
     assert happenings.findings() == []
     assert len(world.connector.store.list_orders(OrderFilter(limit=1000))) == 60
+
+
+def test_what_waits_to_be_sent_in_an_old_copy_and_was_sent_since_is_not_sent_again(merchant: Any) -> None:
+    [number] = merchant.sells(1)
+    merchant.sync()
+    merchant.connector.ship("main", "manomano_fr", number, carrier="COLISSIMO", tracking_number="T1")
+    copied(merchant.folder / "lengow.db", merchant.folder / "copy.db")
+    merchant.sync()
+    merchant.sandbox.advance(hours=3)
+    merchant.sync()
+    merchant.connector.close()
+    copied(merchant.folder / "copy.db", merchant.folder / "lengow.db")
+    merchant.restart()
+    merchant.sync()
+    [action] = merchant.connector.store.list_actions()
+    assert str(action.state) in ("sent", "confirmed")
+    assert "action_found" in merchant.journal(number)
+    told = [one for one in merchant.sandbox.ledger().told if one.order_id == number]
+    assert len(told) == 1
 
 
 class Dumps:
