@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+import msgspec
+
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
 from lengow.adapters.outcomes import Problem, outcome_of
 from lengow.adapters.prestashop.addresses import address_fields, same
 from lengow.adapters.prestashop.api import Refusal, Webservice, associated, id_of, text
 from lengow.adapters.prestashop.cleaning import Cleaner, cleaned_text
+from lengow.adapters.prestashop.closings import total_of
 from lengow.adapters.prestashop.finishing import Finisher
 from lengow.adapters.prestashop.plan import Mark, Plan, mark_in, order_note, plan_in, rest_of
-from lengow.adapters.prestashop.profile import Profiles, decimal, number
+from lengow.adapters.prestashop.profile import Profiles, number
 from lengow.adapters.prestashop.refusals import rejected
 from lengow.adapters.prestashop.settings import PrestaShopSettings
 from lengow.adapters.prestashop.xml import Association
@@ -80,17 +83,19 @@ class Changer:
         if mark.kept:
             for product, pieces in _rows(view):
                 self._finisher.move_stock(product, -pieces, deadline)
-            self._write(view, Mark(mark.reference, False, mark.shipped, mark.refunds, mark.begun), deadline)
+            self._write(view, msgspec.structs.replace(mark, kept=False), deadline)
         self._finisher.enter(id_of(view), state, deadline)
 
     def _mark_shipped(self, view: Entry, tracking: Tracking, deadline: Deadline) -> None:
         profile, mark = self._profiles.get(deadline), _mark(view)
         if not mark.shipped:
-            self._write(view, Mark(mark.reference, mark.kept, True, mark.refunds, mark.begun), deadline)
+            self._write(view, msgspec.structs.replace(mark, shipped=True), deadline)
         if tracking.number:
             self._set_tracking(id_of(view), tracking.number, deadline)
         if number(view, "current_state") not in profile.shipped_states:
             state = self._settings.shipped_state or profile.number("PS_OS_SHIPPING")
+            if not state:
+                raise Problem("shipped_state", "The shop names no state for shipped orders: set `shipped_state`.")
             self._finisher.enter(id_of(view), state, deadline)
 
     def _set_tracking(self, order_id: str, tracking_number: str, deadline: Deadline) -> None:
@@ -132,13 +137,14 @@ class Changer:
             return
         booked = self._booked(view, deadline)
         if mark.begun is None or mark.begun[0] != refund.id:
-            mark = Mark(mark.reference, mark.kept, mark.shipped, mark.refunds, (refund.id, refund.amount, booked))
+            mark = msgspec.structs.replace(mark, begun=(refund.id, refund.amount, booked))
             self._write(view, mark, deadline)
         begun = mark.begun
+        slips = dict(mark.slips)
         if begun is None or booked < begun[2] + begun[1]:
-            self._add_slip(view, refund, deadline)
+            slips[refund.id] = self._add_slip(view, refund, deadline)
         refunds = {**mark.refunds, refund.id: refund.amount}
-        self._write(view, Mark(mark.reference, mark.kept, mark.shipped, refunds), deadline)
+        self._write(view, msgspec.structs.replace(mark, refunds=refunds, slips=slips, begun=None), deadline)
         if refund.restock:
             # After the mark: after a crash rather too little stock is shown than too much.
             for line in self._lines(view, refund, deadline):
@@ -147,11 +153,10 @@ class Changer:
     def _booked(self, view: Entry, deadline: Deadline) -> Decimal:
         """What the order's slips come to."""
         slips = self._shop.rows("order_slip", deadline, SLIP_FIELDS, id_order=id_of(view))
-        fields = ("total_products_tax_incl", "total_shipping_tax_incl")
-        total = sum((decimal(slip, field) for slip in slips for field in fields), Decimal(0))
-        return total.quantize(CENT)
+        return sum((total_of(slip) for slip in slips), Decimal(0))
 
-    def _add_slip(self, view: Entry, refund: Refund, deadline: Deadline) -> None:
+    def _add_slip(self, view: Entry, refund: Refund, deadline: Deadline) -> str:
+        """Returns its id."""
         parts = self._parts(view, refund, deadline)
         goods = sum((amount for _, _, amount in parts), Decimal(0))
         goods_net = sum((_net(row, amount) for row, _, amount in parts), Decimal(0))
@@ -182,7 +187,7 @@ class Changer:
             for row, pieces, amount in parts
         ]
         association = Association("order_slip_details", "order_slip_detail", details)
-        self._shop.post("order_slip", fields, deadline, association if details else None)
+        return id_of(self._shop.post("order_slip", fields, deadline, association if details else None))
 
     def _parts(self, view: Entry, refund: Refund, deadline: Deadline) -> list[tuple[Entry, int, Decimal]]:
         """The order's rows that are given back, with pieces and amount; what is beyond them is of the shipping."""

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
+
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline, Lost
 from lengow.adapters.prestashop.api import Webservice, id_of, text
@@ -64,7 +66,7 @@ class Finisher:
         order_id, mark = id_of(view), mark_in(text(view, "note"))
         if plan.kept and mark is not None and not mark.kept:
             # The mark comes first: after a crash rather too little stock is shown than too much.
-            kept = Mark(plan.reference, kept=True, shipped=mark.shipped, refunds=mark.refunds, begun=mark.begun)
+            kept = msgspec.structs.replace(mark, kept=True)
             self._shop.patch("orders", order_id, {"note": order_note(kept, rest_of(text(view, "note")))}, deadline)
             for product, pieces in plan.quantities().items():
                 self.move_stock(product, pieces, deadline)

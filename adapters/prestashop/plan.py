@@ -71,6 +71,8 @@ class Mark(msgspec.Struct, frozen=True):
     kept: bool = False
     shipped: bool = False
     refunds: Mapping[str, Decimal] = {}
+    slips: Mapping[str, str] = {}
+    """The order slip of each refund, by the refund's id, where it is known."""
     begun: tuple[str, Decimal, Decimal] | None = None
     """A refund that was begun: its id, its amount, and what the order's slips came to before it."""
 
@@ -103,7 +105,10 @@ def order_note(mark: Mark, rest: str) -> str:
     words = [MARK + quote(mark.reference, safe="")]
     words += ["kept"] if mark.kept else []
     words += ["shipped"] if mark.shipped else []
-    words += [f"refunded {quote(id_, safe='')}={amount}" for id_, amount in mark.refunds.items()]
+    words += [
+        f"refunded {quote(id_, safe='')}={amount}{'#' if id_ in mark.slips else ''}{mark.slips.get(id_, '')}"
+        for id_, amount in mark.refunds.items()
+    ]
     if mark.begun is not None:
         id_, amount, before = mark.begun
         words.append(f"refunding {quote(id_, safe='')}={amount}@{before}")
@@ -116,9 +121,15 @@ def mark_in(note: str) -> Mark | None:
     if not first.startswith(MARK):
         return None
     reference, *words = first.removeprefix(MARK).split("; ")
-    refunds = dict(_refund(word) for word in words if word.startswith("refunded "))
-    begun = next((_begun(word) for word in words if word.startswith("refunding ")), None)
-    return Mark(unquote(reference), "kept" in words, "shipped" in words, refunds, begun)
+    told = [_refund(word) for word in words if word.startswith("refunded ")]
+    return Mark(
+        unquote(reference),
+        kept="kept" in words,
+        shipped="shipped" in words,
+        refunds={id_: amount for id_, amount, _ in told},
+        slips={id_: slip for id_, _, slip in told if slip},
+        begun=next((_begun(word) for word in words if word.startswith("refunding ")), None),
+    )
 
 
 def rest_of(note: str) -> str:
@@ -139,9 +150,10 @@ def aside_note(reference: str, reason: str, *, done: bool) -> str:
     return f"{ASIDE if done else SETTING_ASIDE}{quote(reference, safe='')}\n{reason}"
 
 
-def _refund(word: str) -> tuple[str, Decimal]:
-    id_, _, amount = word.removeprefix("refunded ").partition("=")
-    return unquote(id_), _amount(amount)
+def _refund(word: str) -> tuple[str, Decimal, str]:
+    id_, _, told = word.removeprefix("refunded ").partition("=")
+    amount, _, slip = told.partition("#")
+    return unquote(id_), _amount(amount), slip
 
 
 def _begun(word: str) -> tuple[str, Decimal, Decimal]:

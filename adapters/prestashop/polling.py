@@ -1,9 +1,10 @@
-"""Shipments and cancellations since a cursor: PrestaShop has no webhooks of its own.
+"""Shipments, cancellations and order slips since a cursor: PrestaShop has no webhooks of its own.
 
 A tracking number does not touch the order's time of change (capture 124), so orders that were shipped without one are
 looked at again with each call. The cursor names them, beside the shop's own time of change, which is in its zone.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,9 +14,10 @@ import msgspec
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
 from lengow.adapters.prestashop.api import Refusal, Webservice, any_of, id_of, text
-from lengow.adapters.prestashop.plan import MARK
+from lengow.adapters.prestashop.closings import cancellation_in, refunds_in
+from lengow.adapters.prestashop.plan import MARK, plan_in
 from lengow.adapters.prestashop.profile import Profile, Profiles
-from lengow.adapters.prestashop.shipments import cancellation_in, shipments_in, told_of
+from lengow.adapters.prestashop.shipments import shipments_in, told_of
 from lengow.connector.adapter import Event, Polled
 from lengow.connector.prepared import prepare
 
@@ -31,6 +33,9 @@ FAR = "2099-12-31 23:59:59"
 FIELDS = "[id,current_state,date_upd,note]"
 CARRIER_FIELDS = "[id,id_order,id_carrier,tracking_number]"
 HOURS = timedelta(hours=3)
+FORBIDDEN = (401, 403)
+
+log = logging.getLogger("lengow.adapters.prestashop")
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -42,6 +47,9 @@ class Cursor(msgspec.Struct, frozen=True):
     """Orders that were shipped without a tracking number."""
     told: tuple[int, ...] = ()
     """Those of them that were told without one."""
+    slips_since: str = ""
+    """As `since`, of order slips; empty in a cursor from before they were read."""
+    slips_offset: int = 0
 
 
 class Poller:
@@ -58,12 +66,14 @@ class Poller:
             views = [*changed, *self._again(waiting, changed, deadline)]
             shipped = [view for view in views if told_of(view, profile)]
             rows = self._carriers(shipped, deadline)
+            slips = self._slips(at, deadline)
+            refunded = self._refunded(sorted({slip.whole("id_order") for slip in slips}), deadline)
         except Refusal as refusal:
             raise self._shop.unreadable(refusal) from refusal
         found = [event for view in shipped for event in shipments_in(view, rows, profile)]
-        polled = self._polled(at, changed, found, self._held(shipped, now, profile.zone), profile.zone)
+        polled = self._polled(at, changed, found, self._held(shipped, now, profile.zone), slips, profile.zone)
         cancelled = [event for view in views if (event := cancellation_in(view, profile))]
-        return msgspec.structs.replace(polled, events=(*polled.events, *cancelled))
+        return msgspec.structs.replace(polled, events=(*polled.events, *cancelled, *refunded))
 
     def of(self, shop_order_id: str, deadline: Deadline) -> list[Event]:
         """Raises ShopUnavailable."""
@@ -75,7 +85,9 @@ class Poller:
                 return []
             profile = self._profiles.get(deadline)
             cancelled = cancellation_in(view, profile)
-            return [cancelled] if cancelled else shipments_in(view, self._carriers([view], deadline), profile)
+            refunded = self._refunded([view.whole("id")], deadline)
+            shipped = [] if cancelled else shipments_in(view, self._carriers([view], deadline), profile)
+            return [*([cancelled] if cancelled else shipped), *refunded]
         except Refusal as refusal:
             raise self._shop.unreadable(refusal) from refusal
 
@@ -109,12 +121,54 @@ class Poller:
             )
         return rows
 
+    def _slips(self, at: Cursor, deadline: Deadline) -> list[Entry]:
+        """Order slips of all orders; none where the key may not read them, which stops no shipment."""
+        try:
+            return self._shop.rows(
+                "order_slip",
+                deadline,
+                "[id,id_order,date_upd]",
+                date_upd=f"[{at.slips_since},{FAR}]",
+                date_="1",
+                sort_="[date_upd_ASC,id_ASC]",
+                limit_=f"{at.slips_offset},{PAGE}",
+            )
+        except Refusal as refusal:
+            if refusal.status not in FORBIDDEN:
+                raise
+            log.warning("order slips may not be read, and are not told", extra={"error": str(refusal)})
+            return []
+
+    def _refunded(self, order_ids: Sequence[int], deadline: Deadline) -> list[Event]:
+        """What the slips of these orders tell, of those that are ours."""
+        found: list[Event] = []
+        for start in range(0, len(order_ids), AT_ONCE):
+            some = any_of(order_ids[start : start + AT_ONCE])
+            views = self._shop.rows("orders", deadline, id=some, note=f"%[{MARK.strip()}]%")
+            if not views:
+                continue
+            own = any_of([id_of(view) for view in views])
+            customers = any_of(sorted({view.whole("id_customer") for view in views}))
+            notes = self._shop.rows("customers", deadline, "[id,note]", id=customers)
+            plans = {row.whole("id"): plan_in(text(row, "note")) for row in notes}
+            slips = self._shop.rows("order_slip", deadline, id_order=own)
+            for view in views:
+                of_it = [slip for slip in slips if slip.whole("id_order") == view.whole("id")]
+                found += refunds_in(view, of_it, plans.get(view.whole("id_customer")))
+        return found
+
     def _held(self, views: Sequence[Entry], now: datetime, zone: ZoneInfo) -> set[int]:
         """Orders that were shipped so lately that their number may still come."""
         return {view.whole("id") for view in views if now - view.moment("date_upd", zone) < self._wait}
 
     def _polled(
-        self, at: Cursor, changed: Sequence[Entry], found: Sequence[Event], held: set[int], zone: ZoneInfo
+        self,
+        at: Cursor,
+        changed: Sequence[Entry],
+        found: Sequence[Event],
+        held: set[int],
+        slips: Sequence[Entry],
+        zone: ZoneInfo,
     ) -> Polled:
         """What is told now, and where to go on. An order without a number is told once, and stays in the cursor."""
         unnumbered = {int(event.shop_order_id) for event in found if not event.tracking.number}
@@ -122,20 +176,28 @@ class Poller:
         events = tuple(one for one in found if one.tracking.number or int(one.shop_order_id) not in silent)
         waiting = tuple(sorted(unnumbered | (set(at.waiting) if at.offset else set())))[-MOST_WAITING:]
         told = tuple(sorted(((unnumbered - held) | set(at.told)) & set(waiting)))
-        if len(changed) < PAGE:
-            newest = max([at.since, *(text(view, "date_upd") for view in changed)])
-            since = _before(newest, zone) if changed and not at.offset else newest
-            return Polled(events, _written(Cursor(since, 0, waiting, told)), more=False)
-        last = text(changed[-1], "date_upd")
-        offset = at.offset + PAGE if last == at.since else 0
-        return Polled(events, _written(Cursor(last, offset, waiting, told)), more=True)
+        since, offset = _following(at.since, at.offset, changed, zone)
+        slips_since, slips_offset = _following(at.slips_since, at.slips_offset, slips, zone)
+        following = Cursor(since, offset, waiting, told, slips_since, slips_offset)
+        return Polled(events, _written(following), more=PAGE in (len(changed), len(slips)))
+
+
+def _following(since: str, offset: int, changed: Sequence[Entry], zone: ZoneInfo) -> tuple[str, int]:
+    """Where to go on, by the time of change and an offset within one second."""
+    if len(changed) < PAGE:
+        newest = max([since, *(text(row, "date_upd") for row in changed)])
+        return (_before(newest, zone) if changed and not offset else newest), 0
+    last = text(changed[-1], "date_upd")
+    return last, offset + PAGE if last == since else 0
 
 
 def _read(cursor: str, now: datetime, zone: ZoneInfo) -> Cursor:
+    first = f"{(now - FIRST_LOOK_BACK).astimezone(zone):%Y-%m-%d %H:%M:%S}"
     try:
-        return msgspec.json.decode(cursor, type=Cursor)
+        at = msgspec.json.decode(cursor, type=Cursor)
     except msgspec.DecodeError:  # empty at first
-        return Cursor(f"{(now - FIRST_LOOK_BACK).astimezone(zone):%Y-%m-%d %H:%M:%S}")
+        return Cursor(first, slips_since=first)
+    return at if at.slips_since else msgspec.structs.replace(at, slips_since=first)
 
 
 def _written(cursor: Cursor) -> str:

@@ -36,6 +36,7 @@ CONFIGURATION = (
     "PS_TAX_ADDRESS_TYPE",
     "PS_TIMEZONE",
 )
+STATE_SETTINGS = "PS_OS_"
 ROUNDING = {
     "0": ROUND_CEILING,
     "1": ROUND_FLOOR,
@@ -184,7 +185,7 @@ def _read(shop: Webservice, deadline: Deadline) -> Profile:
     except Unreadable as error:
         raise shop.unreadable(error) from error
     return Profile(
-        configuration={text(row, "name"): text(row, "value") for row in settings},
+        configuration={row.text("name"): _setting(row) for row in settings},
         currencies={
             text(row, "iso_code"): row.whole("id")
             for row in shop.rows("currencies", deadline, "[id,iso_code,active]")
@@ -211,6 +212,13 @@ def number(row: Entry, name: str) -> int:
 
 def decimal(row: Entry, name: str) -> Decimal:
     return row.decimal(name)
+
+
+def _setting(row: Entry) -> str:
+    """The id of a state must be one: else orders would be moved to none."""
+    if row.text("name").startswith(STATE_SETTINGS) and row.get("value") != "":
+        row.whole("value")
+    return text(row, "value")
 
 
 def _country(row: Entry) -> Country:

@@ -20,21 +20,6 @@ def told_of(view: Entry, profile: Profile) -> Mark | None:
     return mark
 
 
-def cancellation_in(view: Entry, profile: Profile) -> Event | None:
-    """That an order of ours is cancelled in the shop. One that was set aside carries no mark of ours any more."""
-    mark = mark_in(text(view, "note"))
-    if mark is None or number(view, "current_state") != profile.number("PS_OS_CANCELED"):
-        return None
-    order_id = id_of(view)
-    return Event(
-        id=f"{order_id}-cancelled",
-        kind="cancelled",
-        shop_order_id=order_id,
-        reference=mark.reference,
-        raw_kind=f"state {number(view, 'current_state')}",
-    )
-
-
 def shipments_in(view: Entry, rows: Iterable[Entry], profile: Profile) -> list[Event]:
     """One for each parcel with a number; without any, one that tells no more than that it was shipped."""
     mark = told_of(view, profile)

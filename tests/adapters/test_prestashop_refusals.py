@@ -285,7 +285,12 @@ def test_the_edition_of_a_carrier_that_is_in_use() -> None:
 @pytest.mark.parametrize("reference", ["A-1", "a; b=c", 'O\'Hara "x" <1>', "é%&+"])
 def test_a_mark_is_read_as_it_was_written(reference: str) -> None:
     mark = Mark(
-        reference, True, True, {"r;1=": Decimal("1.50"), "r 2": Decimal("3")}, ("r3@", Decimal("2.5"), Decimal("4.50"))
+        reference,
+        kept=True,
+        shipped=True,
+        refunds={"r;1=": Decimal("1.50"), "r 2": Decimal("3")},
+        slips={"r 2": "17"},
+        begun=("r3@", Decimal("2.5"), Decimal("4.50")),
     )
     note = order_note(mark, "below\nit")
     assert mark_in(note) == mark

@@ -71,6 +71,87 @@ def test_a_cancellation_in_the_shop_is_told(shop: ContractPrestaShop, adapter: P
     assert {one.id for one in again} <= {event.id}, "a repeat is known by its id"
 
 
+# Refunds
+
+
+def bought(adapter: PrestaShopAdapter, shop: ContractPrestaShop, reference: str = "A-1") -> ShopOrder:
+    lines = [(shop.simple, 2, "49.80"), (shop.another, 1, "9.99"), (shop.simple, 1, "24.90")]
+    return created(adapter, new_order(reference, lines, shipping="4.90"))
+
+
+def test_an_order_slip_is_a_refund_of_its_lines(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
+    made = bought(adapter, shop)
+    _, cursor = poll(adapter, "")
+    shop.pass_time(60)
+    slip = shop.standin.add_slip(int(made.id), (shop.another, 1, "9.99"))
+    [event], cursor = poll(adapter, cursor)
+    assert (event.kind, event.shop_order_id, event.reference) == ("refunded", made.id, "A-1")
+    assert (event.line_ids, event.quantities, event.parcel) == (("A-1-2",), {}, f"slip {slip}")
+    assert list(adapter.shipments_of(made.id)) == [event]
+    again, _ = poll(adapter, cursor)
+    assert {one.id for one in again} <= {event.id}, "a repeat is known by its id"
+
+
+def test_pieces_of_a_slip_are_those_of_the_lines_in_their_order(
+    shop: ContractPrestaShop, adapter: PrestaShopAdapter
+) -> None:
+    """PrestaShop has one row of a product that was sold in two lines."""
+    made = bought(adapter, shop)
+    shop.standin.add_slip(int(made.id), (shop.simple, 1, "24.90"))
+    shop.standin.add_slip(int(made.id), (shop.simple, 2, "49.80"))
+    events, _ = poll(adapter, "")
+    assert [(one.line_ids, one.quantities) for one in events] == [
+        (("A-1-1",), {"A-1-1": 1}),
+        (("A-1-1", "A-1-3"), {"A-1-1": 1}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "shipping"),
+    [((), "4.90"), ((("BOWL", 1, "5.00"),), "0"), ((("BOWL", 0, "9.99"),), "0")],
+    ids=["shipping", "less than it was sold for", "no pieces"],
+)
+def test_money_without_whole_pieces_is_told_as_no_refund(
+    shop: ContractPrestaShop, adapter: PrestaShopAdapter, rows: tuple[tuple[str, int, str], ...], shipping: str
+) -> None:
+    """The marketplace refunds whole lines: it would give back more than the merchant did."""
+    made = bought(adapter, shop)
+    slip = shop.standin.add_slip(int(made.id), *rows, shipping=shipping)
+    [event], _ = poll(adapter, "")
+    assert (event.kind, event.line_ids, event.raw_kind) == ("other", (), f"order slip {slip} of money only")
+
+
+def test_a_refund_that_the_connector_booked_is_no_news(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
+    made = bought(adapter, shop)
+    assert isinstance(adapter.update_order(made, Refund("r-1", Decimal("9.99"), "", ("A-1-2",))), Updated)
+    assert poll(adapter, "")[0] == []
+    merchants = shop.standin.add_slip(int(made.id), (shop.simple, 1, "24.90"))
+    [event], _ = poll(adapter, "")
+    assert event.parcel == f"slip {merchants}"
+    assert isinstance(adapter.update_order(made, MarkShipped()), Updated), "and the note keeps which is ours"
+    assert [one.kind for one in adapter.shipments_of(made.id)] == ["refunded"]
+
+
+def test_slips_of_the_shops_own_orders_are_none_of_ours(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
+    made = bought(adapter, shop)
+    shop.standin.data.tables["orders"][int(made.id)]["note"] = "by hand"
+    shop.standin.add_slip(int(made.id), (shop.another, 1, "9.99"))
+    assert poll(adapter, "")[0] == []
+
+
+def test_a_cursor_from_before_slips_were_read_looks_back(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
+    made = bought(adapter, shop)
+    _, cursor = poll(adapter, "")
+    known = json.loads(cursor)
+    del known["slips_since"], known["slips_offset"]
+    shop.standin.add_slip(int(made.id), (shop.another, 1, "9.99"))
+    events, _ = poll(adapter, json.dumps(known))
+    assert [one.kind for one in events] == ["refunded"]
+
+
+# Tracking
+
+
 def test_a_tracking_number_that_comes_later_is_seen(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
     """It does not touch the order's time of change (capture 124)."""
     made = make(adapter, shop, "A-1")

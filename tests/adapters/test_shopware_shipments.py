@@ -27,6 +27,8 @@ from lengow.connector.adapter import (
 )
 from lengow.connector.errors import PayloadInvalid, ShopUnavailable, SignatureError
 from lengow.connector.model import Address, Tracking
+from lengow.sandbox.answers import Answer
+from lengow.sandbox.shops.standin import Fault
 
 CANCELLED = "state_enter.order.state.cancelled"
 REFUNDED = "state_enter.order_transaction.state.refunded"
@@ -122,6 +124,69 @@ def test_orders_of_the_shop_itself_are_none_of_ours(shop: ContractShopware, adap
     assert adapter.shipments_since("").events == ()
     row["affiliateCode"] = None
     assert adapter.shipments_since("").cursor != ""
+
+
+def test_a_cancellation_whose_webhook_was_lost_is_polled(shop: ContractShopware, adapter: ShopwareAdapter) -> None:
+    order_id, other = sold(adapter, "A-1"), sold(adapter, "A-2")
+    cursor = adapter.shipments_since("").cursor
+    shop.pass_time(60)
+    shop.standin.move("order", order_id, "cancel")
+    polled = adapter.shipments_since(cursor)
+    [event] = polled.events
+    assert (event.kind, event.shop_order_id, event.reference) == ("cancelled", order_id, "A-1")
+    body = body_of(shop.standin.order_view(order_id), shop.standin, CANCELLED)
+    assert list(adapter.events(delivery(body))) == [event], "by webhook it is the same event"
+    assert list(adapter.shipments_of(order_id)) == [event]
+    assert list(adapter.shipments_of(other)) == []
+    assert {one.id for one in adapter.shipments_since(polled.cursor).events} <= {event.id}
+
+
+def test_a_refund_whose_webhook_was_lost_is_polled(shop: ContractShopware, adapter: ShopwareAdapter) -> None:
+    order_id = sold(adapter)
+    transaction = shop.standin.data.one("order_transaction", orderId=order_id)
+    shop.standin.move("order_transaction", transaction["id"], "refund")
+    [event] = adapter.shipments_since("").events
+    assert (event.kind, event.shop_order_id, event.line_ids) == ("refunded", order_id, ())
+    body = body_of(shop.standin.order_view(order_id), shop.standin, REFUNDED)
+    assert list(adapter.events(delivery(body))) == [event]
+    assert list(adapter.shipments_of(order_id)) == [event]
+
+
+def test_what_the_connector_closed_itself_is_polled_as_no_news(
+    shop: ContractShopware, adapter: ShopwareAdapter
+) -> None:
+    cancelled, refunded = sold(adapter, "A-1"), sold(adapter, "A-2")
+    assert isinstance(adapter.update_order(ShopOrder(cancelled, "A-1"), Cancel()), Updated)
+    everything = Refund("r-1", Decimal("64.69"), "", ())
+    assert isinstance(adapter.update_order(ShopOrder(refunded, "A-2"), everything), Updated)
+    assert adapter.shipments_since("").events == ()
+    assert [list(adapter.shipments_of(one)) for one in (cancelled, refunded)] == [[], []]
+
+
+def test_an_order_that_is_set_aside_is_polled_as_no_news(shop: ContractShopware, adapter: ShopwareAdapter) -> None:
+    """It is cancelled before it is deleted; were it told, the marketplace would cancel what was sold."""
+    shop.standin.fail("lost_before", after=2)  # its deleting
+    shop.standin.server.fail(Fault("changed", "POST", "/search/order", after=1, change=_cheaper))
+    adapter.create_orders([new_order("A-1", [("PLATE", 1, "24.90")])])
+    shop.mend()
+    assert [one.status for one in shop.orders("A-1")] == ["cancelled"]
+    assert [one.kind for one in adapter.shipments_since("").events] == []
+
+
+def _cheaper(answer: Answer) -> Answer:
+    document = json.loads(answer.body)
+    for row in document["data"]:
+        row["amountTotal"] = 1
+    return Answer.json(document, answer.status)
+
+
+def test_a_cursor_from_before_cancellations_were_polled_looks_back(
+    shop: ContractShopware, adapter: ShopwareAdapter
+) -> None:
+    order_id = sold(adapter)
+    shop.standin.move("order", order_id, "cancel")
+    first, _, _ = adapter.shipments_since("").cursor.split()
+    assert [one.kind for one in adapter.shipments_since(first).events] == ["cancelled"]
 
 
 @pytest.mark.parametrize("shop_order_id", ["", "1", "A" * 32, "f" * 32, "x/../y"])

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from lengow.sandbox.answers import Answer, Request
@@ -200,6 +201,47 @@ class PrestaShop:
         """In the back office, where it mails."""
         with self._lock:
             self._ordering.move(self.data.tables["orders"][order_id], str(state), mail=True)
+
+    def add_slip(self, order_id: int, *rows: tuple[str, int, str], shipping: str = "0") -> int:
+        """A credit slip, in the back office: product, pieces and amount with tax of each row. Returns its id.
+
+        It touches neither the order nor its state, and gives back no money (FINDINGS, States).
+        """
+        with self._lock:
+            order = self.data.tables["orders"][order_id]
+            held = {row["product_reference"]: row for row in self.data.rows("order_details", id_order=order_id)}
+            goods = sum((Decimal(amount) for _, _, amount in rows), Decimal(0))
+            now = self.data.local_now()
+            slip = self.data.insert(
+                "order_slip",
+                {
+                    "id_customer": order["id_customer"],
+                    "id_order": str(order_id),
+                    "conversion_rate": "1.000000",
+                    "total_products_tax_excl": f"{goods:.6f}",
+                    "total_products_tax_incl": f"{goods:.6f}",
+                    "total_shipping_tax_excl": f"{Decimal(shipping):.6f}",
+                    "total_shipping_tax_incl": f"{Decimal(shipping):.6f}",
+                    "amount": f"{goods:.6f}",
+                    "shipping_cost": str(int(Decimal(shipping) > 0)),
+                    "shipping_cost_amount": f"{Decimal(shipping):.6f}",
+                    "partial": "1",
+                    "order_slip_type": "0",
+                    "date_add": now,
+                    "date_upd": now,
+                },
+            )
+            self.data.associated["order_slip", int(slip["id"] or 0)] = [
+                {
+                    "id": str(number),
+                    "id_order_detail": str(held[product]["id"]),
+                    "product_quantity": str(pieces),
+                    "amount_tax_excl": amount,
+                    "amount_tax_incl": amount,
+                }
+                for number, (product, pieces, amount) in enumerate(rows, 1)
+            ]
+            return int(slip["id"] or 0)
 
     def add_tracking(self, order_id: int, number: str, carrier: int | None = None) -> int:
         """A tracking number, and with it another carrier; `orders.date_upd` stays. Returns the order carrier's id."""
