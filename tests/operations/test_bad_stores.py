@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from lengow.connector.errors import StoreError, StoreFull, StoreNewer
@@ -141,6 +142,11 @@ def test_three_processes_that_start_on_one_new_file_import_each_order_once(merch
     assert in_shop(tmp_path) == sorted(sold)
 
 
+def tables_of(session: "psycopg.Connection[Any]", schema: str) -> list[Any]:
+    query = "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = %s ORDER BY 1, 2"
+    return session.execute(query, [schema]).fetchall()
+
+
 class TestVersions:
     def test_a_store_of_a_newer_version_is_refused_and_left_as_it_is(self, tmp_path: Path) -> None:
         path = tmp_path / "lengow.db"
@@ -155,6 +161,47 @@ class TestVersions:
             open_store(f"sqlite:///{path}")
         with closing(sqlite3.connect(path)) as db:
             assert list(db.iterdump()) == before
+
+    def test_in_postgresql_too(self, postgres_url: str) -> None:
+        open_store(postgres_url).close()
+        server, _, schema = postgres_url.partition("?schema=")
+        with psycopg.connect(server, autocommit=True) as session:
+            session.execute(f"INSERT INTO {schema}.migrations (name) VALUES ('m999_from_the_future')")
+            before = tables_of(session, schema)
+        with pytest.raises(StoreNewer, match="m999_from_the_future"):
+            open_store(postgres_url)
+        with psycopg.connect(server, autocommit=True) as session:
+            assert tables_of(session, schema) == before
+
+    @pytest.mark.parametrize("command", ["sync", "doctor", "orders list"])
+    def test_the_older_program_says_what_to_do(self, command: str, tmp_path: Path) -> None:
+        open_store(f"sqlite:///{tmp_path / 'lengow.db'}").close()
+        with closing(sqlite3.connect(tmp_path / "lengow.db")) as db, db:
+            db.execute("UPDATE _sqlite_migrations SET name = 'm999_from_the_future'")
+        file = tmp_path / "lengow.toml"
+        file.write_text(
+            f"""
+            [store]
+            url = "sqlite:///{tmp_path / "lengow.db"}"
+            [accounts.main]
+            access_token = "a"
+            secret = "b"
+            base_url = "http://127.0.0.1:9"
+            [shops.b2c]
+            account = "main"
+            platform = "generic"
+            """,
+            encoding="utf-8",
+        )
+        program = Path(sys.executable).with_name("lengow-connector")
+        ended = subprocess.run(
+            [program, "--config", str(file), *command.split()], capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == 3
+        told = " ".join(ended.stderr.split())
+        assert "newer version" in told
+        assert "Install the newest lengow-connector; or go back to the copy" in told
+        assert "Traceback" not in told
 
     def test_each_step_of_the_schema_is_known_by_name(self, tmp_path: Path) -> None:
         open_store(f"sqlite:///{tmp_path / 'lengow.db'}").close()
