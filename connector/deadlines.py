@@ -44,12 +44,8 @@ def tell_deadlines(context: Context, account: str) -> int:
     now = context.now()
     until = now + timedelta(hours=context.settings.accounts[account].deadline_near_hours)
     late = {one.order.id: one.order for one in late_orders(context.store, now, until, account=account)}
-    told_before = context.store.noted(list(late), TOLD)
-    near = [
-        order
-        for order_id, order in late.items()
-        if order_id not in told_before or (_is_ahead(order, now) and not _is_told_of(context, order))
-    ]
+    told = context.store.details_noted(list(late), TOLD)
+    near = [order for order_id, order in late.items() if _in_words(order) not in told.get(order_id, ())]
     if not near:
         return 0
     with context.store.transaction() as tx:
@@ -57,16 +53,6 @@ def tell_deadlines(context: Context, account: str) -> int:
     for order in near:
         context.tell(context.signals.deadline_near, order=order.key, ship_by=order.ship_by)
     return len(near)
-
-
-def _is_ahead(order: OrderRow, now: datetime) -> bool:
-    return order.ship_by is not None and order.ship_by > now
-
-
-def _is_told_of(context: Context, order: OrderRow) -> bool:
-    """By its deadline as it is now."""
-    words = _in_words(order)
-    return any(entry.what == TOLD and entry.detail == words for entry in context.store.journal(order.id))
 
 
 def _in_words(order: OrderRow) -> str:

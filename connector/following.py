@@ -33,7 +33,7 @@ from lengow.connector.retry import retry_after, steady_pause
 from lengow.connector.settings import Follow
 from lengow.connector.store.contract import Reading, Transaction
 from lengow.connector.store.rows import ActionRow, ChangeRow, JournalEntry, NewStep, OrderKey, PackageRow, Step
-from lengow.connector.taken_back import OPEN, TakenBack, take_back, withdrawn
+from lengow.connector.taken_back import OPEN, TakenBack, is_stale, take_back, withdrawn
 
 log = logging.getLogger("lengow.connector.following")
 
@@ -209,9 +209,16 @@ def apply_change(context: Context, change_id: int, *, who: str) -> ChangeRow:
                 what_to_do=f"Make it in the shop, then: lengow-connector changes dismiss {change_id} --reason …",
                 change=change_id,
             )
+        package = tx.packages([row.package_id])[row.package_id]
+        order = tx.models([row.order_id]).get(row.order_id)
+        if order is not None and is_stale(row, order, package):
+            raise ChangeSettled(
+                f"The change {change_id} was taken back at Lengow since: the order is {order.status} there.",
+                what_to_do="Look at the order; what is to be done in the shop all the same is done there by hand.",
+                change=change_id,
+            )
         row = _changed(context, row, ChangeState.PENDING, who=who)
         tx.save_change(row)
-        package = tx.packages([row.package_id])[row.package_id]
         if package.state is OrderState.CREATED:
             tx.add_steps([_step(context, row.account, package)])
         tx.note([_entry(context, row, "change_approved", who=who)])

@@ -42,7 +42,7 @@ def take_back(
     """`rows`: the package's changes so far; `reopened`: its lines whose cancellation this reading takes back."""
     lines = {line.id: line for line in after.lines if line.id in package.line_ids}
     waiting = [row for row in rows if row.state in OPEN]
-    stale = [row for row in waiting if _is_stale(row, lines, after, package)]
+    stale = [row for row in waiting if is_stale(row, after, package)]
     settled = [one for one in found if one.reason != SHIPMENT_TAKEN_BACK or not _was_untold(stale, package)]
     if reopened and set(reopened) <= _uncancelled(stale, package):
         settled = [one for one in settled if one.reason != "reopened"]
@@ -64,7 +64,9 @@ def withdrawn(rows: Sequence[ChangeRow], package: PackageRow) -> frozenset[str]:
     return frozenset(lines)
 
 
-def _is_stale(row: ChangeRow, lines: dict[str, Line], after: Order, package: PackageRow) -> bool:
+def is_stale(row: ChangeRow, after: Order, package: PackageRow) -> bool:
+    """Whether what it says is not so any more."""
+    lines = {line.id: line for line in after.lines if line.id in package.line_ids}
     left = [line for line in lines.values() if not is_cancelled(line, after)]
     shipped = bool(left) and all(is_shipped(line, after) for line in left)
     if row.reason == SHIPMENT_TAKEN_BACK:

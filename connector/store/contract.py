@@ -92,6 +92,9 @@ class Reading(Protocol):
     def noted(self, order_ids: Sequence[int], what: str) -> set[int]:
         """Those of the orders in whose journal this stands."""
 
+    def details_noted(self, order_ids: Sequence[int], what: str) -> dict[int, list[str]]:
+        """The details of such entries in the orders' journals, oldest first."""
+
     def count_orders(self, account: str | None = None) -> dict[tuple[str, str], int]:
         """How many by (state, reason)."""
 

@@ -227,6 +227,16 @@ class Queries(Browsing, Measuring, ErasingQueries):
             )
         }
 
+    def details_noted(self, order_ids: Sequence[int], what: str) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        for some in chunks(order_ids):
+            for order_id, detail in self._db.rows(
+                f"SELECT order_id, detail FROM journal WHERE what = ? AND order_id IN ({marks(len(some))}) ORDER BY id",
+                [what, *some],
+            ):
+                found.setdefault(order_id, []).append(detail)
+        return found
+
     def count_orders(self, account: str | None = None) -> dict[tuple[str, str], int]:
         where, values = where_of({"account = ?": account})
         rows = self._db.rows(f"SELECT state, reason, count(*) FROM orders {where} GROUP BY state, reason", values)

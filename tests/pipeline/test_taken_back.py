@@ -11,7 +11,7 @@ import pytest
 from told import Told
 
 from lengow.adapters.generic import GenericAdapter
-from lengow.connector.errors import ActionInvalid, ShopUnavailable
+from lengow.connector.errors import ActionInvalid, ChangeSettled, ShopUnavailable
 from lengow.connector.settings import Follow
 
 ASK_ALL = Follow(cancelled="ask", lines="ask", refunded="ask", shipped="ask")
@@ -44,6 +44,14 @@ class TestACancellationThatWaits:
         asking.says("waiting_shipment")
         assert asking.told == [("cancelled", "overtaken", "overtaken")]
         assert asking.merchant.connector.changes() == []
+
+    def test_one_that_was_ignored_is_not_brought_afterwards(self, make_merchant: Callable[..., Any]) -> None:
+        told = Told(make_merchant(follow=Follow(cancelled="ignore")))
+        told.says("canceled")
+        told.says("waiting_shipment")
+        [ignored, *_] = told.changes
+        with pytest.raises(ChangeSettled, match="taken back"):
+            told.merchant.connector.apply_change(ignored.id)
 
     def test_of_some_lines_likewise(self, asking: Told) -> None:
         first, second, *_ = asking.lines

@@ -118,6 +118,13 @@ class StoreContract:
         assert store.begun_elsewhere("main", names) == {}
         assert store.begun_elsewhere("other", []) == {}
 
+    def test_what_was_noted_of_many_orders_comes_with_its_details(self, store: Store) -> None:
+        with store.transaction() as tx:
+            first, second = save_order(tx, an_order()), save_order(tx, an_order(marketplace_order_id="M2"))
+            whats = [("near", "one"), ("other", "x"), ("near", "two")]
+            tx.note([JournalEntry(NOW, first, None, what, detail, "connector") for what, detail in whats])
+        assert store.details_noted([first, second], "near") == {first: ["one", "two"]}
+
     def test_it_knows_the_time(self, store: Store) -> None:
         before = datetime.now(UTC) - timedelta(minutes=1)
         assert before < store.now() < before + timedelta(minutes=10)
