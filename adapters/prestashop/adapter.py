@@ -74,7 +74,12 @@ class PrestaShopAdapter:
         self._finder = Finder(shop, profiles, finisher, settings.email_domain)
         self._creator = Creator(shop, settings, profiles, self._products, self._finder, finisher)
         self._changer = Changer(shop, settings, profiles, finisher)
-        self._poller = Poller(shop, profiles, wait=timedelta(hours=settings.wait_for_tracking_hours))
+        self._poller = Poller(
+            shop,
+            profiles,
+            wait=timedelta(hours=settings.wait_for_tracking_hours),
+            slips=settings.order_slips == "refund",
+        )
         self._lister = Lister(shop, profiles)
         self._catalogue = Catalogue(shop, settings.url, profiles, context.clock, context.call_timeout)
         self._health = Health(shop, settings, profiles, context.clock, has_secret=bool(context.webhook_secrets))

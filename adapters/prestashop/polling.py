@@ -53,8 +53,8 @@ class Cursor(msgspec.Struct, frozen=True):
 
 
 class Poller:
-    def __init__(self, shop: Webservice, profiles: Profiles, *, wait: timedelta) -> None:
-        self._shop, self._profiles, self._wait = shop, profiles, wait
+    def __init__(self, shop: Webservice, profiles: Profiles, *, wait: timedelta, slips: bool) -> None:
+        self._shop, self._profiles, self._wait, self._reads_slips = shop, profiles, wait, slips
 
     def since(self, cursor: str, now: datetime, deadline: Deadline) -> Polled:
         """One page. Raises ShopUnavailable."""
@@ -85,7 +85,7 @@ class Poller:
                 return []
             profile = self._profiles.get(deadline)
             cancelled = cancellation_in(view, profile)
-            refunded = self._refunded([view.whole("id")], deadline)
+            refunded = self._refunded([view.whole("id")] if self._reads_slips else [], deadline)
             shipped = [] if cancelled else shipments_in(view, self._carriers([view], deadline), profile)
             return [*([cancelled] if cancelled else shipped), *refunded]
         except Refusal as refusal:
@@ -123,6 +123,8 @@ class Poller:
 
     def _slips(self, at: Cursor, deadline: Deadline) -> list[Entry]:
         """Order slips of all orders; none where the key may not read them, which stops no shipment."""
+        if not self._reads_slips:
+            return []
         try:
             return self._shop.rows(
                 "order_slip",

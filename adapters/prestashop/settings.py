@@ -1,6 +1,7 @@
 """The platform's own keys in `[shops.NAME]`. docs/adapters/prestashop.md lists them all."""
 
 import re
+from typing import Literal
 
 import msgspec
 
@@ -30,6 +31,8 @@ class PrestaShopSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     email_domain: str = "lengow.invalid"
     """Where the orders' own e-mail addresses end. The buyer's address is never given, so that he gets no mail."""
     customer_group: int = 3
+    order_slips: Literal["refund", "ignore"] = "refund"
+    """Whether an order slip asks the marketplace to refund its pieces."""
     wait_for_tracking_hours: float = 2
     """How long an order that is shipped without a tracking number is held back, so that its number can come."""
     key_in_query: bool = False

@@ -132,6 +132,15 @@ def test_a_refund_that_the_connector_booked_is_no_news(shop: ContractPrestaShop,
     assert [one.kind for one in adapter.shipments_of(made.id)] == ["refunded"]
 
 
+def test_slips_are_told_unless_the_merchant_uses_them_otherwise(shop: ContractPrestaShop) -> None:
+    adapter = shop.adapter(order_slips="ignore")
+    made = bought(adapter, shop)
+    shop.standin.add_slip(int(made.id), (shop.another, 1, "9.99"))
+    assert poll(adapter, "")[0] == []
+    assert list(adapter.shipments_of(made.id)) == []
+    adapter.close()
+
+
 def test_slips_of_the_shops_own_orders_are_none_of_ours(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
     made = bought(adapter, shop)
     shop.standin.data.tables["orders"][int(made.id)]["note"] = "by hand"
