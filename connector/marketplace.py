@@ -96,7 +96,7 @@ def decode_marketplace(key: str, raw: bytes) -> Marketplace:
 
 def _rule(wire: _WireAction) -> ActionRule:
     described = wire.args_description if isinstance(wire.args_description, dict) else {}
-    taken = {*_texts(wire.args), *_texts(wire.optional_args)}
+    depends_on = _depends_on(wire)
     return ActionRule(
         statuses=_texts(wire.status),
         required=_texts(wire.args),
@@ -107,7 +107,7 @@ def _rule(wire: _WireAction) -> ActionRule:
                 accept_free_values=argument.accept_free_values is not False,
                 default_value="" if argument.default_value is None else str(argument.default_value),
                 kind=argument.type or "string",
-                depends_on=_dependencies(argument, taken) or (),
+                depends_on=depends_on[name] or (),
             )
             for name, argument in described.items()
         },
@@ -121,9 +121,28 @@ def _dependencies(argument: _WireArgument, taken: Collection[str]) -> tuple[Depe
 
 
 def _unread(wire: _WireAction) -> list[str]:
+    return [name for name, dependencies in _depends_on(wire).items() if dependencies is None]
+
+
+def _depends_on(wire: _WireAction) -> dict[str, tuple[Dependency, ...] | None]:
+    """Of each argument; None where it cannot be enforced: it is not understood, or leads back to itself, so that of
+    arguments that wait for each other none would ever be demanded.
+    """
     described = wire.args_description if isinstance(wire.args_description, dict) else {}
     taken = {*_texts(wire.args), *_texts(wire.optional_args)}
-    return [name for name, argument in described.items() if _dependencies(argument, taken) is None]
+    read = {name: _dependencies(argument, taken) for name, argument in described.items()}
+    needs = {name: {one.argument for one in dependencies or ()} for name, dependencies in read.items()}
+    return {name: None if name in _reached(name, needs) else dependencies for name, dependencies in read.items()}
+
+
+def _reached(start: str, needs: Mapping[str, Collection[str]]) -> set[str]:
+    """All that an argument depends on, and what that depends on."""
+    reached: set[str] = set()
+    left = set(needs.get(start, ()))
+    while left:
+        reached |= left
+        left = {other for name in left for other in needs.get(name, ())} - reached
+    return reached
 
 
 def _texts(values: _Texts) -> tuple[str, ...]:

@@ -151,3 +151,22 @@ def test_whatever_is_written_nothing_but_action_invalid_is_raised(raw, carrier, 
     except ActionInvalid as error:
         refused = error.code
     assert refused in (None, "argument_missing", "argument_not_allowed")
+
+
+@pytest.mark.parametrize(
+    "circle",
+    [
+        pytest.param({"carrier": "tracking_number", "tracking_number": "carrier"}, id="two"),
+        pytest.param({"carrier": "carrier"}, id="itself"),
+        pytest.param(
+            {"carrier": "tracking_number", "tracking_number": "tracking_url", "tracking_url": "carrier"}, id="three"
+        ),
+    ],
+)
+def test_what_waits_for_itself_is_demanded_all_the_same(circle):
+    changes = {f"orders.actions.ship.args_description.{name}.depends_on": on for name, on in circle.items()}
+    with pytest.raises(ActionInvalid) as refused:
+        check({}, changes)
+    assert refused.value.code == "argument_missing"
+    assert {f"ship.{name}" for name in circle} <= set(described(changes).unread)
+    check({"carrier": "DPD", "tracking_number": "1"}, changes)
