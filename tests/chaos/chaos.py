@@ -11,7 +11,10 @@ given up waits for a person, who has it tried again then; how often is told.
 
 import argparse
 import json
+import os
 import random
+import re
+import signal
 import sys
 import tempfile
 import time
@@ -27,13 +30,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "crash"))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from broken import BROKEN
-from chaos_life import Said
+from chaos_life import STACKS, Said
 from chaos_storm import Storm
 from chaos_wire import Wire
 from chaos_world import ChaosWorld, chaos_world
 
 from lengow.connector.errors import LengowError
-from lengow.connector.model import ChangeState, EventState
+from lengow.connector.model import ChangeState, EventState, OrderState
 from lengow.invoices import InvoiceState
 
 DAYS = 30
@@ -47,8 +50,9 @@ SHARES = {
     "canceled": 0.04,
 }
 QUIET_ROUNDS = 12
-LONGEST_ROUND = 300.0
+LONGEST_ROUND = 900.0
 """Seconds after which a round of the connector hangs."""
+OPEN = (OrderState.READY, OrderState.CREATING, OrderState.WAITING, OrderState.FAILED)
 GROWTH = {"kib": 20_000, "files": 10, "sockets": 10, "threads": 4}
 """By how much the last third of a process's life may be above its second third."""
 
@@ -126,7 +130,8 @@ class Chaos:
         rest = timedelta(days=DAYS / self._planned) - (world.sandbox.now() - begins)
         world.advance(max(rest / timedelta(minutes=1), 0))
         self.rounds += 1
-        self.progress(f"{self.rounds} of {self._planned} rounds, {self.sold} orders")
+        waiting = sum(count for (state, _), count in world.connector.store.count_orders().items() if state in OPEN)
+        self.progress(f"{self.rounds} of {self._planned} rounds, {self.sold} orders, {waiting} not yet in a shop")
 
     def _sell(self, count: int) -> list[dict[str, list[str]]]:
         each = max(count // len(self.world.shops), 3)
@@ -263,7 +268,9 @@ class Chaos:
 
     def _hear(self) -> Said:
         if not self._pipe.poll(LONGEST_ROUND):
-            raise AssertionError("the connector hangs")
+            os.kill(self._child.pid, signal.SIGUSR1)
+            time.sleep(3)
+            raise AssertionError(f"the connector hangs:\n{(self.world.folder / STACKS).read_text()}")
         said: Said = self._pipe.recv()
         return said
 
@@ -354,6 +361,7 @@ def tell(chaos: Chaos, findings: Sequence[str], seconds: float) -> None:
         "quiet_rounds": chaos.quiet_rounds,
         "feeds": {"built": chaos.said[-1].feeds_built, "failed": chaos.said[-1].feeds_failed},
         "held_in_the_second_and_last_third": chaos.held(),
+        "mib_after_each_round": [one.kib // 1024 for one in chaos.said],
         "seconds_of": {what: round(spent) for what, spent in chaos.seconds.items()},
         "cpu_seconds_of": {
             "connector": round(chaos.connector_cpu + chaos.said[-1].cpu),
@@ -362,7 +370,7 @@ def tell(chaos: Chaos, findings: Sequence[str], seconds: float) -> None:
         "findings": len(findings),
         "seconds": round(seconds),
     }
-    print(json.dumps(told, indent=1))
+    print(re.sub(r"\n +(?=[\d\]])", " ", json.dumps(told, indent=1)))
     for finding in findings[:50]:
         print(f"*** {finding}")
 

@@ -1,7 +1,9 @@
 """The connector's process in `make chaos`: rounds, while its feeds are built, until it is told that it is enough."""
 
 import csv
+import faulthandler
 import os
+import signal
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +27,8 @@ from lengow.invoices.rendering import render
 
 OTHER = "other"
 """The second account."""
+STACKS = "stacks.txt"
+"""Where a process that hangs is asked to tell what its threads are at."""
 DRAWN = 20
 """Of so many invoices one is really drawn. Drawing has no effects, and would be most of the run."""
 FEED_OPTIONAL = ("ean", "title", "brand", "price", "currency", "stock", "image_url_1")
@@ -64,6 +68,8 @@ def serve(facts: Facts, ahead: Any, pipe: Any, more: More) -> None:
     from lengow.console.serving import webhook_server
 
     issuing.render = _Drawing()  # type: ignore[assignment]
+    stacks = open(Path(more.folder) / STACKS, "w")  # noqa: SIM115 - for as long as the process lives
+    faulthandler.register(signal.SIGUSR1, stacks)
     for name in facts.without:
         BROKEN[name].take_out()
     hurried = _Hurried()
