@@ -12,10 +12,14 @@ from lengow.connector.errors import ApiError, LengowError
 from lengow.connector.importer import COMPLETE_UNTIL, LAST_ERROR
 from lengow.connector.mail import Mail, look_at_server
 from lengow.connector.privacy import not_erased
+from lengow.connector.store.rows import OrderFilter
 from lengow.connector.works import HasFindings, work_named, works_of
 
 MOST_SKEW = timedelta(minutes=2)
 """Webhooks are refused at 5 minutes."""
+
+LOOKED_FOR = 5
+"""Orders of a shop that another system has, it is said, which are looked for there: the newest."""
 
 
 class Examined(msgspec.Struct, frozen=True):
@@ -121,6 +125,26 @@ def _mail(mail: Mail) -> Finding:
     return Finding("server", True, "It answers" + (", and takes user and password." if mail.user else "."))
 
 
+def _older_store(context: Context, shop: str) -> Iterator[Finding]:
+    """Whether the shop holds, under our own references, what the store believes to be another system's."""
+    looked_for = OrderFilter(shop=shop, reason="already_imported_elsewhere", limit=LOOKED_FOR)
+    for stored in context.store.list_orders(looked_for):
+        for package in stored.packages:
+            try:
+                found = context.adapter(shop).find_order(package.reference)
+            except LengowError as error:
+                yield Finding("store", False, f"{error.code}: {error}", error.what_to_do)
+                return
+            if found is not None:
+                yield Finding(
+                    "store",
+                    False,
+                    f"It is older than the shop, which holds {stored.order.key} as {found.id}: an older copy was put back.",
+                    "Run lengow-connector reconcile --fix --days N, with one day more than the copy is old.",
+                )
+                return
+
+
 def _shop(context: Context, shop: str) -> Iterator[Finding]:
     try:
         yield from context.adapter(shop).check()
@@ -132,6 +156,7 @@ def _shop(context: Context, shop: str) -> Iterator[Finding]:
         able = capabilities.imports_delivered_by_marketplace
         why = "" if able else f" {capabilities.delivered_by_marketplace_reason}"
         yield Finding(f"toggle {name}", True, ("on." if value else "off.") + why)
+    yield from _older_store(context, shop)
     heard = next(iter(context.store.list_events(shop=shop, limit=1)), None)
     when = f"{heard.received_at:%Y-%m-%d %H:%M} UTC." if heard else "Never."
     yield Finding("last heard of the shop", True, when)

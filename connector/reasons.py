@@ -61,7 +61,8 @@ REASONS: dict[str, Reason] = {
     "already_imported_elsewhere": Reason(
         "Another system has the order: Lengow holds a merchant order id that is not ours, or it is in a shop by another "
         "of our accounts.",
-        "If none has it, set import_orders_with_merchant_order_id = true; of two accounts, `orders retry` makes it anew.",
+        "If an older copy of the store was put back, `reconcile --fix` takes it over. If none has it, set "
+        "import_orders_with_merchant_order_id = true; of two accounts, `orders retry` makes it anew.",
     ),
     "dismissed": Reason(
         "A person decided that it will not be imported, for the reason that is given.",

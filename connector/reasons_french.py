@@ -55,7 +55,8 @@ REASONS_FRENCH: dict[str, Reason] = {
     "already_imported_elsewhere": Reason(
         "Un autre système a la commande : Lengow a pour elle un numéro marchand qui n’est pas des nôtres, ou elle est dans "
         "une boutique par un autre de nos comptes.",
-        "Si aucun ne l’a, mettre import_orders_with_merchant_order_id = true ; pour deux comptes, `orders retry` la recrée.",
+        "Si une copie plus ancienne de la base a été remise, `reconcile --fix` la reprend. Si aucun ne l’a, mettre "
+        "import_orders_with_merchant_order_id = true ; pour deux comptes, `orders retry` la recrée.",
     ),
     "lines_moved": Reason("Ses lignes sont passées à d’autres colis de la commande avant sa création.", "Rien."),
     "order_undecodable": Reason(

@@ -57,6 +57,12 @@ def mended(world: World) -> None:
     assert [str(one.kind) for one in world.connector.reconcile(days=7)] == []
 
 
+def told_to_be_older(world: World) -> bool:
+    """Whether `doctor` says that the store is older than a shop."""
+    findings = [finding for examined in world.connector.doctor() for finding in examined.findings]
+    return any("is older than the shop" in one.sentence for one in findings if not one.ok)
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_an_older_copy_is_put_back_and_nothing_is_lost_or_doubled(
@@ -74,7 +80,11 @@ def test_an_older_copy_is_put_back_and_nothing_is_lost_or_doubled(
     assert happenings.findings() == []
     put_back(world, world.folder / "copy.db")
     happenings.sell()
+    assert not told_to_be_older(world)
+    world.connector.sync()
+    assert told_to_be_older(world)
     mended(world)
+    assert not told_to_be_older(world)
     world.lives(happenings)
     assert [one for one in happenings.findings() if not any(late in one for late in TOO_LATE)] == []
     assert [str(one.kind) for one in world.connector.reconcile(days=7)] == []
