@@ -34,6 +34,8 @@ from lengow.connector import Connector, Settings
 from lengow.connector.store.rows import UserRow
 from lengow.sandbox import Sandbox
 
+pytestmark = pytest.mark.timeout(900)
+
 ROOT = Path(__file__).parents[2]
 DESCRIPTION: Mapping[str, Any] = json.loads((ROOT / "console" / "openapi.json").read_text(encoding="utf-8"))
 KEY = base64.b64decode(SECRET.removeprefix("whsec_"))
