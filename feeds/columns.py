@@ -27,6 +27,7 @@ UN_NUMBER = pattern(r"(?:UN\s?)?\d{4}", ASCII | IGNORECASE)
 WEB_ADDRESS = pattern(r"https?://[^\s/?#<>\"]+[^\s<>\"]*")
 GRAMS = Decimal(1000)
 EAN_LENGTHS = frozenset({8, 12, 13, 14})
+NO_EANS = frozenset("0" * length for length in EAN_LENGTHS)
 
 
 NOTHING = (None, "")
@@ -100,7 +101,7 @@ def _currency(text: str) -> str:
 
 def _eans(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
     texts = _as_texts(values)
-    if EAN_LENGTHS.issuperset(map(len, texts)):
+    if EAN_LENGTHS.issuperset(map(len, texts)) and NO_EANS.isdisjoint(texts):
         try:
             full = [text.rjust(16, "0") for text in texts]
             if {(BLOCKS[one[:4]] + BLOCKS[one[4:8]] + BLOCKS[one[8:12]] + BLOCKS[one[12:]]) % 10 for one in full} == {
@@ -114,7 +115,7 @@ def _eans(values: list[Any], rules: Rules) -> Column:  # noqa: ARG001
 
 def _ean(text: str) -> str:
     digits = text.strip().replace(" ", "").replace("-", "")
-    if not digits:
+    if not digits.strip("0"):  # zeros stand where shops want the field filled
         return ""
     if not (digits.isascii() and digits.isdigit()) or len(digits) not in EAN_LENGTHS:
         raise Bad("ean_length")

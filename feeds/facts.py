@@ -103,6 +103,9 @@ FALSE_WORDS = frozenset({"false", "no", "n", "0", "non", "faux", "nein"})
 NO_UN_NUMBER = frozenset({"0", "none", "no", "non", "na", "n/a", "-"})
 """Words for goods that are not dangerous (inferred)."""
 
+MOST_DIGITS = 40
+"""Of a number that is written out, before and after the point: `1E+999999999` would fill the memory."""
+
 LONGEST_HEADER = 58
 """Characters of a column's name (§9.2)."""
 

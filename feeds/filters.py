@@ -20,7 +20,7 @@ import msgspec
 
 from lengow.connector.catalogue import CatalogueProduct
 from lengow.connector.errors import SettingsError
-from lengow.feeds.facts import FALSE_WORDS, TRUE_WORDS
+from lengow.feeds.facts import FALSE_WORDS, MOST_DIGITS, TRUE_WORDS
 
 Filter = Callable[[CatalogueProduct], bool]
 
@@ -139,11 +139,26 @@ def _link(left: Part, op: ast.cmpop, right: Part) -> Filter:
 
 
 def _applied(op: Callable[[Any, Any], bool], left: Part, right: Part) -> Filter:
+    """What is no number equals nothing."""
     get, other = left.get, right.get
     if right.fixed:
         bound = other(NOTHING)
-        return lambda product: op(get(product), bound)
-    return lambda product: op(get(product), other(product))
+
+        def fits_bound(product: CatalogueProduct) -> bool:
+            try:
+                return op(get(product), bound)
+            except InvalidOperation:
+                return op is operator.ne
+
+        return fits_bound
+
+    def fits(product: CatalogueProduct) -> bool:
+        try:
+            return op(get(product), other(product))
+        except InvalidOperation:
+            return op is operator.ne
+
+    return fits
 
 
 def _ordered(op: Callable[[Any, Any], bool], left: Part, right: Part) -> Filter:
@@ -186,7 +201,14 @@ def _membership(left: Part, right: Part) -> Filter:
         raise Mistake(f"a {left.kind} cannot be in a list of {kinds.pop()}s")
     values = frozenset(one.get(NOTHING) for one in right.values)
     get = like.get
-    return lambda product: get(product) in values
+
+    def fits(product: CatalogueProduct) -> bool:
+        try:
+            return get(product) in values
+        except TypeError:  # a NaN that signals cannot be in a set
+            return False
+
+    return fits
 
 
 def _alike(part: Part, other: Part) -> Part:
@@ -315,14 +337,18 @@ def _truth(part: Part) -> Filter:
 
 
 def number(text: Any) -> Decimal | None:
-    """A number as merchants write it, with a comma or a point; None for anything else."""
-    if text is None or isinstance(text, Decimal):
-        return text
+    """A number as merchants write it, with a comma or a point; None for anything else, and for what no quantity is."""
+    if text is None:
+        return None
     try:
-        value = Decimal(str(text).strip().replace(",", "."))
+        value = text if isinstance(text, Decimal) else Decimal(str(text).strip().replace(",", "."))
     except InvalidOperation:
         return None
-    return value if value.is_finite() else None
+    if not value.is_finite():
+        return None
+    if not value:
+        return Decimal(0)
+    return value if -MOST_DIGITS < value.adjusted() < MOST_DIGITS else None
 
 
 def truth_of(value: Any) -> bool | None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from lengow.connector.catalogue import CatalogueProduct
 from lengow.connector.errors import SettingsError
+from lengow.feeds.facts import MOST_DIGITS
 
 Source = Callable[[Sequence[CatalogueProduct]], list[Any]]
 """Gives one value a product."""
@@ -53,10 +54,10 @@ def read_source(given: str | bool | int | float, where: str) -> Source:
 
 
 def plain(value: Any) -> str:
-    """A value as a text: nothing is empty, numbers without an exponent."""
+    """A value as a text: nothing is empty, numbers without an exponent, unless it would be endless."""
     if value is None:
         return ""
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal) and -MOST_DIGITS < value.adjusted() < MOST_DIGITS:
         return f"{value:f}"
     return str(value)
 

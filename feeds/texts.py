@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 from operator import is_
 
-FORMULA = frozenset("=+-@")
-"""A cell of a CSV file that begins so is a formula to a spreadsheet (OWASP, CSV injection)."""
+FORMULA = frozenset("=+-@＝＋－＠")
+"""A cell of a CSV file that begins so is a formula to a spreadsheet (OWASP, CSV injection); the wide ones in some
+languages."""
 
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 UNSEEN = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.IGNORECASE | re.DOTALL)
