@@ -74,6 +74,8 @@ LARGEST_ANSWER = 64 * 1024 * 1024
 MOST_TEXT = 500
 """Of an error text."""
 NO_TEXT = "it gave no text"
+LOGICAL_ERROR = 530
+"""Lengow's own status for what it understood and will not do (reference lengow.md §1.5)."""
 USER_AGENT = "lengow-connector-python"
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -181,7 +183,12 @@ class Transport:
         except _ConnectionLost as lost:
             raise OutcomeUnknown(f"The answer to POST {route} was lost: {lost}.", account=self._account) from lost
         if answer.status not in (200, 201):
-            raise OutcomeUnknown(f"Lengow answered HTTP {answer.status} to POST {route}.", account=self._account)
+            text = self._message(answer)
+            raise OutcomeUnknown(
+                f"Lengow answered HTTP {answer.status} to POST {route}: {text or NO_TEXT}",
+                account=self._account,
+                said=text if answer.status == LOGICAL_ERROR else "",
+            )
         try:
             return self._decoded(answer, kind, route)
         except MalformedAnswer as error:
@@ -351,6 +358,10 @@ class Transport:
             if safe:
                 raise ApiUnavailable(f"Lengow answered HTTP {status} to {route}: {text or NO_TEXT}", **about)
             return
+        if 300 <= status < 400:
+            raise ApiUnavailable(
+                f"Lengow answered HTTP {status} to {route}, a way to elsewhere; nothing was done.", **about
+            )
         if status == 404:
             raise NotFound(text or None, **about)
         raise ApiRefused(

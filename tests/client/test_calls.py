@@ -7,7 +7,7 @@ import pytest
 from scripted_lengow import reply, serving
 
 from lengow.connector.client.answers import Action
-from lengow.connector.errors import ApiRefused, MalformedAnswer, NotFound
+from lengow.connector.errors import ApiRefused, ApiUnavailable, MalformedAnswer, NotFound
 from lengow.connector.secret import Secret
 from lengow.sandbox import Sandbox
 
@@ -318,6 +318,6 @@ class TestTheEnvironment:
     def test_a_redirect_does_not_carry_the_token_away(self, make_client):
         with serving() as elsewhere, serving() as lengow:
             lengow.answers("GET", "/me", reply({}, 302, Location=elsewhere.url + "/me"))
-            with pytest.raises(ApiRefused):
+            with pytest.raises(ApiUnavailable):
                 make_client(lengow.url).me()
             assert elsewhere.calls == []

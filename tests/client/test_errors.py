@@ -52,7 +52,7 @@ MOI = "/v3.0/orders/moi/"
         pytest.param(400, b"\xff\xfe", ApiRefused, "\ufffd\ufffd", id="not UTF-8"),
         pytest.param(400, b"[" * 100_000, ApiRefused, r"\[\[\[", id="nested without end"),
         pytest.param(400, b'{"error":' + b"[" * 900 + b"]" * 900 + b"}", ApiRefused, "HTTP 400", id="nested deeply"),
-        pytest.param(302, b"moved", ApiRefused, "HTTP 302", id="redirect"),
+        pytest.param(302, b"moved", ApiUnavailable, "HTTP 302", id="redirect"),
         pytest.param(204, b"", ApiUnavailable, "HTTP 204", id="success that is none"),
     ],
 )

@@ -368,12 +368,32 @@ class TestLife:
             worker.close()
         assert sorted(one.order_id for one in merchant.sandbox.ledger().told) == sorted(ids)
 
-    def test_one_that_is_answered_with_words_and_no_id_is_a_persons(self, merchant: Any) -> None:
-        """With 200, as Lengow does (reference lengow.md §4.1); it may have been taken all the same, so it is looked for."""
+    def test_one_that_is_led_elsewhere_is_sent_again(self, merchant: Any) -> None:
+        """Such as to a page of maintenance: it was surely not taken."""
         [order_id] = merchant.sells()
         merchant.sync()
-        body = '{"carrier": ["Unknown carrier."]}'
-        merchant.sandbox.fault(Fault("status", method="POST", path=ACTIONS, status=200, body=body, times=None))
+        headers = {"Location": "https://lengow.example/maintenance"}
+        merchant.sandbox.fault(
+            Fault("status", method="POST", path=ACTIONS, status=302, body="", headers=headers, times=None)
+        )
+        merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        merchant.sync()
+        assert [str(row.state) for row in merchant.connector.store.list_actions()] == ["queued"]
+        merchant.sandbox.clear_faults()
+        merchant.sandbox.advance(hours=1)
+        _settle(merchant)
+        assert _told(merchant) == [("ship", "confirmed")]
+
+    @pytest.mark.parametrize(
+        ("status", "body"), [(200, '{"carrier": ["Unknown carrier."]}'), (530, '{"error": "Unknown carrier."}')]
+    )
+    def test_one_that_is_answered_with_words_and_no_id_is_a_persons(
+        self, merchant: Any, status: int, body: str
+    ) -> None:
+        """As Lengow does (reference lengow.md §1.5, §4.1); it may have been taken all the same, so it is looked for."""
+        [order_id] = merchant.sells()
+        merchant.sync()
+        merchant.sandbox.fault(Fault("status", method="POST", path=ACTIONS, status=status, body=body, times=None))
         merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
         merchant.sync()
         assert [str(row.state) for row in merchant.connector.store.list_actions()] == ["sending"]
