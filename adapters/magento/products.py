@@ -1,19 +1,17 @@
 """Products in bulk, by SKU or a further attribute (§3.2), and what the source holds of them."""
 
-import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
+from lengow.adapters.kept import KeptProducts
 from lengow.adapters.magento.api import Api, Filter
 from lengow.adapters.magento.facts import SELLABLE, SKUS_AT_ONCE
 
 KEPT_SECONDS = 60.0
 """Long enough for one batch of creations, short enough for a merchant who mends a number."""
-MOST_KEPT = 10_000
 FIELDS = "id,sku,type_id,weight,custom_attributes"
 
 
@@ -35,18 +33,17 @@ class Products:
 
     def __init__(self, api: Api, attribute: str) -> None:
         self._api, self._attribute = api, attribute
-        self._lock = threading.Lock()
-        self._kept: dict[str, tuple[float, tuple[MagentoProduct, ...]]] = {}
+        self._kept: KeptProducts[MagentoProduct] = KeptProducts(KEPT_SECONDS)
 
     def find(self, references: Iterable[str], deadline: Deadline) -> Mapping[str, tuple[MagentoProduct, ...]]:
         """For each reference the products that it means; none: an empty tuple. Raises ShopUnavailable and Refusal."""
         wanted = list(dict.fromkeys(references))
-        known = self._recent(wanted)
+        known = self._kept.recent(wanted)
         missing = [one for one in wanted if one not in known and one.strip()]
         found = dict.fromkeys(wanted, ()) | known
         for start in range(0, len(missing), SKUS_AT_ONCE):
             found |= self._ask(missing[start : start + SKUS_AT_ONCE], deadline)
-        self._keep({one: found[one] for one in missing})
+        self._kept.keep({one: found[one] for one in missing})
         return found
 
     def _ask(self, references: Sequence[str], deadline: Deadline) -> dict[str, tuple[MagentoProduct, ...]]:
@@ -66,19 +63,6 @@ class Products:
             tax_class=tax_class.whole("value") if tax_class else None,
             attribute=attribute.text("value", "") if attribute else "",
         )
-
-    def _recent(self, references: Iterable[str]) -> dict[str, tuple[MagentoProduct, ...]]:
-        now = time.monotonic()
-        with self._lock:
-            kept = ((one, self._kept.get(one)) for one in references)
-            return {one: entry[1] for one, entry in kept if entry is not None and now - entry[0] < KEPT_SECONDS}
-
-    def _keep(self, found: Mapping[str, tuple[MagentoProduct, ...]]) -> None:
-        now = time.monotonic()
-        with self._lock:
-            if len(self._kept) + len(found) > MOST_KEPT:
-                self._kept.clear()
-            self._kept.update({one: (now, products) for one, products in found.items() if len(products) == 1})
 
 
 def any_of(field: str, values: Sequence[str]) -> list[Filter]:

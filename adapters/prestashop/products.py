@@ -4,14 +4,13 @@ References are not unique, and fold case (FINDINGS, Products): what fits several
 """
 
 import re
-import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
+from lengow.adapters.kept import KeptProducts
 from lengow.adapters.prestashop.api import Webservice, any_of, text
 from lengow.adapters.prestashop.profile import number
 
@@ -21,7 +20,6 @@ LONGEST_QUERY = 1500
 KEPT_SECONDS = 600.0
 """For what can be sold as it is. What is unknown, ambiguous or a product with combinations is asked for each time, so that
 a merchant who mends a reference is not kept waiting."""
-MOST_KEPT = 10_000
 EAN = re.compile(r"\d{8}|\d{12,13}")
 UNQUOTABLE = re.compile(r"[|\[\],]")
 """A value with one of these has a query of its own, without brackets (captures 225, 226)."""
@@ -52,25 +50,23 @@ class Products:
 
     def __init__(self, shop: Webservice) -> None:
         self._shop = shop
-        self._kept: dict[str, tuple[float, tuple[PrestaProduct, ...]]] = {}
-        self._lock = threading.Lock()
+        self._kept: KeptProducts[PrestaProduct] = KeptProducts(KEPT_SECONDS)
 
     def find(self, references: Iterable[str], deadline: Deadline) -> dict[str, tuple[PrestaProduct, ...]]:
         """For each reference every product that has it; none: an empty tuple. Raises ShopUnavailable and Refusal."""
         wanted = list(dict.fromkeys(references))
-        known = self._recent(wanted)
+        known = self._kept.recent(wanted)
         missing = [one for one in wanted if one not in known and one.strip()]
         found: dict[str, tuple[PrestaProduct, ...]] = dict.fromkeys(wanted, ()) | known
         for chunk in _chunks(missing):
             found |= self._by("reference", chunk, deadline)
         for chunk in _chunks([one for one in missing if not found[one] and EAN.fullmatch(one)]):
             found |= self._by("ean13", chunk, deadline)
-        self._keep({one: found[one] for one in missing})
+        self._kept.keep({one: found[one] for one in missing if _is_sure(found[one])})
         return found
 
     def forget(self) -> None:
-        with self._lock:
-            self._kept.clear()
+        self._kept.forget()
 
     def _by(self, field: str, values: Sequence[str], deadline: Deadline) -> dict[str, tuple[PrestaProduct, ...]]:
         wanted = values[0] if len(values) == 1 else any_of(values)
@@ -109,20 +105,6 @@ class Products:
         return {
             (number(row, "id_product"), number(row, "id_product_attribute")): number(row, "quantity") for row in rows
         }
-
-    def _recent(self, references: Iterable[str]) -> dict[str, tuple[PrestaProduct, ...]]:
-        now = time.monotonic()
-        with self._lock:
-            kept = ((one, self._kept.get(one)) for one in references)
-            return {one: entry[1] for one, entry in kept if entry is not None and now - entry[0] < KEPT_SECONDS}
-
-    def _keep(self, found: Mapping[str, tuple[PrestaProduct, ...]]) -> None:
-        now = time.monotonic()
-        with self._lock:
-            if len(self._kept) + len(found) > MOST_KEPT:
-                self._kept.clear()
-            sure = {one: products for one, products in found.items() if _is_sure(products)}
-            self._kept.update({one: (now, products) for one, products in sure.items()})
 
 
 def _is_sure(products: Sequence[PrestaProduct]) -> bool:

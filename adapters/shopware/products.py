@@ -1,13 +1,12 @@
 """Products in bulk, by id, product number or EAN (§4.2). The database does not look at case; the choice here does."""
 
-import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
+from lengow.adapters.kept import KeptProducts
 from lengow.adapters.shopware.api import Api
 from lengow.adapters.shopware.ids import is_id
 
@@ -15,7 +14,6 @@ AT_ONCE = 150
 """References in one query, of three values each: the API takes 500 rows a page."""
 KEPT_SECONDS = 60.0
 """Long enough for one batch of creations, short enough for a merchant who mends a number."""
-MOST_KEPT = 10_000
 FIELDS = ["id", "parentId", "childCount", "productNumber", "ean", "stock", "availableStock", "taxId"]
 
 
@@ -34,23 +32,21 @@ class Products:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._lock = threading.Lock()
-        self._kept: dict[str, tuple[float, tuple[ShopwareProduct, ...]]] = {}
+        self._kept: KeptProducts[ShopwareProduct] = KeptProducts(KEPT_SECONDS)
 
     def find(self, references: Iterable[str], deadline: Deadline) -> Mapping[str, tuple[ShopwareProduct, ...]]:
         """For each reference the products that it means; none: an empty tuple. Raises ShopUnavailable and Refusal."""
         wanted = list(dict.fromkeys(references))
-        known = self._recent(wanted)
+        known = self._kept.recent(wanted)
         missing = [one for one in wanted if one not in known and one.strip()]
         found = dict.fromkeys(wanted, ()) | known
         for start in range(0, len(missing), AT_ONCE):
             found |= self._ask(missing[start : start + AT_ONCE], deadline)
-        self._keep({one: found[one] for one in missing})
+        self._kept.keep({one: found[one] for one in missing})
         return found
 
     def forget(self) -> None:
-        with self._lock:
-            self._kept.clear()
+        self._kept.forget()
 
     def _ask(self, references: Sequence[str], deadline: Deadline) -> dict[str, tuple[ShopwareProduct, ...]]:
         queries = [
@@ -66,19 +62,6 @@ class Products:
         rows = self._api.search_all("product", criteria, deadline, **{"sw-inheritance": "1"})
         products = [_product(row) for row in rows]
         return {one: _meant(one, products) for one in references}
-
-    def _recent(self, references: Iterable[str]) -> dict[str, tuple[ShopwareProduct, ...]]:
-        now = time.monotonic()
-        with self._lock:
-            kept = ((one, self._kept.get(one)) for one in references)
-            return {one: entry[1] for one, entry in kept if entry is not None and now - entry[0] < KEPT_SECONDS}
-
-    def _keep(self, found: Mapping[str, tuple[ShopwareProduct, ...]]) -> None:
-        now = time.monotonic()
-        with self._lock:
-            if len(self._kept) + len(found) > MOST_KEPT:
-                self._kept.clear()
-            self._kept.update({one: (now, products) for one, products in found.items() if len(products) == 1})
 
 
 def _own_id(reference: str) -> str:

@@ -4,8 +4,6 @@
 these are asked for apart (reference platforms.md §1.2).
 """
 
-import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote_plus
 
@@ -13,6 +11,7 @@ import msgspec
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
+from lengow.adapters.kept import KeptProducts
 from lengow.adapters.woocommerce.api import Refusal, Shop
 
 AT_ONCE = 100
@@ -21,7 +20,6 @@ LONGEST_QUERY = 5000
 KEPT_SECONDS = 60.0
 """Long enough for one batch of creations, short enough for a merchant who mends a SKU."""
 FIELDS = "id,sku,global_unique_id,type,parent_id,name,manage_stock,stock_quantity,tax_class,tax_status"
-MOST_KEPT = 10_000
 NOT_FOUND = 404
 LARGEST_ID = 2**63
 """WordPress keeps ids in so many bits."""
@@ -53,19 +51,18 @@ class Products:
         self._asks = [{"sku": self._by_sku, "gtin": self._by_gtin, "id": self._by_id}[how] for how in match]
         self._without_gtin: set[str] = set()
         """Endpoints of a WooCommerce that does not filter by GTIN."""
-        self._lock = threading.Lock()
-        self._kept: dict[str, tuple[float, tuple[WooProduct, ...]]] = {}
+        self._kept: KeptProducts[WooProduct] = KeptProducts(KEPT_SECONDS)
 
     def find(self, skus: Iterable[str], deadline: Deadline) -> Mapping[str, tuple[WooProduct, ...]]:
         """For each reference every product that has it; none: an empty tuple. Raises ShopUnavailable and Refusal."""
         wanted = list(dict.fromkeys(skus))
-        known = self._recent(wanted)
+        known = self._kept.recent(wanted)
         missing = [sku for sku in wanted if sku not in known and sku.strip()]
         found = dict.fromkeys(wanted, ()) | known
         for ask in self._asks:
             for chunk in _chunks([sku for sku in missing if not found[sku]]):
                 found |= ask(chunk, deadline)
-        self._keep({sku: found[sku] for sku in missing})
+        self._kept.keep({sku: found[sku] for sku in missing})
         return found
 
     def _by_sku(self, skus: Sequence[str], deadline: Deadline) -> Found:
@@ -127,19 +124,6 @@ class Products:
             if refusal.status == NOT_FOUND:
                 return None
             raise
-
-    def _recent(self, skus: Iterable[str]) -> dict[str, tuple[WooProduct, ...]]:
-        now = time.monotonic()
-        with self._lock:
-            kept = ((sku, self._kept.get(sku)) for sku in skus)
-            return {sku: entry[1] for sku, entry in kept if entry is not None and now - entry[0] < KEPT_SECONDS}
-
-    def _keep(self, found: Mapping[str, tuple[WooProduct, ...]]) -> None:
-        now = time.monotonic()
-        with self._lock:
-            if len(self._kept) + len(found) > MOST_KEPT:
-                self._kept.clear()
-            self._kept.update({sku: (now, products) for sku, products in found.items() if len(products) == 1})
 
 
 def _chunks(skus: Sequence[str]) -> Iterable[list[str]]:
