@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from flask import Blueprint, Response, abort, request, send_file
+from werkzeug.exceptions import HTTPException
 
 from lengow.connector import Settings
 from lengow.feeds.files import complete
@@ -74,5 +75,9 @@ def _sent(path: Path, feed: Feed) -> Response:
     response.content_length = facts.st_size
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["X-Robots-Tag"] = "noindex"
-    response.make_conditional(request, accept_ranges=True, complete_length=facts.st_size)
+    try:
+        response.make_conditional(request, accept_ranges=True, complete_length=facts.st_size)
+    except HTTPException:  # a part that there is not
+        file.close()
+        raise
     return response

@@ -238,7 +238,7 @@ class Issuer:
             yield Due(row, compose_under, credited=len(notes))
 
     def _credit(self, invoice: Document, before: Sequence[Document], **wanted: Any) -> Compose:
-        return lambda number: credit(invoice, number=number, issued_on=self._today(), before=before, **wanted)
+        return partial(_credit_note, invoice, issued_on=self._today(), before=before, **wanted)
 
     def _open(self, stored: StoredOrder, package: PackageRow, kind: Kind, cause: str) -> InvoiceRow | None:
         """The row of a cause that has no number yet; None when it was issued or dismissed."""
@@ -287,7 +287,7 @@ class Issuer:
         It is drawn before that, under the number that most likely comes.
         """
         row, compose_under, shop = due.row, due.compose, self._shops[due.row.shop]
-        year = self._today().year
+        year = compose_under(PREVIEW_NUMBER).issued_on.year  # not of now: midnight may have passed since
         pattern = shop.number if row.kind == "invoice" else shop.credit_note_number
         series = series_of(pattern, year)
         likely = self._ledger.last(series) + 1
@@ -442,6 +442,10 @@ def _recipient(order: Order, package: PackageRow) -> str:
     """The buyer's address, which may be the marketplace's relay; it is used as given."""
     sent = next((one.delivery for one in order.packages if set(one.line_ids) & set(package.line_ids)), None)
     return next((one.email for one in (order.billing, sent) if one is not None and one.email), "")
+
+
+def _credit_note(invoice: Document, number: str, **how: Any) -> Document:
+    return credit(invoice, number=number, **how)
 
 
 def _wanted(

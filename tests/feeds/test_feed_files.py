@@ -144,9 +144,54 @@ def test_a_part_of_a_feed_can_be_asked_for(served: tuple[FeedMerchant, Any]) -> 
     assert (part.status_code, part.data) == (206, (merchant.folder / "feed.csv").read_bytes()[2:6])
 
 
+def test_a_reader_that_goes_on_with_an_old_file_gets_the_new_one_whole(served: tuple[FeedMerchant, Any]) -> None:
+    merchant, client = served
+    url = f"/lengow/feeds/feed/{SECRET}/feed.csv"
+    old = client.get(url).headers["ETag"]
+    assert client.get(url, headers={"Range": "bytes=5-", "If-Range": old}).status_code == 206
+    merchant.build(product("A"), product("B"))
+    whole = client.get(url, headers={"Range": "bytes=5-", "If-Range": old})
+    assert (whole.status_code, whole.data) == (200, (merchant.folder / "feed.csv").read_bytes())
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["bytes=999999-", "bytes=5-2", "bytes=-0", "bytes=a-b", "lines=1-2", "bytes=0-1,3-4", "bytes=" + "0-1," * 5000],
+)
+def test_a_part_that_there_is_not_is_refused_or_all_is_sent(served: tuple[FeedMerchant, Any], asked: str) -> None:
+    merchant, client = served
+    answer = client.get(f"/lengow/feeds/feed/{SECRET}/feed.csv", headers={"Range": asked})
+    assert answer.status_code in (200, 416)
+    if answer.status_code == 200:
+        assert answer.data == (merchant.folder / "feed.csv").read_bytes()
+
+
+def test_head_tells_the_length_and_sends_nothing(served: tuple[FeedMerchant, Any]) -> None:
+    _, client = served
+    url = f"/lengow/feeds/feed/{SECRET}/feed.csv"
+    head, got = client.head(url), client.get(url)
+    assert (head.status_code, head.data) == (200, b"")
+    for name in ("Content-Length", "ETag", "Last-Modified", "Content-Type"):
+        assert head.headers[name] == got.headers[name]
+    assert got.headers["X-Robots-Tag"] == "noindex"
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete", "patch"])
+def test_a_feed_is_only_read(served: tuple[FeedMerchant, Any], method: str) -> None:
+    answer = getattr(served[1]._client, method)(f"/lengow/feeds/feed/{SECRET}/feed.csv")
+    assert answer.status_code == 405
+
+
 @pytest.mark.parametrize(
     "path",
     [
+        f"feed/{SECRET}/../feed.csv",
+        f"feed/{SECRET}/..%2f..%2flengow.db",
+        f"feed/{SECRET}/%2e%2e",
+        f"../feed/{SECRET}/feed.csv%00",
+        f"feed/{SECRET}%00/feed.csv",
+        f"feed/%e9{SECRET}%ff/feed.csv",
+        f"FEED/{SECRET}/feed.csv",
         f"feed/{SECRET}x/feed.csv",
         f"feed/{SECRET[:-1]}/feed.csv",
         "feed/é/feed.csv",

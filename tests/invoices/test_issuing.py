@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -247,6 +248,54 @@ with ledger.transaction() as tx:
         assert sum(issuer.issue(seller.order(order_id).order.id) for order_id in (first, second)) == 2
         ledger.close()
         assert [row.number for row in invoices(seller)] == ["F2026-000001", "F2026-000002"]
+
+    def test_the_year_of_the_number_is_that_of_the_date_though_midnight_passes_between(
+        self, seller: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        [order_id] = sold(seller)
+        old, new = date(2026, 12, 31), date(2027, 1, 1)
+        for days in ([old, new], [old, old, new]):
+            left = iter(days)
+            last = days[-1]
+            monkeypatch.setattr(Issuer, "_today", lambda _self, left=left, last=last: next(left, last))
+            if not invoices(seller):
+                confirmed(seller, order_id)
+            else:
+                with Invoices(seller.connector) as door:
+                    door.credit(invoices(seller)[0].id, Decimal(1), reason="scratch")
+        for row in invoices(seller):
+            assert f"{document(seller, row).issued_on.year}-" in row.number
+
+    def test_processes_that_issue_at_once_leave_no_gap(self, seller: Any) -> None:
+        """Two processes on one database, several series: each is counted for itself."""
+        seller.connector.store.close()
+        worker = f"""
+import sys
+from datetime import UTC, datetime
+from lengow.invoices.ledger import InvoiceRow, InvoiceState, Ledger
+ledger = Ledger({seller.connector.settings.store.url!r})
+for number in range(60):
+    series = f"S{{number % 3}}"
+    try:
+        with ledger.transaction() as tx:
+            position = tx.next_position(series)
+            tx.save(InvoiceRow(account="main", shop="b2c", order_id=1, package_id=1, order_key="k", kind="invoice",
+                cause=f"{{sys.argv[1]}} {{number}}", number=f"{{series}}-{{position}}", series=series, position=position,
+                state=InvoiceState.ISSUED, changed_at=datetime.now(UTC)))
+            if number % 7 == 0:
+                raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+"""
+        running = [subprocess.Popen([sys.executable, "-c", worker, name]) for name in ("a", "b")]
+        assert [one.wait(300) for one in running] == [0, 0]
+        ledger = Ledger(seller.connector.settings.store.url)
+        rows = ledger.listed(limit=1000)
+        ledger.close()
+        assert len(rows) == 2 * (60 - 9)
+        for series in ("S0", "S1", "S2"):
+            positions = sorted(row.position for row in rows if row.series == series)
+            assert positions == list(range(1, len(positions) + 1))
 
     def test_each_pattern_is_a_series_and_each_year_begins_anew(self, make_seller: Callable[..., Any]) -> None:
         seller = make_seller(shop={"number": "WEB-{year}-{n}", "credit_note_number": "AV-{year}-{n}"})
