@@ -65,11 +65,18 @@ def test_a_feed_is_listed_and_built_and_a_refusal_is_told(
     operator.sends("/feeds/tools/build")
     operator.waits()
     assert "lists no products" in operator.sees("/progress")  # as a generic shop without a table of them
+    page = operator.sees("/feeds")
+    assert "last build failed" in page
+    assert "lists no products" in page
+    assert "lists no products" in operator.sees("/health"), "without asking the doctor, who calls the shops"
     monkeypatch.setattr(merchant.connector, "products", lambda _: iter([product()]))
     operator.sends("/feeds/tools/build")
     operator.waits()
     assert "Feed built by otto" in operator.sees("/progress")
-    assert re.search(r"tools.*?<td class=\"n\">1</td>", operator.sees("/feeds"), re.DOTALL)
+    page = operator.sees("/feeds")
+    assert re.search(r"tools.*?<td class=\"n\">1</td>", page, re.DOTALL)
+    assert "last build failed" not in page
+    assert "offers: tools 1" in operator.sees("/health")
     operator.sends("/feeds/nosuch/build", 404)
 
 

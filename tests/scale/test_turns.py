@@ -75,6 +75,29 @@ def test_what_takes_long_has_a_queue_of_its_own(postgres_url: str) -> None:
         assert queues["events-million#1"] == "turns-big"
 
 
+def test_each_work_of_other_packages_has_a_lane_so_that_a_feed_holds_up_no_invoice(postgres_url: str) -> None:
+    seller = {
+        "name": "M",
+        "address": ["1 rue"],
+        "zipcode": "33000",
+        "city": "B",
+        "siren": "732829320",
+        "vat_number": "FR1",
+    }
+    sections = {
+        "feeds": {"tools": {"shop": "few", "marketplace": "manomano_fr", "path": "tools.csv"}},
+        "invoices": {"seller": seller, "shops": {"few": {"mail": False}}},
+    }
+    with Connector(msgspec.structs.replace(settings(postgres_url), sections=sections)) as connector:
+        worker = Worker(connector.context, accounts=["small"])
+        worker._schedule()
+        with connector.store.transaction() as tx:
+            tx.claim(StepKind.WORK, connector.now(), connector.context.lease_end(), limit=1, subject="feeds/small")
+        worker._give_turns()
+        lanes = {lane: queue for lane, queue in waiting(connector).items() if lane.startswith("work-")}
+        assert lanes == {"work-invoices-small#1": "long-turns-small"}
+
+
 def test_a_worker_of_some_accounts_leaves_the_others_alone(postgres_url: str) -> None:
     with Connector(settings(postgres_url)) as connector:
         worker = Worker(connector.context, accounts=["small"])
