@@ -194,7 +194,7 @@ class Transport:
         except MalformedAnswer as error:
             said = self._message(answer)
             sentence = f"The answer to POST {route} cannot be read{f', it says: {said}' if said else ''}."
-            raise OutcomeUnknown(sentence, account=self._account, said=said) from error
+            raise OutcomeUnknown(sentence, account=self._account, said=said if _whole(answer) else "") from error
 
     def _repeat(self, call: Callable[[], T], route: str, *, safe: bool = True, tries: int = TRIES) -> T:
         """Run `call` until it succeeds, up to so many times; what is not `safe` is repeated only if nothing was done."""
@@ -428,6 +428,15 @@ def _body(response: requests.Response) -> bytes:
         if size > LARGEST_ANSWER:
             raise requests.exceptions.ContentDecodingError("the answer is too large")
     return b"".join(chunks)
+
+
+def _whole(answer: Answer) -> bool:
+    """Whether it is JSON to its end: what was cut, or is some proxy's page, is not what Lengow says."""
+    try:
+        msgspec.json.decode(answer.body)
+    except UNREADABLE:
+        return False
+    return True
 
 
 def _quota_route(route: str) -> str:

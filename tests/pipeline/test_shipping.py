@@ -173,6 +173,17 @@ class TestLostAnswers:
         assert [one.outcome for one in merchant.sandbox.ledger().told] == ["confirmed"]
         assert _action(merchant, sold).state is ActionState.CONFIRMED
 
+    def test_an_answer_that_was_cut_is_no_refusal(self, merchant: Any, sold: str) -> None:
+        merchant.connector.ship("main", "manomano_fr", sold, carrier="DPD", tracking_number="1")
+        merchant.sandbox.fault(Fault("lost_before", method="POST", path=ACTIONS))
+        merchant.sandbox.fault(Fault("malformed", method="POST", path=ACTIONS, after=1))
+        for _ in range(3):
+            merchant.sync()
+            merchant.sandbox.advance(minutes=5)
+        _confirmed(merchant)
+        assert [one.outcome for one in merchant.sandbox.ledger().told] == ["confirmed"]
+        assert _action(merchant, sold).state is ActionState.CONFIRMED
+
     def test_an_action_in_doubt_is_not_posted_while_lengows_list_cannot_be_read(self, merchant: Any, sold: str) -> None:
         merchant.connector.ship("main", "manomano_fr", sold, carrier="DPD", tracking_number="1")
         merchant.sandbox.fault(Fault("lost_after", method="POST", path=ACTIONS))
