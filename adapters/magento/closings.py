@@ -7,7 +7,7 @@ from lengow.adapters.answers import Entry
 from lengow.adapters.magento.reading import cancelled, id_of, reference_of
 from lengow.connector.adapter import Event
 
-FIELDS = "entity_id,order_id,items[order_item_id,qty],comments[comment]"
+FIELDS = "entity_id,order_id,adjustment_negative,items[order_item_id,qty],comments[comment]"
 OURS = "Lengow refund "
 """How the comment of a credit memo begins that the connector booked."""
 
@@ -48,7 +48,9 @@ def _refund(view: Entry, memo: Entry) -> Event:
         for item in view.entries("items", needed=True)
         if back.get(item.whole("item_id"), 0) >= 1
     ]
-    lines = [(line_id, pieces, ordered) for line_id, pieces, ordered in given if line_id]
+    # Less a fee, it is less than the pieces were sold for; the marketplace would give all of that back.
+    whole = memo.decimal("adjustment_negative", Decimal(0)) <= 0
+    lines = [(line_id, pieces, ordered) for line_id, pieces, ordered in given if line_id and whole]
     return Event(
         id=f"{order_id}-memo-{memo_id}",
         kind="refunded" if lines else "other",

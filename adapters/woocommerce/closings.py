@@ -1,6 +1,7 @@
 """Cancellations and refunds in an order as WooCommerce shows it. What the connector brought there itself is no news."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.woocommerce.body import LINE_ID
@@ -10,6 +11,7 @@ from lengow.adapters.woocommerce.finding import SET_ASIDE
 from lengow.adapters.woocommerce.shipments import reference_of
 from lengow.connector.adapter import Event
 
+CENT, NONE = Decimal("0.01"), Decimal(0)
 REFUNDED_ITEM = "_refunded_item_id"
 """Meta of a refund's line: the line of the order that it is about."""
 
@@ -63,14 +65,21 @@ def _sold(view: Entry) -> dict[str, int]:
 
 
 def _pieces(view: Entry, refund: Entry) -> dict[str, int]:
-    """How many of each line a refund gives back. Lines without our id (added in the shop) are nobody's."""
-    lines = {line.text("id"): meta_text(line, LINE_ID) for line in view.entries("line_items", needed=True)}
+    """How many of each line a refund gives back, at what they were sold for. Lines without our id are nobody's."""
+    lines = {line.text("id"): line for line in view.entries("line_items", needed=True)}
     pieces: dict[str, int] = {}
     for row in refund.entries("line_items", needed=True):
-        line_id, count = lines.get(meta_text(row, REFUNDED_ITEM), ""), row.whole("quantity", 0)
-        if line_id and count:
-            pieces[line_id] = pieces.get(line_id, 0) + abs(count)
+        line, count = lines.get(meta_text(row, REFUNDED_ITEM)), abs(row.whole("quantity", 0))
+        line_id = meta_text(line, LINE_ID) if line is not None else ""
+        if line is not None and line_id and count and _is_whole(line, row, count):
+            pieces[line_id] = pieces.get(line_id, 0) + count
     return pieces
+
+
+def _is_whole(line: Entry, refunded: Entry, count: int) -> bool:
+    """The marketplace refunds whole pieces: told of ones that went for less, it would give back more than the merchant."""
+    sold, back = (abs(one.decimal("total", NONE)) for one in (line, refunded))  # tax stands apart, in both
+    return back * line.whole("quantity") >= sold * count - CENT * line.whole("quantity") * (count + 1)
 
 
 def _left(view: Entry, refunds: Sequence[Entry]) -> dict[str, int]:

@@ -30,7 +30,7 @@ def made(adapter: MagentoAdapter) -> ShopOrder:
     return created(adapter, new_order("A-1", [("PLATE", 1, "5.00"), ("BOWL", 3, "9.00")], shipping="4.90"))
 
 
-def gives_back(shop: ContractMagento, made: ShopOrder, pieces: list[int], money: float = 0) -> None:
+def gives_back(shop: ContractMagento, made: ShopOrder, pieces: list[int], money: float = 0, fee: float = 0) -> None:
     """The merchant makes a credit memo; `pieces` of each line."""
     ordering, order_id = shop.standin.ordering, int(made.id)
     if not shop.standin.data.orders[order_id].get("total_invoiced"):
@@ -39,7 +39,7 @@ def gives_back(shop: ContractMagento, made: ShopOrder, pieces: list[int], money:
         {"order_item_id": item["item_id"], "qty": count}
         for item, count in zip(shop.standin.data.orders[order_id]["items"], pieces, strict=True)
     ]
-    ordering.refund(order_id, {"items": items, "arguments": {"adjustment_positive": money}})
+    ordering.refund(order_id, {"items": items, "arguments": {"adjustment_positive": money, "adjustment_negative": fee}})
 
 
 def test_a_cancelled_order_is_told(shop: ContractMagento, adapter: MagentoAdapter, made: ShopOrder) -> None:
@@ -64,6 +64,15 @@ def test_money_only_is_no_refund_of_goods(shop: ContractMagento, adapter: Magent
     gives_back(shop, made, [0, 0], money=2)
     [event] = adapter.shipments_of(made.id)
     assert (event.kind, event.raw_kind.endswith("of money only")) == ("other", True)
+
+
+def test_goods_less_a_fee_are_no_refund_of_goods(
+    shop: ContractMagento, adapter: MagentoAdapter, made: ShopOrder
+) -> None:
+    """The marketplace refunds whole pieces, which would be more than the merchant gave."""
+    gives_back(shop, made, [1, 0], fee=2)
+    [event] = adapter.shipments_of(made.id)
+    assert (event.kind, event.line_ids) == ("other", ())
 
 
 def test_what_the_connector_booked_itself_is_no_news(

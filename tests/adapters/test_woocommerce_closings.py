@@ -38,11 +38,19 @@ def told(adapter: WooCommerceAdapter, shop: ContractWooCommerce, order_id: int) 
     return list(adapter.events(delivery(json.dumps(shop.standin.view(order_id)).encode())))
 
 
-def refunds(shop: ContractWooCommerce, order_id: int, amount: str, lines: dict[int, int] | None = None) -> None:
-    """The merchant refunds in the shop; `lines`: pieces by the line's place."""
+def refunds(
+    shop: ContractWooCommerce, order_id: int, amount: str, lines: dict[int, int] | None = None, *, share: str = "1"
+) -> None:
+    """The merchant refunds in the shop; `lines`: pieces by the line's place; `share`: of what they were sold for."""
     order = shop.standin.orders.all[order_id]
+    held = shop.standin.view(order_id)["line_items"]
     items: list[dict[str, Any]] = [
-        {"id": order.lines[place].id, "quantity": pieces, "refund_total": 1} for place, pieces in (lines or {}).items()
+        {
+            "id": order.lines[place].id,
+            "quantity": pieces,
+            "refund_total": float(Decimal(held[place]["total"]) * pieces / held[place]["quantity"] * Decimal(share)),
+        }
+        for place, pieces in (lines or {}).items()
     ]
     shop.standin.orders.refund(order, Decimal(amount), {"line_items": items, "api_restock": False})
 
@@ -105,6 +113,15 @@ def test_money_only_is_no_refund_of_goods(
     [event] = adapter.shipments_of(str(order_id))
     assert event.kind == "other"
     assert event.raw_kind.endswith("of money only")
+
+
+def test_pieces_that_are_given_back_for_less_are_money_only(
+    adapter: WooCommerceAdapter, shop: ContractWooCommerce, order_id: int
+) -> None:
+    """The marketplace refunds whole pieces, which would be more than the merchant gave."""
+    refunds(shop, order_id, "12.45", {0: 1}, share="0.5")
+    [event] = adapter.shipments_of(str(order_id))
+    assert (event.kind, event.line_ids) == ("other", ())
 
 
 def test_what_closes_the_order_refunds_all_that_is_left(

@@ -171,6 +171,8 @@ class Ordering:
             "entity_id": id_,
             "order_id": order_id,
             "grand_total": total,
+            "adjustment_positive": arguments.get("adjustment_positive", 0),
+            "adjustment_negative": arguments.get("adjustment_negative", 0),
             "items": [
                 {"order_item_id": item["item_id"], "qty": quantities[item["item_id"]], "sku": item["sku"]}
                 for item in order["items"]
