@@ -72,6 +72,34 @@ def test_without_a_protection_the_ledgers_tell(
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("fenced", [True, False], ids=["fenced", "without the fence"])
+def test_a_process_that_stood_still_longer_than_its_lease_does_nothing_again(
+    fenced: bool, make_world: Callable[..., World]
+) -> None:
+    world = make_world("standing", platforms=("woocommerce",))
+    happenings = Happenings(world)
+    happenings.sell()
+    world.lives(happenings, connect=True)
+    happenings.sell()
+    assert world.overtaken(
+        happenings, Point("connector.sending._claim commit", "after"), without=() if fenced else ("fence",)
+    )
+    assert (survived(world, happenings) == []) is fenced
+
+
+@pytest.mark.timeout(300)
+def test_what_a_worker_of_postgresql_was_at_when_it_died_is_done_by_the_next(
+    make_world: Callable[..., World], postgres_url: str
+) -> None:
+    world = make_world("worker", postgres_url, platforms=("generic",), runner="worker", lease_seconds=6, call_timeout=3)
+    happenings = Happenings(world)
+    happenings.sell()
+    assert world.lives(happenings, Point("procrastinate finish_job", "before", 2), connect=True) is None
+    world.passes_for_the_dead()
+    assert survived(world, happenings) == []
+
+
+@pytest.mark.timeout(300)
 def test_a_mail_whose_sending_was_interrupted_is_not_sent_again(make_world: Callable[..., World]) -> None:
     world = make_world("mailing", platforms=("generic",), invoices=True)
     happenings = Happenings(world)
