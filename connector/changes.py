@@ -109,6 +109,12 @@ def own_effects(actions: Iterable[ActionRow], order: Order) -> Own:
     return Own(frozenset(shipped), frozenset(cancelled), refunded, shipped_past_shop=frozenset(past_shop))
 
 
+def tells_of_refunds(order: Order) -> bool:
+    """Whether anything of it was given back; of an order that is new here, nothing else is looked for."""
+    told = (REFUNDED, PARTLY_REFUNDED)
+    return order.status in told or any(line.refunded or line.status in told for line in order.lines)
+
+
 def changes_between(before: Order | None, after: Order, package: PackageRow, own: Own, booked: Decimal) -> list[Found]:
     """What happened to the package between two readings, in the order in which the shop is to be told.
 
@@ -271,8 +277,6 @@ def _refunds(before: Order | None, after: Order, package: PackageRow, own: Own, 
     now = [line for line in after.lines if line.id in package.line_ids and line.id not in own.withdrawn]
     was = {line.id: _given_back(line, before) for line in before.lines} if before else {}
     back = {line.id: _given_back(line, after) for line in now}
-    if before is None and not any(back.values()):
-        return []
     more = {line_id: amount - was.get(line_id, Decimal(0)) for line_id, amount in back.items()}
     risen = sum((amount for amount in more.values() if amount > 0), Decimal(0))
     explained = sum(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from lengow.connector.changes import tells_of_refunds
 from lengow.connector.context import Context
 from lengow.connector.decode import Identity, amended_fields, pack_order, unpack_order
 from lengow.connector.erasure import without_buyer
@@ -389,6 +390,8 @@ class _Record:
     def _plan_changes(self, reading: Reading, packages: Sequence[PackageRow]) -> Planned:
         """What happened to the packages that the shops are to be told of."""
         assert self._order is not None
+        if self._stored is None and not tells_of_refunds(self._order):
+            return Planned()
         if self._stored is None:
             return plan_changes(self._context, self._account, None, self._order, packages, (), ())
         if not self._amended and all(row.begun for row in packages):
