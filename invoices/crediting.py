@@ -68,11 +68,12 @@ def credit(
     An amount of the total is spread over the rates as what is left of them. Raises InvoiceHeld (`credit_too_high`,
     `line_unknown`).
     """
-    gone = credited(invoice, before)
+    gone, unit = credited(invoice, before), unit_of(invoice.currency)
     if amount is not None:
-        lines = _of_total(invoice, gone, amount)
+        lines = _of_total(invoice, gone, rounded(amount, unit))
     elif amounts is not None:
-        lines = [_of_money(invoice, _line(invoice, key), gone, money) for key, money in amounts.items()]
+        exact = {key: rounded(money, unit) for key, money in amounts.items()}
+        lines = [_of_money(invoice, _line(invoice, key), gone, money) for key, money in exact.items()]
     elif pieces is not None:
         lines = [_of_pieces(invoice, _line(invoice, key), gone, count) for key, count in pieces.items()]
     elif gone.by_line:

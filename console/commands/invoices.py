@@ -142,9 +142,10 @@ def invoices_credit(config: str | None, invoice: str, amount: str, reason: str, 
 
     try:
         credited = Decimal(amount)
+        exact = round(credited, 2)  # raises for Infinity, and for what is beyond all measure
     except InvalidOperation as error:
         raise click.BadParameter(f"{amount!r} is not an amount such as 12.50", param_hint="AMOUNT") from error
-    if credited != round(credited, 2):
+    if credited != exact:
         raise click.BadParameter(f"{amount!r} has more than two decimals", param_hint="AMOUNT")
     _changed(
         config, invoice, as_json, lambda door, found: door.credit(found.id, credited, reason=reason, who=operator())

@@ -120,6 +120,11 @@ class TestCreditNotes:
             note(of, first, second, amount=Decimal("0.01"))
         assert more.value.code == "credit_too_high"
 
+    def test_an_amount_is_of_the_decimals_of_the_currency(self) -> None:
+        of = invoice(order(line("1", 1, "1000", "167"), currency="JPY"))
+        assert note(of, amount=Decimal("1.5")).total == 2
+        assert note(of, amounts={"1": Decimal("1.4")}).total == 1
+
     @pytest.mark.parametrize(
         ("wanted", "code"),
         [

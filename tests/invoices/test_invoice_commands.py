@@ -103,6 +103,8 @@ def test_a_credit_note_by_hand(run: Run, shipped: str) -> None:
     refused = run("invoices", "credit", "F2026-000001", "99999", "--reason", "all", code=3)
     assert "credit_too_high" in refused.stderr
     assert "two decimals" in run("invoices", "credit", "F2026-000001", "1.234", "--reason", "x", code=2).stderr
+    for amount in ("Infinity", "1E+400", "much"):
+        assert "12.50" in run("invoices", "credit", "F2026-000001", amount, "--reason", "x", code=2).stderr
 
 
 def test_what_is_held_waits_for_a_person(run: Run, sandbox: Sandbox) -> None:
