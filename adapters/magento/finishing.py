@@ -41,11 +41,17 @@ class Taking(msgspec.Struct, frozen=True):
     anchors: tuple[str, ...]
     quantities: Mapping[str, tuple[Decimal, Decimal]]
     """By SKU: before and after."""
+    told_at: str = ""
+    """As Magento writes times."""
+
+    def touched(self, now: Mapping[str, Decimal]) -> bool:
+        """Whether the quantities were changed since, by this or by others."""
+        return any(sku in now and now[sku] != before for sku, (before, _) in self.quantities.items())
 
     def written(self, now: Mapping[str, Decimal]) -> bool:
         """Whether the quantities were written: all of them are, or none (one transaction).
 
-        Other sales and shipments may have lowered them further.
+        Others may have lowered them further. Shipments, which lower them too, are left out of `now` by who asks.
         """
         known = [(now[sku], *both) for sku, both in self.quantities.items() if sku in now]
         untouched = any(held == before for held, before, _ in known)
@@ -73,9 +79,16 @@ class Finisher:
             if taking is None or own & {_anchor(first), *taking.anchors} or not skus & taking.quantities.keys():
                 continue
             others = [pending[one] for one in taking.anchors if one in pending and one != _anchor(first)]
-            if not taking.written(self._stock.held(taking.quantities, deadline)):
+            if not self._written(taking, deadline):
                 self._take([first, *others], deadline)
             self._move_on([first, *others], deadline)
+
+    def _written(self, taking: Taking, deadline: Deadline) -> bool:
+        now = self._stock.held(taking.quantities, deadline)
+        if taking.told_at and taking.touched(now):
+            shipped = self._orders.shipped_since(taking.told_at, deadline)
+            now = {sku: held + shipped.get(sku, Decimal(0)) for sku, held in now.items()}
+        return taking.written(now)
 
     def _finish(self, views: Sequence[Entry], deadline: Deadline) -> Problems:
         try:
@@ -104,10 +117,10 @@ class Finisher:
 
     def _again(self, views: Sequence[Entry], taking: Taking, deadline: Deadline) -> Problems:
         try:
-            now = self._stock.held(taking.quantities, deadline)
+            written = self._written(taking, deadline)
         except FAILURES as error:
             return dict.fromkeys(map(_anchor, views), f"its stock could not be looked at: {error}")
-        return self._move_on(views, deadline) if taking.written(now) else self._finish(views, deadline)
+        return self._move_on(views, deadline) if written else self._finish(views, deadline)
 
     def _take(self, views: Sequence[Entry], deadline: Deadline) -> None:
         pieces = pieces_of(_items(views))
@@ -154,7 +167,7 @@ def taking_in(view: Entry) -> Taking | None:
         found = TOLD.fullmatch(comment.text("comment", ""))
         if found is not None:
             skus = {unquote(sku): (Decimal(before), Decimal(after)) for sku, before, after in OF_SKU.findall(found[2])}
-            return Taking(tuple(found[1].split(",")), skus)
+            return Taking(tuple(found[1].split(",")), skus, comment.text("created_at", ""))
     return None
 
 

@@ -37,6 +37,16 @@ class Orders:
         groups = ((("ext_order_id", "like", f"{ANCHOR}%"),), (("state", "eq", PENDING[0]),))
         return list(self._api.search_all("orders", groups, deadline))
 
+    def shipped_since(self, moment: str, deadline: Deadline) -> dict[str, Decimal]:
+        """Pieces by SKU, of all orders of the shop. Raises ShopUnavailable and Refusal."""
+        pieces: dict[str, Decimal] = {}
+        groups = ((("created_at", "gteq", moment),),)
+        for shipment in self._api.search_all("shipments", groups, deadline, fields="items[sku,qty]"):
+            for item in shipment.entries("items", needed=True):
+                sku = item.text("sku", "")
+                pieces[sku] = pieces.get(sku, Decimal(0)) + item.decimal("qty")
+        return pieces
+
     def save(self, view: Entry, deadline: Deadline, **changed: object) -> None:
         """A plain save. `increment_id` must go with it: older versions made a new one (§3.4).
 

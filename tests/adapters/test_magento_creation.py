@@ -292,6 +292,17 @@ def test_stock_that_was_told_and_not_taken_is_taken_before_that_of_later_orders(
     assert shop.stock("PLATE") == stock - 4
 
 
+def test_a_shipment_does_not_hide_that_the_stock_was_not_taken(shop: ContractMagento, adapter: MagentoAdapter) -> None:
+    """It lowers the quantity too."""
+    shipped = created(adapter, order("A-0"))
+    stock = shop.stock("PLATE")
+    shop.standin.fail("lost_before", path="/inventory/source-items")
+    assert isinstance(outcomes_of(adapter, [order("A-1")])["A-1"], Unknown)
+    shop.standin.ship(int(shipped.id), {"track_number": "1", "title": "DPD", "carrier_code": "custom"})
+    assert created(adapter, order("A-1"))
+    assert shop.stock("PLATE") == stock - 2
+
+
 def test_no_stock_is_taken_while_it_cannot_be_seen_what_was_taken_before(
     shop: ContractMagento, adapter: MagentoAdapter
 ) -> None:
