@@ -1,6 +1,6 @@
 """`make chaos`: a month of a merchant with five shops and two accounts, in which a fifth of all calls fails.
 
-    python tests/chaos/chaos.py [--orders 10000] [--rounds 20] [--faults 0.2] [--seed N] [--store sqlite|postgresql]
+    python tests/chaos/chaos.py [--orders 10000] [--rounds 15] [--faults 0.2] [--seed N] [--store sqlite|postgresql]
 
 Lengow, the shops, the mail server and the way of the webhooks fail in every way that their stand-ins know, at random.
 The connector's process is killed at its work and started again; orders are cancelled and corrected, shops ship, feeds
@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "crash"))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from broken import BROKEN
-from chaos_life import STACKS, Said
+from chaos_life import STACKS, SYNC, WORK, Said
 from chaos_storm import Storm
 from chaos_wire import Wire
 from chaos_world import ChaosWorld, chaos_world
@@ -49,6 +49,7 @@ SHARES = {
     "business": 0.04,
     "canceled": 0.04,
 }
+TRIES = 2
 QUIET_ROUNDS = 12
 LONGEST_ROUND = 900.0
 """Seconds after which a round of the connector hangs."""
@@ -107,7 +108,7 @@ class Chaos:
         self.wire.come_late()
         findings = self._calm()
         self.days = (self.world.sandbox.now() - self._began) / timedelta(days=1)
-        self._pipe.send(False)
+        self._pipe.send("")
         self._child.join(60)
         return [*findings, *self._ended()]
 
@@ -118,9 +119,11 @@ class Chaos:
             self._die_at_it()
         with self._one_shop_down():
             self._work()
+        self._catch_up()
         self._work(lambda: self._happens(sold))
         world.advance(16)
         self._work()
+        self._catch_up()
         self._ship()
         self._work(self._tell)
         self.wire.catch_up()
@@ -257,11 +260,17 @@ class Chaos:
         self._child, self._pipe = self.world.begins(**changes)
         self._hear()
 
-    def _work(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+    def _catch_up(self) -> None:
+        """What failed is tried again, as the schedule does all the time."""
+        for _ in range(TRIES):
+            self.world.advance(4)
+            self._work(asked=WORK)
+
+    def _work(self, meanwhile: Callable[[], None] = lambda: None, asked: str = SYNC) -> None:
         """One round of the connector, and what happens in the world meanwhile."""
         began = time.monotonic()
         with self._timed("rounds"):
-            self._pipe.send(True)
+            self._pipe.send(asked)
             meanwhile()
             self.said.append(self._hear())
         self._longest = max(self._longest, time.monotonic() - began)
@@ -277,7 +286,7 @@ class Chaos:
     def _die_at_it(self) -> None:
         """In the middle of its work; meanwhile the shops ship, and nobody hears them."""
         with self._timed("dying"):
-            self._pipe.send(True)
+            self._pipe.send(SYNC)
             time.sleep(self._chance.uniform(0, self._longest))
             self._child.kill()
             self._child.join()
@@ -309,7 +318,7 @@ def store_url(kind: str) -> Iterator[str]:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--orders", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--faults", type=float, default=0.2)
     parser.add_argument("--minutes", type=float, default=8, help="no new orders after so long; the run has failed then")
     parser.add_argument("--seed", type=int, default=int(time.time()))

@@ -27,6 +27,8 @@ from lengow.invoices.rendering import render
 
 OTHER = "other"
 """The second account."""
+SYNC, WORK = "sync", "work"
+"""What it may be asked for: a round, or what is due without an import."""
 STACKS = "stacks.txt"
 """Where a process that hangs is asked to tell what its threads are at."""
 DRAWN = 20
@@ -81,14 +83,19 @@ def serve(facts: Facts, ahead: Any, pipe: Any, more: More) -> None:
         if facts.connect:
             for name in facts.shops:
                 connector.connect(name, f"{url}{name}")
+        accounts = stack.enter_context(ThreadPoolExecutor(2, "accounts"))
         building = stack.enter_context(_Feeds(connector))
         while True:
             pipe.send(said(building))
-            if not pipe.recv():
+            asked = pipe.recv()
+            if not asked:
                 return
-            building.begin()
-            connector.sync()
-            building.end()
+            if asked == SYNC:
+                building.begin()
+                connector.sync()
+                building.end()
+            else:
+                list(accounts.map(connector.work, connector.settings.accounts))
 
 
 def settings_for(facts: Facts, more: More) -> Settings:
