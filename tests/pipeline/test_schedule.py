@@ -18,7 +18,7 @@ from lengow.connector import Connector
 from lengow.connector.importer import COMPLETE_UNTIL, next_import
 from lengow.connector.leases import Leases
 from lengow.connector.model import StepKind
-from lengow.connector.steps import schedule
+from lengow.connector.steps import run_import, schedule
 from lengow.connector.store.rows import Step
 from lengow.connector.windows import slices
 from lengow.sandbox import Fault
@@ -68,6 +68,20 @@ class TestOutages:
         merchant.sandbox.clear_faults()
         assert merchant.sync().imported.read == 8 - read
         assert sorted(merchant.in_shop()) == sorted(ids)
+
+    def test_the_daily_round_is_spared_by_a_window_that_holds_its_days_and_by_no_other(self, merchant: Any) -> None:
+        context, began = merchant.connector._context, merchant.sandbox.now()
+        schedule(context, "main")
+        first = run_import(context, "main", StepKind.IMPORT, force=True)
+        due = imports_due(merchant)["import_daily"]
+        assert first is not None
+        assert first.until - first.since >= timedelta(days=3)
+        assert began < due <= began + timedelta(days=1, minutes=1)
+
+        merchant.sandbox.advance(hours=30)
+        assert run_import(context, "main", StepKind.IMPORT, force=True) is not None
+        assert imports_due(merchant)["import_daily"] == due
+        assert run_import(context, "main", StepKind.IMPORT_DAILY) is not None
 
     def test_the_daily_round_is_made_up_for_when_nobody_ran_at_its_hour(self, merchant: Any) -> None:
         merchant.sync()
