@@ -117,7 +117,7 @@ class Chaos:
         sold = self._sell(self._orders * (number + 1) // self._planned - self.sold)
         if number < self._planned // 2:
             self._die_at_it()
-        with self._one_shop_down():
+        with self._one_shop_down(number):
             self._work()
         self._catch_up()
         self._work(lambda: self._happens(sold))
@@ -173,8 +173,9 @@ class Chaos:
                     self.world.connector.connect(name, self.world.url_of(name))
 
     @contextmanager
-    def _one_shop_down(self) -> Iterator[None]:
-        name = self._chance.choice([name for name in self.world.shops if name != "generic"])
+    def _one_shop_down(self, number: int) -> Iterator[None]:
+        served = [name for name in self.world.shops if name != "generic"]
+        name = served[number % len(served)]
         self.storm.count(f"{name} down")
         server = self.world.shops[name]._shop.server
         server.down()
