@@ -39,6 +39,9 @@ PATIENCE = 90.0
 NAP = 0.03
 """Seconds between two looks for what is due, where a life of a merchant naps for one."""
 
+SILENT = 6.0
+"""Seconds after which a worker counts as dead."""
+
 A_LEASE = 30
 """How often in the time after which it counts as dead a worker says that it lives, and looks for the dead."""
 
@@ -210,6 +213,7 @@ def _runner(kind: str, connector: Connector, patience: float = PATIENCE) -> Iter
         return
     import lengow.connector.worker as worker
 
+    worker.GONE_SECONDS = SILENT
     worker.LOOK_SECONDS, worker.HEARTBEATS, worker.LOOKS = NAP, A_LEASE, A_LEASE
     with worker.Worker(connector.context, concurrency=6):
         yield lambda: _until_at_rest(connector, patience)

@@ -49,9 +49,6 @@ from world import PLATFORMS, Happenings, store_urls, worlds
 
 STORES = ("postgresql", "sqlite")
 
-SHORT_LEASE = {"lease_seconds": 6, "call_timeout": 3}
-"""Of workers, whose dead are noticed in real time now and then."""
-
 RANDOM = {"rounds": 40, "threads": 30, "worker": 60}
 """Random deaths of a part, of 1,000 in all."""
 
@@ -92,11 +89,8 @@ def run(part: Part, count: int, ends: float) -> bool:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lengow-crash-")))
         make = stack.enter_context(worlds(folder))
         new_store = stack.enter_context(store_urls(part.store))
-        short = SHORT_LEASE if part.runner == "worker" else {}
         invoices = part.platform == PLATFORMS[0] and (part.runner == "rounds" or part.store == "sqlite")
-        world = make(
-            part.platform, new_store(), platforms=(part.platform,), runner=part.runner, invoices=invoices, **short
-        )
+        world = make(part.platform, new_store(), platforms=(part.platform,), runner=part.runner, invoices=invoices)
         happenings = Happenings(world)
         happenings.sell()
         world.lives(happenings, connect=True)

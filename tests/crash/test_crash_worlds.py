@@ -91,7 +91,7 @@ def test_a_process_that_stood_still_longer_than_its_lease_does_nothing_again(
 def test_what_a_worker_of_postgresql_was_at_when_it_died_is_done_by_the_next(
     make_world: Callable[..., World], postgres_url: str
 ) -> None:
-    world = make_world("worker", postgres_url, platforms=("generic",), runner="worker", lease_seconds=6, call_timeout=3)
+    world = make_world("worker", postgres_url, platforms=("generic",), runner="worker")
     happenings = Happenings(world)
     happenings.sell()
     assert world.lives(happenings, Point("procrastinate finish_job", "before", 2), connect=True) is None
