@@ -74,7 +74,7 @@ def event_of(body: bytes) -> Event:
             kind=CLOSINGS[envelope.type],
             shop_order_id=order_id,
             reference=reference,
-            line_ids=_line_ids(data.lines),
+            line_ids=_line_ids(data.lines, "data.lines"),
             quantities=_quantities(data.lines),
             raw_kind=envelope.type,
         )
@@ -102,7 +102,7 @@ def _shipment(kind: str, shipment: _Shipment | None, order_id: str, reference: s
             number=clean(shipment.tracking_number),
             url=clean(shipment.tracking_url),
         ),
-        line_ids=_line_ids(shipment.lines),
+        line_ids=_line_ids(shipment.lines, "data.shipment.lines"),
         quantities=_quantities(shipment.lines),
         parcel=clean(shipment.id),
         raw_kind=kind,
@@ -125,8 +125,16 @@ def _pieces(quantity: int | float | str | None) -> int:
     return int(pieces)
 
 
-def _line_ids(lines: list[_Line]) -> tuple[str, ...]:
-    return tuple(filter(None, (clean(line.order_line_id) for line in lines)))
+def _line_ids(lines: list[_Line], field: str) -> tuple[str, ...]:
+    """Those that the marketplace sold; a line without an id may be a gift that the shop added."""
+    found = tuple(filter(None, (clean(line.order_line_id) for line in lines)))
+    if lines and not found:  # without any line the whole order is meant, which is not what this says
+        raise PayloadInvalid(
+            f"{field} names no line by order_line_id.",
+            what_to_do="Send order_line_id, Lengow's id of the line, or no lines where the whole order is meant.",
+            field=field,
+        )
+    return found
 
 
 prepare(_Envelope, _Data)

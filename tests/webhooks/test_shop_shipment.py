@@ -89,7 +89,7 @@ def test_tracking_may_be_partly_known(changes, tracking):
     [
         pytest.param([], (), id="none: the whole order"),
         pytest.param([{"order_line_id": "a"}, {"order_line_id": 2}], ("a", "2"), id="two"),
-        pytest.param([{"sku": "x"}, {"order_line_id": None}, {"order_line_id": " "}], (), id="without ids"),
+        pytest.param([{"order_line_id": "a"}, {"sku": "gift"}], ("a",), id="one, and a gift that the shop added"),
     ],
 )
 def test_lines_are_known_by_their_ids(lines, ids):
@@ -128,6 +128,15 @@ def test_pieces_of_a_line_are_read_however_they_are_written(quantity, quantities
         pytest.param(event(shipment=shipment(id="\x00")), "shipment.id", id="shipment with a blank id"),
         pytest.param(event(shipment=shipment(tracking_url={})), "tracking_url", id="address is an object"),
         pytest.param(event(shipment=shipment(lines=None)), "lines", id="lines are null"),
+        *(
+            pytest.param(told, "order_line_id", id=f"{name} is no whole order")
+            for name, told in (
+                ("a line by its SKU", event(shipment=shipment(lines=[{"sku": "x"}, {"order_line_id": None}]))),
+                ("a line with a blank id", event(shipment=shipment(lines=[{"order_line_id": " "}]))),
+                ("a cancelled line by its SKU", event("order.cancelled", lines=[{"sku": "x"}])),
+                ("a refunded line by its SKU", event("order.refunded", lines=[{"sku": "x", "quantity": 1}])),
+            )
+        ),
         *(
             pytest.param(
                 event(shipment=shipment(lines=[{"order_line_id": "a", "quantity": quantity}])), "pieces", id=name
