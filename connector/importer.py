@@ -6,7 +6,7 @@ them. Afterwards the count is asked again, and the window is read once more if o
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -274,7 +274,8 @@ def _in_parts(
 ) -> list[OrdersPage | ApiError]:
     """A malformed page in tenths, and what of them is malformed in tenths again, down to the one order that spoils it.
 
-    Empty where nothing of it can be read: after two parts without an order in them, none is expected in the others.
+    Empty where nothing of it can be read: after two tenths of a page without an order in them, none is expected in the
+    others. Single orders are all tried, as those of one buyer may stand side by side.
     """
     if size == 1:
         return []
@@ -284,15 +285,19 @@ def _in_parts(
             page = client.orders_page(position, page_size=part, updated_from=since, updated_to=until, tries=2)
         except MalformedAnswer as error:
             found += _in_parts(client, position, part, since, until) or [error]
-            if len(found) == 2 and not any(isinstance(one, OrdersPage) for one in found):
-                return []
+            if part > 1 and len(found) == 2 and not _holds_any(found):
+                break
             continue
         except NotFound:
             break
         found.append(page)
         if position * part >= page.count:
             break
-    return found
+    return found if _holds_any(found) else []
+
+
+def _holds_any(found: Sequence[OrdersPage | ApiError]) -> bool:
+    return any(isinstance(one, OrdersPage) for one in found)
 
 
 def _kept(context: Context, step: Step) -> Step:

@@ -151,6 +151,16 @@ class TestOneThatSpoilsItsPage:
         assert merchant.sync().imported.error.code == "lengow_malformed"
         assert sorted(merchant.in_shop()) == sorted(ids)
 
+    def test_several_side_by_side_keep_none_of_the_others_out(self, merchant: Any) -> None:
+        """Such as those of one buyer."""
+        for _ in range(3):
+            self.spoilt(merchant)
+        ids = merchant.sells(5)
+        for _ in range(3):
+            self.spoilt(merchant)
+        assert merchant.sync().imported.error.code == "lengow_malformed"
+        assert sorted(merchant.in_shop()) == sorted(ids)
+
     def test_those_of_later_weeks_come_in_at_once(self, merchant: Any) -> None:
         merchant.sync()
         self.spoilt(merchant)
