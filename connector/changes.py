@@ -96,7 +96,7 @@ def own_effects(actions: Iterable[ActionRow], order: Order) -> Own:
             continue
         named = action.arguments.get("line")
         concerned = [named] if named else list(lines)
-        begun_in_shop = action.asked_by == HOST or action.asked_by.startswith(SHOP)
+        begun_in_shop = _begun_in_shop(action)
         if action.action_type == "ship":
             shipped.update(concerned)
             past_shop.update(concerned if action.asked_by == HOST else ())
@@ -107,6 +107,30 @@ def own_effects(actions: Iterable[ActionRow], order: Order) -> Own:
                 if line_id in lines:
                     refunded[line_id] = refunded.get(line_id, Decimal(0)) + _asked_back(lines[line_id], action)
     return Own(frozenset(shipped), frozenset(cancelled), refunded, shipped_past_shop=frozenset(past_shop))
+
+
+def refunded_past_shop(
+    order: Order, package: PackageRow, actions: Iterable[ActionRow], booked: Decimal
+) -> frozenset[str]:
+    """The lines of a package of which the marketplace gave back more than the shop began, or than was `booked` there.
+
+    By itself, in its back office, or because it was told without the shop: a refund in the shop may only book that.
+    """
+    rows = [row for row in actions if row.action_type == "refund" and row.state not in ENDED]
+    past_shop = [row for row in rows if not _begun_in_shop(row)]
+    own = own_effects(rows, order).refunded
+    lines = [line for line in order.lines if line.id in package.line_ids and not is_cancelled(line, order)]
+    past: dict[str, Decimal] = {}
+    for line in lines:
+        told = [_asked_back(line, row) for row in past_shop if row.arguments.get("line", line.id) == line.id]
+        more = max(_given_back(line, order) - own.get(line.id, Decimal(0)), sum(told, Decimal(0)))
+        if more > CENT * line.quantity:  # told in pieces, and shown rounded
+            past[line.id] = more
+    if booked:
+        return frozenset(past) if sum(past.values(), Decimal(0)) - booked > CENT else frozenset()
+    untold = order.status == PARTLY_REFUNDED and not any(_given_back(line, order) for line in order.lines)
+    unsaid = [line.id for line in lines if not own and (untold or line.status == PARTLY_REFUNDED)]
+    return frozenset([*past, *unsaid])
 
 
 def tells_of_refunds(order: Order) -> bool:
@@ -469,6 +493,10 @@ def _given_back(line: Line, order: Order) -> Decimal:
     if line.refunded > 0:
         return line.refunded
     return line.amount if _is(line, order, REFUNDED) else Decimal(0)
+
+
+def _begun_in_shop(action: ActionRow) -> bool:
+    return action.asked_by == HOST or action.asked_by.startswith(SHOP)
 
 
 def _asked_back(line: Line, action: ActionRow) -> Decimal:

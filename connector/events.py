@@ -3,18 +3,20 @@
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from urllib.parse import quote
 
 import msgspec
 
 from lengow.connector.actions import queue_action
-from lengow.connector.adapter import Event, Request
+from lengow.connector.adapter import Event, Refund, Request
 from lengow.connector.carriers import with_carriers
+from lengow.connector.changes import is_given_back, refunded_past_shop
 from lengow.connector.context import Context
 from lengow.connector.errors import ActionInvalid, LengowError, OrderUndecodable, OrderUnknown, ShopUnavailable
 from lengow.connector.marketplace import ActionRule, Marketplace
 from lengow.connector.marketplaces import marketplace
-from lengow.connector.model import EventState, StepKind, Tracking
+from lengow.connector.model import ChangeState, EventState, StepKind, Tracking
 from lengow.connector.prepared import prepare
 from lengow.connector.profiles import profile_of
 from lengow.connector.retry import steady_pause
@@ -355,6 +357,8 @@ def _ask(
     if stored.order.status in NO_NEWS.get(action, ()):
         return None
     line_ids = _lines_of(context, package, event)
+    if event.kind == "refunded":
+        line_ids = _not_given_back(context, package, line_ids)
     if not line_ids:
         return None
     arguments = dict(chosen.action_arguments.get(action, {}))
@@ -397,6 +401,32 @@ def _lines_of(context: Context, package: PackageRow, event: Event) -> tuple[str,
     if not lines:
         raise ActionInvalid("line_closed", "Every line of the shop order is cancelled or refused.", field="line")
     return lines
+
+
+def _not_given_back(context: Context, package: PackageRow, line_ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that the marketplace has not given back whole. Raises ActionInvalid (`refunded_elsewhere`) where a part of one
+    was given back without the shop: whether the shop books that or gives back more, nothing tells.
+    """
+    order = context.store.models([package.order_id]).get(package.order_id)
+    if order is None:
+        return line_ids
+    left = tuple(
+        one for one in line_ids if not any(line.id == one and is_given_back(line, order) for line in order.lines)
+    )
+    changes = context.store.changes_of([package.order_id]).get(package.order_id, [])
+    applied = [row.body for row in changes if row.package_id == package.id and row.state is ChangeState.APPLIED]
+    booked = sum((body.amount for body in applied if isinstance(body, Refund)), Decimal(0))
+    actions = context.store.actions_of(package.order_id)
+    past = [one for one in left if one in refunded_past_shop(order, package, actions, booked)]
+    if past:
+        raise ActionInvalid(
+            "refunded_elsewhere",
+            f"A part of the line {past[0]} was given back at the marketplace without the shop.",
+            what_to_do="If the shop only books that: lengow-connector events dismiss. If it gives back more, tell that: "
+            "lengow-connector actions send refund; then dismiss the event.",
+            field="line",
+        )
+    return left
 
 
 def _look_again(context: Context, step: Step, error: LengowError) -> None:

@@ -1,0 +1,122 @@
+"""What the marketplace gave back is booked in the shop by a person, as money is put to one: it is not given back again."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pipeline import connectors
+
+from lengow.connector import Connector
+from lengow.connector.model import ChangeState
+from lengow.sandbox import Sandbox
+from lengow.sandbox.catalogue import catalogue
+from lengow.sandbox.shops.prestashop import KEY, PrestaShop
+
+REFUND = {"refund": {"refund_reason": "DAMAGED", "refund_shipping_fees": "false"}}
+MARKETPLACE = "manomano_fr"
+
+
+class Sold:
+    """One order of three pieces, shipped by the shop; time goes by for it, the connector and Lengow."""
+
+    def __init__(self, sandbox: Sandbox, shop: PrestaShop, connector: Connector) -> None:
+        self.sandbox, self.shop, self.connector = sandbox, shop, connector
+        [account] = sandbox.accounts()
+        [self.order_id] = sandbox.sell(account.account_id, 1, {"standard": 1})
+        sandbox.amend(self.order_id, {"quantity": 3})
+        self.pass_time()
+        [sold] = [one for one in sandbox.ledger().sold if one.order_id == self.order_id]
+        [self.line] = sold.lines
+        [package] = connector.order("main", MARKETPLACE, self.order_id).packages
+        self.shop_order = int(package.shop_order_id)
+        shop.set_state(self.shop_order, 4)
+        shop.add_tracking(self.shop_order, "6A1", 6)
+        self.pass_time(3)
+
+    def pass_time(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.sandbox.advance(minutes=15)
+            self.shop.clock.jump(timedelta(minutes=15))
+            self.connector.sync()
+
+    def book(self, pieces: int) -> None:
+        """An order slip, in the back office of the shop."""
+        amount = self.line.amount * pieces / 3
+        self.shop.add_slip(self.shop_order, (self.line.sku, pieces, f"{amount:.2f}"))
+        self.pass_time(3)
+
+    def refunds(self) -> list[str]:
+        """The pieces that the marketplace was told to give back, a refund each; empty: all of the line."""
+        told = [one for one in self.sandbox.ledger().told if one.order_id == self.order_id]
+        return [one.arguments.get("refund_quantity", "") for one in told if one.action_type == "refund"]
+
+    def events(self) -> list[tuple[str, str]]:
+        rows = self.connector.store.list_events(shop="prestashop")
+        return [(str(row.state), row.reason) for row in rows if row.kind == "refunded"]
+
+
+@pytest.fixture
+def sold(sandbox: Sandbox, tmp_path: Path) -> Iterator[Sold]:
+    shop = PrestaShop()
+    for product in catalogue():
+        shop.add_product(product.sku, str(product.price), 10_000)
+    shop.add_tax("20", "FR", "ES")
+    shop.add_carrier("Marketplace", free=True)
+    shop.add_carrier("Colissimo", cost="6.00", url="https://track.example.com/@")
+    own = {"url": shop.url, "key": KEY, "carrier": 5}
+    with connectors(sandbox, tmp_path, "prestashop", own) as make:
+        yield Sold(sandbox, shop, make(carriers={"Colissimo": "Other"}, action_arguments=REFUND))
+    shop.close()
+
+
+def test_what_the_shop_gives_back_first_is_told(sold: Sold) -> None:
+    sold.book(1)
+    assert sold.refunds() == ["1"]
+
+
+def test_pieces_that_the_marketplace_gave_back_are_not_told_to_it_again(sold: Sold) -> None:
+    sold.sandbox.refund(sold.order_id, line_ids=[sold.line.id], quantity=1)
+    sold.pass_time(2)
+    sold.book(1)
+    assert sold.refunds() == []
+    assert sold.events() == [("failed", "refunded_elsewhere")], "it may be more: a person says"
+
+
+def test_what_a_person_told_the_marketplace_is_not_told_again_by_the_slip_that_books_it(sold: Sold) -> None:
+    sold.connector.act(
+        "refund",
+        "main",
+        MARKETPLACE,
+        sold.order_id,
+        REFUND["refund"],
+        line_ids=[sold.line.id],
+        quantities={sold.line.id: 1},
+        who="Ana",
+    )
+    sold.book(1)
+    assert sold.refunds() == ["1"]
+
+
+def test_pieces_that_the_shop_gives_back_after_the_refund_was_brought_there_are_told(sold: Sold) -> None:
+    sold.sandbox.refund(sold.order_id, line_ids=[sold.line.id], quantity=1)
+    sold.pass_time(2)
+    [change] = sold.connector.store.list_changes(states=[ChangeState.WAITING], limit=2)
+    sold.connector.apply_change(change.id, who="Ana")
+    sold.pass_time(2)
+    assert sold.events() == []
+    sold.book(1)
+    assert sold.refunds() == ["1"]
+
+
+def test_pieces_that_the_shop_gives_back_one_after_the_other_are_told(sold: Sold) -> None:
+    sold.book(1)
+    sold.book(1)
+    assert sold.refunds() == ["1", "1"]
+
+
+def test_a_line_that_the_marketplace_gave_back_is_not_told_to_it_again(sold: Sold) -> None:
+    sold.sandbox.refund(sold.order_id, line_ids=[sold.line.id])
+    sold.pass_time(2)
+    sold.book(3)
+    assert sold.refunds() == []
