@@ -33,7 +33,7 @@ from lengow.connector.retry import retry_after, steady_pause
 from lengow.connector.settings import Follow
 from lengow.connector.store.contract import Reading, Transaction
 from lengow.connector.store.rows import ActionRow, ChangeRow, JournalEntry, NewStep, OrderKey, PackageRow, Step
-from lengow.connector.taken_back import OPEN, TakenBack, is_stale, take_back, withdrawn
+from lengow.connector.taken_back import OPEN, TakenBack, is_stale, left_of, take_back, withdrawn
 
 log = logging.getLogger("lengow.connector.following")
 
@@ -161,7 +161,7 @@ def _bring_again(context: Context, tx: Transaction, account: str, packages: Sequ
         known = [row for row in rows if row.state is not ChangeState.OVERTAKEN]
         missing = lacking(order, package, known, own_effects(mine, order), mine)
         again = [_changed(context, row, ChangeState.PENDING, MADE_ANEW) for row in missing.again]
-        for row in again:
+        for row in (*again, *(_overtaken(context, row, MADE_ANEW) for row in missing.replaced)):
             tx.save_change(row)
         for found in missing.new:
             able = found.change is not None and _able(context, package.shop, found.change)
@@ -419,10 +419,11 @@ def _order_key(context: Context, package: PackageRow) -> OrderKey:
 
 
 def _booked(rows: Sequence[ChangeRow], order: Order, withdrawn: Collection[str]) -> Decimal:
-    """What the refunds so far came to, without those of lines that are cancelled since: nothing counts of these any more."""
-    counted = {line.id for line in order.lines if not is_cancelled(line, order) and line.id not in withdrawn}
+    """What the refunds so far came to, without what was for lines that are cancelled since: that counts no more."""
+    sold = [line for line in order.lines if not is_cancelled(line, order) and line.id not in withdrawn]
     refunds = [row.body for row in rows if isinstance(row.body, Refund) and not is_the_shops_own(row.body)]
-    return sum((one.amount for one in refunds if not one.line_ids or counted & set(one.line_ids)), Decimal(0))
+    counted = [left_of(refund, sold) for refund in refunds]
+    return sum((one.amount for one in counted if one is not None), Decimal(0))
 
 
 _NOTED_AS = {ChangeState.APPLIED: "change_applied", ChangeState.WAITING: "change_waiting"}

@@ -14,6 +14,7 @@ from lengow.connector.adapter import Cancel, CancelLines, MarkShipped, Refund
 from lengow.connector.changes import Found, Own, is_cancelled, is_shipped
 from lengow.connector.model import ChangeKind, ChangeState, Line, Order, Tracking
 from lengow.connector.store.rows import ActionRow, ChangeRow, PackageRow
+from lengow.connector.taken_back import left_of
 
 BOOKED_IN_SHOP = "given back in the shop, before the shop order was made anew"
 """The reason of a refund that the marketplace had from the shop, and that counts as the shop's own."""
@@ -22,8 +23,10 @@ BOOKED_IN_SHOP = "given back in the shop, before the shop order was made anew"
 class Lacking(msgspec.Struct, frozen=True):
     again: tuple[ChangeRow, ...]
     """Applied to the shop order that is gone, and to be brought once more."""
+    replaced: tuple[ChangeRow, ...]
+    """Applied there too, and too much by now: a line that was given back is not in the new shop order."""
     new: tuple[Found, ...]
-    """What the shop itself had done there."""
+    """What is left of those, and what the shop itself had done there."""
 
 
 def lacking(
@@ -31,12 +34,19 @@ def lacking(
 ) -> Lacking:
     """`rows`: the package's changes so far, `own` and `actions`: what the connector told the marketplace of the order."""
     lines = [line for line in order.lines if line.id in package.line_ids and not is_cancelled(line, order)]
-    again = tuple(
-        row for row in rows if row.state is ChangeState.APPLIED and isinstance(row.body, Refund | MarkShipped)
-    )
+    applied = [row for row in rows if row.state is ChangeState.APPLIED]
+    shipments = [row for row in applied if isinstance(row.body, MarkShipped)]
+    refunds = [(row, row.body, left_of(row.body, lines)) for row in applied if isinstance(row.body, Refund)]
+    parts = [(row, left) for row, body, left in refunds if left is not None and left != body]
     return Lacking(
-        again,
-        (*_cancelled(lines, own), *_shipped(order, lines, again, own, actions), *_refunded(package, lines, rows, own)),
+        (*shipments, *(row for row, body, left in refunds if left == body)),
+        tuple(row for row, _ in parts),
+        (
+            *_cancelled(lines, own),
+            *_shipped(order, lines, shipments, own, actions),
+            *(Found(ChangeKind.REFUNDED, left) for _, left in parts),
+            *_refunded(package, lines, rows, own),
+        ),
     )
 
 
@@ -58,11 +68,11 @@ def _cancelled(lines: Sequence[Line], own: Own) -> list[Found]:
 
 
 def _shipped(
-    order: Order, lines: Sequence[Line], again: Sequence[ChangeRow], own: Own, actions: Sequence[ActionRow]
+    order: Order, lines: Sequence[Line], shipments: Sequence[ChangeRow], own: Own, actions: Sequence[ActionRow]
 ) -> list[Found]:
     """All of it has left, so that nobody may ship it again."""
     left = [line for line in lines if line.id not in own.cancelled]
-    told = any(isinstance(row.body, MarkShipped) for row in again) or order.delivered_by_marketplace
+    told = bool(shipments) or order.delivered_by_marketplace
     if told or not left or not all(is_shipped(line, order) or line.id in own.shipped for line in left):
         return []
     return [Found(ChangeKind.SHIPPED, MarkShipped(_tracking(left, actions)))]
@@ -79,7 +89,8 @@ def _tracking(lines: Sequence[Line], actions: Sequence[ActionRow]) -> Tracking:
 
 def _refunded(package: PackageRow, lines: Sequence[Line], rows: Sequence[ChangeRow], own: Own) -> list[Found]:
     back = {line.id: own.refunded[line.id] for line in lines if line.id in own.refunded}
-    before = [row.body.amount for row in rows if isinstance(row.body, Refund) and is_the_shops_own(row.body)]
+    earlier = [row.body for row in rows if isinstance(row.body, Refund) and is_the_shops_own(row.body)]
+    before = [left.amount for left in (left_of(one, lines) for one in earlier) if left is not None]
     amount = sum(back.values(), Decimal(0)) - sum(before, Decimal(0))
     if amount <= 0:
         return []

@@ -4,7 +4,7 @@ A change waits: for its shop, or for a person. What it says may not be so any mo
 order of which a line is sold again. It must not be brought, by nobody, and what is left of it goes in its place.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -62,6 +62,17 @@ def withdrawn(rows: Sequence[ChangeRow], package: PackageRow) -> frozenset[str]:
         elif row.state in (ChangeState.APPLIED, ChangeState.PENDING):
             lines.update(_cancels(row, package))
     return frozenset(lines)
+
+
+def left_of(refund: Refund, sold: Iterable[Line]) -> Refund | None:
+    """What counts of a refund by now, where only these lines are still sold; None: nothing, its lines are all cancelled."""
+    left = [line for line in sold if line.id in refund.line_ids]
+    if len(left) == len(refund.line_ids):
+        return refund
+    if not left:
+        return None
+    amount = min(refund.amount, sum((line.amount for line in left), Decimal(0)))
+    return msgspec.structs.replace(refund, amount=amount, line_ids=tuple(line.id for line in left))
 
 
 def is_stale(row: ChangeRow, after: Order, package: PackageRow) -> bool:

@@ -106,6 +106,43 @@ class TestARefundThatWaits:
         assert applying.told[-1] == ("refunded", "applied", "")
         assert applying.refunds == [applying.amount(first), Decimal("1.00")]
 
+    def test_also_where_the_cancelled_line_was_given_back_beside_others(self, applying: Told) -> None:
+        first, second, third, *_ = applying.lines
+        applying.says("shipped")
+        applying.says(lines={line: {"refunded_amount": str(applying.amount(line))} for line in (first, second)})
+        applying.cancels(first)
+        applying.says(lines={third: {"refunded_amount": str(applying.amount(third))}})
+        assert applying.refunds == [applying.amount(first) + applying.amount(second), applying.amount(third)]
+
+
+class TestARefundOfAnOrderThatIsMadeAnew:
+    """The order that was deleted in the shop is made from what Lengow says now."""
+
+    @staticmethod
+    def made_anew(told: Told) -> None:
+        for table in ("shop_refunds", "shop_order_lines", "shop_orders"):
+            told.merchant.run(f"DELETE FROM {table}")
+        told.merchant.connector.reimport(told.merchant.name, "manomano_fr", told.order_id)
+        told.merchant.connector.work(told.merchant.name)
+
+    def test_is_not_booked_for_a_line_that_is_not_in_it(self, applying: Told) -> None:
+        first, second, *_ = applying.lines
+        applying.says(lines={first: {"refunded_amount": str(applying.amount(first))}})
+        applying.says(lines={second: {"refunded_amount": "1.00"}})
+        applying.cancels(first)
+        self.made_anew(applying)
+        assert applying.in_shop[1] == applying.lines[1:]
+        assert applying.refunds == [Decimal("1.00")]
+
+    def test_is_booked_for_the_line_that_is(self, applying: Told) -> None:
+        first, second, *_ = applying.lines
+        applying.says(lines={line: {"refunded_amount": str(applying.amount(line))} for line in (first, second)})
+        assert applying.refunds == [applying.amount(first) + applying.amount(second)]
+        applying.cancels(first)
+        self.made_anew(applying)
+        assert applying.in_shop[1] == applying.lines[1:]
+        assert applying.refunds == [applying.amount(second)]
+
 
 class TestMoneyOnly:
     def test_of_a_line_is_booked(self, applying: Told) -> None:
