@@ -105,7 +105,8 @@ def _settled(
 ) -> TakenBack:
     """What happened to a package; a fault of ours is shown to a person, and must not stop the page."""
     try:
-        own = msgspec.structs.replace(own, withdrawn=own.cancelled | withdrawn(known, package))
+        standing = [row for row in known if row.state not in OPEN or not is_stale(row, after, package)]
+        own = msgspec.structs.replace(own, withdrawn=own.cancelled | withdrawn(standing, package))
         found = changes_between(before, after, package, own, _booked(known, after, own.withdrawn))
         if before is None:  # it is compared at each reading until the package is begun
             told = {(row.kind, row.reason) for row in known if row.body is None}

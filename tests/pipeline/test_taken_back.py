@@ -77,6 +77,22 @@ class TestACancellationThatWaits:
         told.merchant.connector.work(told.merchant.name)
         assert told.in_shop[0] == "to_ship", "the stale one is brought by nobody"
 
+    def test_what_is_given_back_when_it_is_taken_back_is_told(
+        self, make_merchant: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def down(*_: Any) -> Any:
+            raise ShopUnavailable("down")
+
+        told = Told(make_merchant(follow=APPLY_ALL))
+        real = GenericAdapter.update_order
+        monkeypatch.setattr(GenericAdapter, "update_order", down)
+        told.says("canceled")
+        told.says("shipped", {told.lines[0]: {"refunded_amount": "2.00"}})
+        monkeypatch.setattr(GenericAdapter, "update_order", real)
+        told.merchant.sandbox.advance(hours=3)
+        told.merchant.connector.work(told.merchant.name)
+        assert told.refunds == [Decimal("2.00")]
+
     def test_a_later_one_of_the_whole_goes_in_place_of_both(self, asking: Told) -> None:
         first, *_ = asking.lines
         asking.cancels(first)
