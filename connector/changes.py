@@ -152,10 +152,10 @@ def changes_between(before: Order | None, after: Order, package: PackageRow, own
     sold = [line_id for line_id, line in was.items() if not is_cancelled(line, before)]
     left = [line_id for line_id in sold if line_id in now and not is_cancelled(now[line_id], after)]
     reopened = _reopened(before, after, package)
-    if not left:
-        return (_whole_cancelled(before, after, was, now, sold, own) if sold else []) + reopened
-    found = _lines_cancelled(before, after, was, now, sold, own)
     refunds = _refunds(before, after, package, own, booked)
+    if not left:
+        return (_whole_cancelled(before, after, was, now, sold, own) if sold else []) + refunds + reopened
+    found = _lines_cancelled(before, after, was, now, sold, own)
     told = bool(refunds) or _free_and_given_back(before, was, now, left)
     if told and _taken_back_unshipped(before, after, was, now, left, own):
         return [*reopened, Found(ChangeKind.CANCELLED, Cancel("refunded before it was shipped"))]
