@@ -17,7 +17,7 @@ from lengow.connector.deadlines import late_orders
 from lengow.connector.mail import MailOutcome, Message, Refused, Sent, send_mail
 from lengow.connector.model import ActionState, ChangeState, EventState, OrderState, StepKind
 from lengow.connector.prepared import prepare
-from lengow.connector.privacy import not_erased
+from lengow.connector.privacy import NOT_ERASED, not_erased
 from lengow.connector.retry import steady_pause
 from lengow.connector.store.rows import OrderFilter, Step
 from lengow.connector.works import HasWaiting, work_named, works_of
@@ -162,7 +162,7 @@ def _problems(context: Context, account: str) -> Iterator[Problem]:
     yield from _works(context, account)
     yield from _steps(context, account)
     for order, why in not_erased(context, account).items():
-        yield Problem("step", f"not_erased {order}", order, "not_erased", why)
+        yield Problem("step", f"{NOT_ERASED} {order}", order, NOT_ERASED, why)
 
 
 def _late_orders(context: Context, account: str) -> Iterator[Problem]:

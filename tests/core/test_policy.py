@@ -13,9 +13,12 @@ from worked_examples import FULFILMENT, ORDER, changed, encoded
 
 import lengow.connector
 from lengow.connector import errors
+from lengow.connector.changes import REFUNDED_BEFORE, SHIPMENT_TAKEN_BACK
 from lengow.connector.decode import decode_order
+from lengow.connector.following import MADE_ANEW
 from lengow.connector.model import Address, Line, Order, OrderState, Package
 from lengow.connector.policy import ENDED_BEFORE_IMPORT, IMPORTABLE, ShopPolicy, decide
+from lengow.connector.privacy import NOT_ERASED
 from lengow.connector.reasons import REASONS
 from lengow.connector.recorder import DISMISSED, GAVE_UP
 
@@ -286,9 +289,13 @@ def reasons_in(file):
     return found - {""}
 
 
+NAMED = {DISMISSED, GAVE_UP, MADE_ANEW, NOT_ERASED, REFUNDED_BEFORE, SHIPMENT_TAKEN_BACK}
+"""Codes that several places give by a constant."""
+
+
 def every_reason():
     written = set().union(*(reasons_in(file.relative_to(SOURCE)) for file in SOURCE.rglob("*.py")))
-    return written | {errors.OrderUndecodable.code, DISMISSED, GAVE_UP}
+    return written | {errors.OrderUndecodable.code, *NAMED}
 
 
 def test_every_reason_code_in_the_code_has_its_sentences():
