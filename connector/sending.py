@@ -153,10 +153,16 @@ def _result(context: Context, leases: Leases, task: _Task) -> Result:
 
 
 def _found(context: Context, client: "LengowClient", task: _Task) -> _Sent | None:
-    """The action at Lengow that an earlier attempt left there, if any. What was refused there before may be sent again."""
+    """The action at Lengow that an earlier attempt left there, if any. What was refused there before may be sent again.
+
+    That the list is refused says nothing of the action.
+    """
     action = task.action
     known = {row.lengow_id for row in context.store.actions_of(action.order_id) if row.id != action.id}
-    listed = client.actions_of(action.marketplace, action.marketplace_order_id)
+    try:
+        listed = client.actions_of(action.marketplace, action.marketplace_order_id)
+    except (ApiRefused, NotFound) as error:
+        raise ApiError(f"Lengow does not list the order's actions: {error}", account=action.account) from error
     same = matching([one for one in listed if task.in_doubt or not one.error_text], action, known)
     return _Sent(same.id, found=True) if same else None
 

@@ -197,6 +197,20 @@ class TestLostAnswers:
         _confirmed(merchant)
         assert [one.outcome for one in merchant.sandbox.ledger().told] == ["confirmed"]
 
+    @pytest.mark.parametrize("status", [400, 404])
+    def test_nor_is_it_given_up_where_that_list_is_refused(self, merchant: Any, sold: str, status: int) -> None:
+        merchant.connector.ship("main", "manomano_fr", sold, carrier="DPD", tracking_number="1")
+        merchant.sandbox.fault(Fault("lost_after", method="POST", path=ACTIONS))
+        merchant.sandbox.fault(Fault("status", method="GET", path=ACTIONS, status=status, times=None))
+        merchant.sync()
+        merchant.sandbox.advance(minutes=2)
+        merchant.connector.work("main")
+        assert _action(merchant, sold).state is ActionState.SENDING
+        merchant.sandbox.clear_faults()
+        merchant.sandbox.advance(minutes=5)
+        _confirmed(merchant)
+        assert _action(merchant, sold).state is ActionState.CONFIRMED
+
     def test_with_lengow_down_nothing_is_lost(self, merchant: Any, sold: str) -> None:
         merchant.sandbox.fault(Fault("status", path="/", times=None))
         merchant.connector.ship("main", "manomano_fr", sold, carrier="DPD", tracking_number="1")
