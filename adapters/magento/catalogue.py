@@ -164,7 +164,7 @@ def _product(row: Entry, parent: Entry | None, held: Decimal | None, facts: Fact
 
 def _tax_class(row: Entry) -> int | None:
     found = (one for one in row.entries("custom_attributes") if one.text("attribute_code") == "tax_class_id")
-    return next((one.whole("value") for one in found), None)
+    return next((one.whole("value") for one in found if one.text("value", "")), None)
 
 
 def _reduced(attributes: Mapping[str, str], today: str, usual: Decimal) -> Decimal:

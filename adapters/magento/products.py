@@ -60,7 +60,7 @@ class Products:
             id=row.whole("id"),
             sku=row.text("sku"),
             kind=row.text("type_id"),
-            tax_class=tax_class.whole("value") if tax_class else None,
+            tax_class=tax_class.whole("value") if tax_class and tax_class.text("value", "") else None,
             attribute=attribute.text("value", "") if attribute else "",
         )
 

@@ -216,7 +216,7 @@ def decimal(row: Entry, name: str) -> Decimal:
 
 def _setting(row: Entry) -> str:
     """The id of a state must be one: else orders would be moved to none."""
-    if row.text("name").startswith(STATE_SETTINGS) and row.get("value") != "":
+    if row.text("name").startswith(STATE_SETTINGS) and text(row, "value"):
         row.whole("value")
     return text(row, "value")
 

@@ -121,7 +121,7 @@ def _product(
 def _stock(row: Entry, parent: Entry) -> int | None:
     """`manage_stock` of a variation may be `parent`: then they share the parent's."""
     holder = parent if row.get("manage_stock") == "parent" else row
-    if holder.get("manage_stock") and holder.get("stock_quantity") is not None:
+    if holder.get("manage_stock") and holder.get("stock_quantity") not in (None, ""):
         return int(holder.decimal("stock_quantity"))
     return 0 if row.get("stock_status") == "outofstock" else None
 

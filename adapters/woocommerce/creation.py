@@ -198,7 +198,7 @@ class KnownReferences:
                 )  # fmt: skip
                 if answer.pages > MOST_PAGES:
                     return False
-                found |= {row.text("transaction_id") for row in answer.rows}
+                found |= {row.text("transaction_id", "") for row in answer.rows}
                 page, pages = page + 1, answer.pages
             self._references |= found
             self._since = since

@@ -90,7 +90,7 @@ class Finder:
                 "orders", deadline, per_page=100, page=page, orderby="id", order="asc", _fields=fields, **search
             )
             for view in answer.rows:
-                if view.text("transaction_id") == clean(reference):
+                if view.text("transaction_id", "") == clean(reference):
                     yield view, answer.at
             page, pages = page + 1, answer.pages
 

@@ -158,7 +158,7 @@ def _product(row: Entry) -> WooProduct:
         sku=row.text("sku", ""),
         gtin=row.text("global_unique_id", ""),
         kind=row.text("type", "") or ("variation" if parent_id else ""),
-        stock=None if row.get("stock_quantity") is None else int(row.decimal("stock_quantity")),
+        stock=None if row.get("stock_quantity") in (None, "") else int(row.decimal("stock_quantity")),
         manages_stock=row.get("manage_stock") in (True, "parent"),
         tax_class="" if tax_class == "standard" else tax_class,
         taxable=row.text("tax_status", "taxable") == "taxable",

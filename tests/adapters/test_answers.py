@@ -1,6 +1,7 @@
 """What a shop answers is read by what each field is to be; what is otherwise names the shop, the call and the field."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -183,3 +184,42 @@ def test_a_state_that_cannot_be_read_changes_nothing(shop: Any, adapter: Any) ->
     [held] = shop.orders("A-3")
     assert held.id == made.id
     assert adapter.find_order("A-3") == made
+
+
+# Nothing, as shops have it
+
+
+def test_what_a_shop_has_nothing_for_keeps_no_order_out(shop: Any, adapter: Any) -> None:
+    """An empty setting, a stock that is not kept, a tax class that was never chosen: one row would stop all imports."""
+    empties = {
+        "magento": ("/products", r'("attribute_code": ?"tax_class_id", ?"value": ?)"\w+"', r'\1""'),
+        "prestashop": ("/configurations", r'("value": ?)"\d+"(, ?"name": ?"PS_OS_OUTOFSTOCK_PAID")', r"\1null\2"),
+        "shopware": ("/product", r'("ean": ?)"\d*"', r"\1null"),
+        "woocommerce": ("/products", r'("stock_quantity": ?)\d+', r'\1""'),
+    }
+    path, pattern, instead = empties[adapter.platform]
+    seen = []
+
+    def emptied(text: str) -> str:
+        text, count = re.subn(pattern, instead, text)
+        seen.append(count)
+        return text
+
+    garbles(shop, path, emptied)
+    created(adapter, new_order("A-1", [(shop.simple, 1, "24.90")]))
+    assert adapter.platform == "shopware" or sum(seen)
+
+
+@pytest.mark.parametrize("options", [{}, {"version": "8.2.1", "hpos": False}], ids=["new", "old"])
+def test_orders_of_the_shop_itself_need_no_transaction(options: dict[str, Any]) -> None:
+    """WooCommerce before 9.9 gives those too; a plugin leaves null where there was no payment."""
+    shop = ContractWooCommerce(**options)
+    adapter = shop.adapter()
+    created(adapter, new_order("A-1", [(shop.simple, 1, "24.90")]))
+    garbles(shop, "/orders", lambda text: text.replace('"transaction_id":"A-1"', '"transaction_id":null'), "GET")
+    again = shop.adapter()
+    created(again, new_order("A-2", [(shop.simple, 1, "24.90")]))
+    assert again.find_order("A-2") is not None
+    for one in (adapter, again):
+        one.close()
+    shop.close()
