@@ -124,7 +124,8 @@ class Catalogue:
 
 def _attribute(row: Entry) -> Attribute:
     chosen = row.entries("options") if row.get("frontend_input") in LISTS else ()
-    return Attribute(row.text("attribute_code"), {one.text("value", ""): one.text("label", "") for one in chosen})
+    single = [one for one in chosen if not isinstance(one.get("value"), list)]  # else it is a group of them
+    return Attribute(row.text("attribute_code"), {one.text("value", ""): one.text("label", "") for one in single})
 
 
 def _product(row: Entry, parent: Entry | None, held: Decimal | None, facts: Facts) -> Iterator[CatalogueProduct]:

@@ -1,10 +1,13 @@
 """Catalogues beyond the contract: pages, variants, taxes, and what each platform has of an offer's attributes."""
 
+import json
 from decimal import Decimal
 
 import pytest
 
 from lengow.connector.errors import ShopUnavailable
+from lengow.sandbox.answers import Answer
+from lengow.sandbox.shops.standin import Fault
 from tests.adapters.magento_shop import ContractMagento
 from tests.adapters.prestashop_shop import ContractPrestaShop
 from tests.adapters.shopware_shop import ContractShopware
@@ -257,4 +260,19 @@ def test_prestashop_takes_off_what_every_visitor_gets(reduction: dict[str, str],
     [one] = [one for one in shop.adapter().products() if one.sku == "P"]
     assert one.price == Decimal(price)
     assert one.price_before == (Decimal("12.00") if price != "12.00" else None)
+    shop.standin.close()
+
+
+def test_magento_lists_with_groups_of_values_end_no_feed() -> None:
+    """An attribute whose values a module gives in groups: a group has a list for its value."""
+    shop = ContractMagento()
+    group = {"label": "Sizes", "value": [{"label": "M", "value": "167"}]}
+
+    def grouped(answer: Answer) -> Answer:
+        document = json.loads(answer.body)
+        next(one for one in document["items"] if one.get("options"))["options"].append(group)
+        return Answer(answer.status, json.dumps(document).encode(), answer.headers)
+
+    shop.standin.server.fail(Fault("changed", "GET", "/products/attributes", None, change=grouped))
+    assert shop.simple in [one.sku for one in shop.adapter().products()]
     shop.standin.close()
