@@ -12,6 +12,7 @@ from lengow.connector.client.answers import Action
 from lengow.connector.context import Context
 from lengow.connector.errors import ApiError
 from lengow.connector.model import UNDER_WAY, ActionState, StepKind
+from lengow.connector.sending import SILENT
 from lengow.connector.store.rows import ActionRow, NewStep, Step
 
 OVERLAP = timedelta(hours=2)
@@ -32,7 +33,7 @@ def poll_outcomes(context: Context, step: Step) -> int:
     error: ApiError | None = None
     if waiting:
         try:
-            settled = _settled(context, step.account, waiting)
+            settled, error = _settled(context, step.account, waiting)
         except ApiError as failed:
             error = failed
     done = {row.id for row in settled}
@@ -59,17 +60,26 @@ def judge(action: Action) -> tuple[ActionState, str] | None:
     return (ActionState.CONFIRMED, "") if action.processed else None
 
 
-def _settled(context: Context, account: str, waiting: dict[int | None, ActionRow]) -> list[ActionRow]:
-    """What of the waiting actions is answered: from one listing, and for those long open by their order."""
+def _settled(
+    context: Context, account: str, waiting: dict[int | None, ActionRow]
+) -> tuple[list[ActionRow], ApiError | None]:
+    """What of the waiting actions is answered: from one listing, and for those long open by their order; and why one of
+    these could not be asked for, which keeps no other from its answer. Raises ApiError where there is no listing.
+    """
     client = context.client(account)
     oldest = min(row.sent_at or row.changed_at for row in waiting.values())
     since = max(oldest - OVERLAP, min(client.now(), context.now()) - LISTED_DAYS)
     listed = {one.id: one for one in client.actions_updated(since, client.now() + AHEAD)}
     unlisted = [row for row in waiting.values() if row.lengow_id not in listed]
     long_open = [row for row in unlisted if row.state is ActionState.STUCK or (row.sent_at or row.changed_at) < since]
+    settled, failed = list[ActionRow](), None
     for row in random.sample(long_open, min(len(long_open), ASKED_ONE_BY_ONE)):  # no few of them keep others from it
-        listed |= {one.id: one for one in client.actions_of(row.marketplace, row.marketplace_order_id)}
-    settled = []
+        try:
+            listed |= {one.id: one for one in client.actions_of(row.marketplace, row.marketplace_order_id)}
+        except ApiError as error:
+            failed = error
+            if isinstance(error, SILENT):
+                break
     for action in listed.values():
         row_of_it, verdict = waiting.get(action.id), judge(action)
         if row_of_it is not None and verdict is not None:
@@ -77,7 +87,7 @@ def _settled(context: Context, account: str, waiting: dict[int | None, ActionRow
             # A refusal is news, also of one that was dismissed while it was stuck.
             row = msgspec.structs.replace(row_of_it, state=state, error=text, changed_at=context.now(), handled="")
             settled.append(row)
-    return settled
+    return settled, failed
 
 
 def _is_stuck(context: Context, row: ActionRow) -> bool:

@@ -1,5 +1,6 @@
 """All five actions: checked before anything is queued, followed until the marketplace has answered."""
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -306,6 +307,43 @@ class TestLife:
         merchant.sandbox.advance(hours=30)
         merchant.sync()
         assert merchant.connector.store.action(action.id).state is ActionState.CONFIRMED
+
+    @pytest.mark.parametrize(
+        ("status", "body"), [(404, {}), (200, {"count": 1, "next": None, "results": [{"id": "x"}]})]
+    )
+    def test_one_that_cannot_be_asked_for_keeps_no_other_from_its_answer(
+        self, make_merchant: Callable[..., Any], status: int, body: dict[str, Any]
+    ) -> None:
+        merchant = make_merchant(account={"action_stuck_after_hours": 2})
+        merchant.sandbox.configure(queue_minutes=24 * 60)
+        names = merchant.sells(2)
+        merchant.sync()
+        stuck, sent = [
+            merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)[0].id for order_id in names
+        ]
+        merchant.sync()
+        merchant.sandbox.advance(hours=3)
+        merchant.sync()
+        answered = {
+            "id": merchant.connector.store.action(sent).lengow_id,
+            "action_type": "ship",
+            "marketplace": "manomano_fr",
+            "marketplace_order_id": names[1],
+            "parameters": SHIP,
+            "queued": False,
+            "processed": True,
+            "errors": None,
+        }
+        listed = json.dumps({"count": 1, "next": None, "previous": None, "results": [answered]})
+        merchant.sandbox.fault(Fault("status", method="GET", path=ACTIONS, status=200, body=listed))
+        alone = json.dumps(body)
+        merchant.sandbox.fault(
+            Fault("status", method="GET", path=ACTIONS, status=status, body=alone, after=1, times=None)
+        )
+        merchant.sandbox.advance(minutes=15)
+        merchant.sync()
+        states = [str(merchant.connector.store.action(one).state) for one in (stuck, sent)]
+        assert states == ["stuck", "confirmed"]
 
     def test_a_refused_one_is_told_anew_by_a_retry(self, merchant: Any) -> None:
         [order_id] = merchant.sells()
