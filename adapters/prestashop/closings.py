@@ -50,6 +50,10 @@ def refunds_in(view: Entry, slips: Iterable[Entry], plan: Plan | None) -> list[E
     return found
 
 
+def slip_event_id(slip: Entry) -> str:
+    return f"{slip.whole('id_order')}-slip-{id_of(slip)}"
+
+
 def total_of(slip: Entry) -> Decimal:
     total = slip.decimal("total_products_tax_incl", NONE) + slip.decimal("total_shipping_tax_incl", NONE)
     return total.quantize(CENT)
@@ -65,7 +69,7 @@ def _is_ours(slip: Entry, mark: Mark) -> bool:
 def _event(view: Entry, slip: Entry, mark: Mark, pieces: dict[str, int], lines: "_Lines") -> Event:
     order_id, slip_id = id_of(view), id_of(slip)
     return Event(
-        id=f"{order_id}-slip-{slip_id}",
+        id=slip_event_id(slip),
         kind="refunded" if pieces else "other",
         shop_order_id=order_id,
         reference=mark.reference,

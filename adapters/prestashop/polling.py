@@ -14,7 +14,7 @@ import msgspec
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
 from lengow.adapters.prestashop.api import Refusal, Webservice, any_of, id_of, text
-from lengow.adapters.prestashop.closings import cancellation_in, refunds_in
+from lengow.adapters.prestashop.closings import cancellation_in, refunds_in, slip_event_id
 from lengow.adapters.prestashop.plan import MARK, plan_in
 from lengow.adapters.prestashop.profile import Profile, Profiles
 from lengow.adapters.prestashop.shipments import shipments_in, told_of
@@ -67,11 +67,15 @@ class Poller:
             shipped = [view for view in views if told_of(view, profile)]
             rows = self._carriers(shipped, deadline)
             slips = self._slips(at, deadline)
-            refunded = self._refunded(sorted({slip.whole("id_order") for slip in slips}), deadline)
+            of_orders = self._refunded(sorted({slip.whole("id_order") for slip in slips or ()}), deadline)
         except Refusal as refusal:
             raise self._shop.unreadable(refusal) from refusal
+        told = {slip_event_id(slip) for slip in slips or ()}  # others of these orders are older than the cursor
+        refunded = [event for event in of_orders if event.id in told]
         found = [event for view in shipped for event in shipments_in(view, rows, profile)]
-        polled = self._polled(at, changed, found, self._held(shipped, now, profile.zone), slips, profile.zone)
+        if slips is None:
+            at = msgspec.structs.replace(at, slips_since=self._unread_since(at, now, profile.zone), slips_offset=0)
+        polled = self._polled(at, changed, found, self._held(shipped, now, profile.zone), slips or [], profile.zone)
         cancelled = [event for view in views if (event := cancellation_in(view, profile))]
         return msgspec.structs.replace(polled, events=(*polled.events, *cancelled, *refunded))
 
@@ -121,10 +125,18 @@ class Poller:
             )
         return rows
 
-    def _slips(self, at: Cursor, deadline: Deadline) -> list[Entry]:
-        """Order slips of all orders; none where the key may not read them, which stops no shipment."""
+    def _unread_since(self, at: Cursor, now: datetime, zone: ZoneInfo) -> str:
+        """From when slips are told once they are read: not from all the time in which the merchant did without.
+
+        A host's firewall may forbid them for a while, so that what is forbidden is not given up at once.
+        """
+        look_back = FIRST_LOOK_BACK if self._reads_slips else timedelta()
+        return max(at.slips_since, _local(now - look_back, zone))
+
+    def _slips(self, at: Cursor, deadline: Deadline) -> list[Entry] | None:
+        """Order slips of all orders; None where the key may not read them, which stops no shipment."""
         if not self._reads_slips:
-            return []
+            return None
         try:
             return self._shop.rows(
                 "order_slip",
@@ -139,7 +151,7 @@ class Poller:
             if refusal.status not in FORBIDDEN:
                 raise
             log.warning("order slips may not be read, and are not told", extra={"error": str(refusal)})
-            return []
+            return None
 
     def _refunded(self, order_ids: Sequence[int], deadline: Deadline) -> list[Event]:
         """What the slips of these orders tell, of those that are ours."""
@@ -194,12 +206,16 @@ def _following(since: str, offset: int, changed: Sequence[Entry], zone: ZoneInfo
 
 
 def _read(cursor: str, now: datetime, zone: ZoneInfo) -> Cursor:
-    first = f"{(now - FIRST_LOOK_BACK).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    first = _local(now - FIRST_LOOK_BACK, zone)
     try:
         at = msgspec.json.decode(cursor, type=Cursor)
     except msgspec.DecodeError:  # empty at first
         return Cursor(first, slips_since=first)
     return at if at.slips_since else msgspec.structs.replace(at, slips_since=first)
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def _written(cursor: Cursor) -> str:

@@ -29,7 +29,9 @@ from lengow.connector.adapter import (
 from lengow.connector.errors import PayloadInvalid, SettingsError
 from lengow.connector.model import Address
 from lengow.connector.secret import Secret
+from lengow.sandbox.answers import Answer
 from lengow.sandbox.shops.prestashop import KEY
+from lengow.sandbox.shops.standin import Fault
 
 
 @pytest.fixture
@@ -156,6 +158,36 @@ def test_a_cursor_from_before_slips_were_read_looks_back(shop: ContractPrestaSho
     shop.standin.add_slip(int(made.id), (shop.another, 1, "9.99"))
     events, _ = poll(adapter, json.dumps(known))
     assert [one.kind for one in events] == ["refunded"]
+
+
+def test_slips_from_while_they_were_not_read_are_not_told_later(shop: ContractPrestaShop) -> None:
+    """The merchant had the marketplace give back their money himself: it would be given back twice."""
+    ignoring, adapter = shop.adapter(order_slips="ignore"), shop.adapter()
+    made = bought(ignoring, shop)
+    _, cursor = poll(ignoring, "")
+    shop.standin.add_slip(int(made.id), (shop.another, 1, "9.99"))
+    shop.pass_time(30 * 86400)
+    _, cursor = poll(ignoring, cursor)
+    shop.pass_time(60)
+    assert poll(adapter, cursor)[0] == []
+    shop.standin.add_slip(int(made.id), (shop.simple, 1, "24.90"))
+    assert [one.parcel for one in poll(adapter, cursor)[0]] == ["slip 2"]
+    ignoring.close()
+    adapter.close()
+
+
+def test_slips_from_while_the_key_might_not_read_them_are_not_told_later(
+    shop: ContractPrestaShop, adapter: PrestaShopAdapter
+) -> None:
+    made = bought(adapter, shop)
+    _, cursor = poll(adapter, "")
+    shop.standin.server.fail(Fault("answer", "GET", "/order_slip", None, answer=Answer(403, b"")))
+    shop.standin.add_slip(int(made.id), (shop.another, 1, "9.99"))
+    shop.pass_time(30 * 86400)
+    _, cursor = poll(adapter, cursor)
+    shop.mend()
+    shop.pass_time(60)
+    assert poll(adapter, cursor)[0] == []
 
 
 # Tracking
