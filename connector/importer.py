@@ -27,7 +27,7 @@ from lengow.connector.errors import (
 from lengow.connector.fetching import fetch_orders
 from lengow.connector.model import StepKind
 from lengow.connector.pages import Pages
-from lengow.connector.recorder import Previewed, Recorder
+from lengow.connector.recorder import Name, Previewed, Recorder
 from lengow.connector.retry import steady_pause
 from lengow.connector.store.contract import Transaction
 from lengow.connector.store.rows import Step
@@ -234,7 +234,7 @@ def _read(
             new, amended = new + recorded.new, amended + recorded.amended
             step = _kept(context, step)
             for name in sorted(recorded.dated_back):
-                fetch_orders(context, recorder, step.account, [name])
+                broken = _alone(context, recorder, step.account, name) or broken
                 step = _kept(context, step)
             if progress:
                 progress(step.account, len(seen), page.count)
@@ -251,6 +251,22 @@ def _read(
         f"The pages from Lengow did not hold still: {len(seen)} of {expected} orders seen.", account=step.account
     )
     return Imported(step.account, since, until, len(seen), new, amended, error)
+
+
+def _alone(context: Context, recorder: Recorder, account: str, name: Name) -> MalformedAnswer | None:
+    """Record an order that is read by itself; returns why it cannot be, which keeps none of the others out.
+
+    Raises ApiError where Lengow does not answer at all.
+    """
+    try:
+        fetch_orders(context, recorder, account, [name])
+    except MalformedAnswer as error:
+        return error
+    except (NotFound, ApiRefused) as error:
+        return MalformedAnswer(
+            f"Lengow lists the order {'/'.join(name)}, and does not give it: {error}", account=account
+        )
+    return None
 
 
 def _pages(client: "LengowClient", since: datetime, until: datetime) -> Pages:

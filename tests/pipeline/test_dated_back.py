@@ -1,11 +1,14 @@
 """An order whose `updated_at` goes backwards is no older reading where Lengow, asked for it alone, says the same."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
-from told import Told
+import pytest
+from told import ORDERS, Told
 
 from lengow.connector.recorder import Recorder
+from lengow.sandbox import Fault
 
 
 def earlier(told: Told, **ago: float) -> str:
@@ -24,6 +27,36 @@ def test_what_was_cancelled_so_is_cancelled_in_the_shop(merchant: Any) -> None:
     told = Told(merchant)
     told.says("canceled", updated_at=earlier(told, days=2))
     assert told.in_shop[0] == "cancelled"
+
+
+@pytest.mark.parametrize(("status", "body", "tries"), [(404, "{}", 1), (200, "no JSON", 4)])
+def test_one_that_cannot_be_read_alone_keeps_no_other_out(merchant: Any, status: int, body: str, tries: int) -> None:
+    """The window stays open, so that it is tried again."""
+    [number] = merchant.sells()
+    merchant.sync()
+    record = json.loads(merchant.record(number).raw)
+    others = [{**record, "marketplace_order_id": f"X{count}", "merchant_order_id": None} for count in range(120)]
+    record |= {"comments": "dated back", "updated_at": (merchant.sandbox.now() - timedelta(days=2)).isoformat()}
+    merchant.sandbox.advance(minutes=15)
+
+    def answers(page: int, after: int, results: list[Any]) -> None:
+        told = json.dumps({"count": 121, "next": None, "previous": None, "results": results})
+        merchant.sandbox.fault(Fault("status", path=ORDERS, page=page, after=after, exact=True, status=200, body=told))
+
+    def refuses(after: int) -> None:
+        merchant.sandbox.fault(
+            Fault("status", path=ORDERS, page=1, after=after, times=tries, exact=True, status=status, body=body)
+        )
+
+    answers(1, 0, [record, *others[:99]])
+    refuses(1)
+    answers(2, 0, others[99:])
+    answers(1, 1 + tries, [record, *others[:99]])
+    refuses(2 + tries)
+    assert merchant.sync().imported.error is not None
+    assert len(merchant.in_shop()) == 121
+    merchant.sandbox.advance(minutes=15)
+    assert merchant.sync().imported.error is None
 
 
 def test_it_is_read_alone_only_once(merchant: Any) -> None:
