@@ -33,8 +33,11 @@ POLLED = "polled"
 ACTIONS_OF_EVENTS = {"shipment": "ship", "cancelled": "cancel", "refunded": "refund"}
 """What a shop's event asks of the marketplace."""
 
-NO_NEWS = {"cancel": frozenset({"canceled", "refused"}), "refund": frozenset({"refunding", "refunded"})}
-"""By action: statuses in which the marketplace has it already; then the shop only echoes what it was told."""
+GIVEN_BACK = frozenset({"refunding", "refunded"})
+NO_NEWS = {"cancel": frozenset({"canceled", "refused"}) | GIVEN_BACK, "refund": GIVEN_BACK}
+"""By action: statuses in which the marketplace has it already; then the shop only echoes what it was told. What is given
+back before it is shipped is cancelled in the shop.
+"""
 
 MOST_TWINS = 100
 """How many tellings of one event are looked at, newest first."""
@@ -357,10 +360,10 @@ def _ask(
     if stored.order.status in NO_NEWS.get(action, ()):
         return None
     line_ids = _lines_of(context, package, event)
-    if event.kind == "refunded":
-        line_ids = _not_given_back(context, package, line_ids)
     if not line_ids:
         return None
+    if event.kind == "refunded":
+        _refuse_refunded_elsewhere(context, package, line_ids)
     arguments = dict(chosen.action_arguments.get(action, {}))
     if event.kind == "shipment":
         description = marketplace(context, stored.order.account, stored.order.marketplace)
@@ -387,7 +390,8 @@ def _package(context: Context, shop: str, event: Event) -> PackageRow | None:
 def _lines_of(context: Context, package: PackageRow, event: Event) -> tuple[str, ...]:
     """The lines that the event is about: those told, else those of the package that are still sold.
 
-    Of a cancellation or refund, none where the marketplace has cancelled them itself. Raises ActionInvalid.
+    Of a cancellation or refund, none where the marketplace has cancelled them itself, or given them back whole. Raises
+    ActionInvalid.
     """
     told = tuple(dict.fromkeys([*event.line_ids, *event.quantities]))
     unknown = [line for line in told if line not in package.line_ids]
@@ -396,37 +400,33 @@ def _lines_of(context: Context, package: PackageRow, event: Event) -> tuple[str,
     order = context.store.models([package.order_id]).get(package.order_id)
     closed = {line.id for line in order.lines if not line.open} if order else set()
     if event.kind != "shipment":
-        return tuple(line for line in told or package.line_ids if line not in closed)
+        gone = closed | {line.id for line in order.lines if is_given_back(line, order)} if order else closed
+        return tuple(line for line in told or package.line_ids if line not in gone)
     lines = told or tuple(line for line in package.line_ids if line not in closed)
     if not lines:
         raise ActionInvalid("line_closed", "Every line of the shop order is cancelled or refused.", field="line")
     return lines
 
 
-def _not_given_back(context: Context, package: PackageRow, line_ids: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that the marketplace has not given back whole. Raises ActionInvalid (`refunded_elsewhere`) where a part of one
-    was given back without the shop: whether the shop books that or gives back more, nothing tells.
+def _refuse_refunded_elsewhere(context: Context, package: PackageRow, line_ids: Sequence[str]) -> None:
+    """Raises ActionInvalid (`refunded_elsewhere`) where a part of one of the lines was given back without the shop: whether
+    the shop books that or gives back more, nothing tells.
     """
     order = context.store.models([package.order_id]).get(package.order_id)
     if order is None:
-        return line_ids
-    left = tuple(
-        one for one in line_ids if not any(line.id == one and is_given_back(line, order) for line in order.lines)
-    )
+        return
     changes = context.store.changes_of([package.order_id]).get(package.order_id, [])
     applied = [row.body for row in changes if row.package_id == package.id and row.state is ChangeState.APPLIED]
     booked = sum((body.amount for body in applied if isinstance(body, Refund)), Decimal(0))
-    actions = context.store.actions_of(package.order_id)
-    past = [one for one in left if one in refunded_past_shop(order, package, actions, booked)]
-    if past:
+    past = refunded_past_shop(order, package, context.store.actions_of(package.order_id), booked)
+    if past & set(line_ids):
         raise ActionInvalid(
             "refunded_elsewhere",
-            f"A part of the line {past[0]} was given back at the marketplace without the shop.",
+            f"A part of the line {min(past & set(line_ids))} was given back at the marketplace without the shop.",
             what_to_do="If the shop only books that: lengow-connector events dismiss. If it gives back more, tell that: "
             "lengow-connector actions send refund; then dismiss the event.",
             field="line",
         )
-    return left
 
 
 def _look_again(context: Context, step: Step, error: LengowError) -> None:

@@ -141,3 +141,17 @@ def test_a_shipment_is_told_once_whether_its_webhook_comes_twice_late_or_never(b
     for order_id in ids:
         assert told(both.sandbox, order_id) == [numbers[order_id]]
         assert both.changes(order_id) == [], "and is no news when Lengow shows it"
+
+
+def test_what_is_given_back_before_it_is_shipped_is_cancelled_in_the_shop_and_not_at_the_marketplace(
+    both: Both,
+) -> None:
+    whole, several = both.buy(2)
+    both.sandbox.refund(whole)
+    both.sandbox.refund(several, line_ids=list(both.amounts(several))[:1])
+    for _ in range(4):
+        both.later()
+    assert both.held(whole).status == "cancelled"
+    asked = [(one.order_id, one.action_type) for one in both.sandbox.ledger().told]
+    failed = [(row.kind, row.reason) for row in both.connector.store.list_events() if row.state == "failed"]
+    assert (asked, failed) == ([], [])
