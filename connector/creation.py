@@ -18,7 +18,7 @@ from lengow.connector.following import after_creation
 from lengow.connector.leases import Leases
 from lengow.connector.model import Line, NewOrder, Order, OrderState, StepKind
 from lengow.connector.policy import Decision
-from lengow.connector.recorder import GAVE_UP, Recorder, refresh_order_states
+from lengow.connector.recorder import GAVE_UP, Recorder, moved_decision, refresh_order_states
 from lengow.connector.retry import retry_after
 from lengow.connector.settings import DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED
 from lengow.connector.store.contract import Transaction
@@ -39,6 +39,8 @@ class _Task(msgspec.Struct, frozen=True, gc=False):
     """An earlier attempt was begun, and nothing is known of its outcome."""
     lines: tuple[Line, ...]
     """Those that are still sold, each with the SKU by which the shop knows its product."""
+    moved: Decision | None = None
+    """Why it is left out: another account of ours began to make the very same order since it was decided on."""
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -49,7 +51,7 @@ class _Found(msgspec.Struct, frozen=True):
 
 
 class _Overtaken(msgspec.Struct, frozen=True):
-    """While its creation was in doubt, the order changed so that it is not to be created any more, or not yet."""
+    """While its creation waited or was in doubt, the order changed so that it is not to be created any more, or not yet."""
 
     reference: str
     decision: Decision
@@ -134,13 +136,30 @@ def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -
             in_doubt = package.state is OrderState.CREATING
             order = models[package.order_id]
             tasks.append(_Task(step, package, order, in_doubt, _lines_for_shop(order, package, matches)))
-        tasks = _with_shipping(tasks, packages.values())
+        tasks = _with_shipping(_without_moved(context, tx, tasks), packages.values())
         tx.set_package_states(
             msgspec.structs.replace(task.package, state=OrderState.CREATING, reason="", changed_at=now)
             for task in tasks
-            if not task.in_doubt
+            if not task.in_doubt and task.moved is None
         )
     return tasks
+
+
+def _without_moved(context: Context, tx: Transaction, tasks: Sequence[_Task]) -> list[_Task]:
+    """Mark what another account began to make since it was decided here: of two that wait, only one may make it.
+
+    What was decided after that, a person asked for (`Recorder`).
+    """
+    if len(context.settings.accounts) < 2 or not tasks:
+        return list(tasks)
+    names = [(task.order.marketplace, task.order.marketplace_order_id) for task in tasks]
+    elsewhere = tx.begun_elsewhere(tasks[0].step.account, names)
+    marked = []
+    for task, name in zip(tasks, names, strict=True):
+        since = [one for one in elsewhere.get(name, ()) if one[-1] >= task.package.changed_at]
+        moved = moved_decision(task.order, since) if not task.in_doubt else None
+        marked.append(msgspec.structs.replace(task, moved=moved) if moved else task)
+    return marked
 
 
 def _with_shipping(tasks: Sequence[_Task], packages: Iterable[PackageRow]) -> list[_Task]:
@@ -152,7 +171,7 @@ def _with_shipping(tasks: Sequence[_Task], packages: Iterable[PackageRow]) -> li
     given = []
     for task in tasks:
         package = task.package
-        if package.order_id not in carried and not task.in_doubt:
+        if package.order_id not in carried and not task.in_doubt and task.moved is None:
             carried.add(package.order_id)
             carrying = msgspec.structs.replace(package, carries_shipping=True)
             given.append(msgspec.structs.replace(task, package=carrying))
@@ -166,7 +185,9 @@ def _results(context: Context, adapter: Adapter, shop: str, tasks: Sequence[_Tas
     leases = Leases(context, [task.step for task in tasks])
     results: dict[str, Result] = {}
     for task in tasks:
-        if task.in_doubt:
+        if task.moved is not None:
+            results[task.package.reference] = _Overtaken(task.package.reference, task.moved)
+        elif task.in_doubt:
             settled = _settled(context, adapter, leases, task)
             if settled is not None:
                 results[task.package.reference] = settled

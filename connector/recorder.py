@@ -5,7 +5,7 @@ An order whose fingerprint is the stored one costs that comparison and nothing e
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -35,8 +35,8 @@ from lengow.connector.store.rows import (
 Name = tuple[str, str]
 """(marketplace, marketplace_order_id)"""
 
-Elsewhere = tuple[str, datetime | None, str]
-"""(account, when it was ordered, total)"""
+Elsewhere = tuple[str, datetime | None, str, datetime]
+"""(account, when it was ordered, total, since when it is begun there)"""
 
 log = logging.getLogger("lengow.connector.recorder")
 
@@ -551,13 +551,18 @@ class _Record:
 
     def _moved(self, order: Order) -> Decision | None:
         """The very same order is in a shop by another account: it was moved at Lengow, and must not be made twice."""
-        for account, ordered_at, total in () if self._by_hand else self._elsewhere:
-            if (ordered_at, total) == (order.date, str(order.total)):
-                return Decision(OrderState.SKIPPED, "already_imported_elsewhere", f"account {account}")
-        return None
+        return None if self._by_hand else moved_decision(order, self._elsewhere)
 
     def _note_decision(self, package_id: int | None, decision: Decision) -> None:
         self._note("decided", ": ".join(filter(None, (decision.state, decision.reason, decision.about))), package_id)
+
+
+def moved_decision(order: Order, elsewhere: Iterable[Elsewhere]) -> Decision | None:
+    """To leave out what another account has in a shop; None where that is another order of the same number."""
+    for account, ordered_at, total, _ in elsewhere:
+        if (ordered_at, total) == (order.date, str(order.total)):
+            return Decision(OrderState.SKIPPED, "already_imported_elsewhere", f"account {account}")
+    return None
 
 
 def overall(packages: Sequence[PackageRow], *, none: Decision) -> Decision:

@@ -40,9 +40,9 @@ class Reading(Protocol):
 
     def begun_elsewhere(
         self, account: str, names: Sequence[tuple[str, str]]
-    ) -> dict[tuple[str, str], list[tuple[str, datetime | None, str]]]:
+    ) -> dict[tuple[str, str], list[tuple[str, datetime | None, str, datetime]]]:
         """Of orders of these names in other accounts, of which a package is in a shop or on its way there: the account,
-        when it was ordered, and the total.
+        when it was ordered, the total, and since when that package stands so.
         """
 
     def packages(self, package_ids: Sequence[int]) -> dict[int, PackageRow]:

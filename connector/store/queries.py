@@ -90,22 +90,26 @@ class Queries(Browsing, Measuring, ErasingQueries):
 
     def begun_elsewhere(
         self, account: str, names: Sequence[tuple[str, str]]
-    ) -> dict[tuple[str, str], list[tuple[str, datetime | None, str]]]:
-        found: dict[tuple[str, str], list[tuple[str, datetime | None, str]]] = {}
+    ) -> dict[tuple[str, str], list[tuple[str, datetime | None, str, datetime]]]:
+        found: dict[tuple[str, str], list[tuple[str, datetime | None, str, datetime]]] = {}
         for some in chunks(names):
-            for marketplace, number, other, ordered_at, total in self._db.rows(
+            for marketplace, number, other, ordered_at, total, begun_at in self._db.rows(
                 f"""
                 WITH wanted (marketplace, number) AS (VALUES {marks(len(some), 2)})
-                SELECT o.marketplace, o.marketplace_order_id, o.account, o.ordered_at, o.total
-                FROM wanted JOIN orders o ON o.marketplace_order_id = wanted.number AND o.marketplace = wanted.marketplace
-                WHERE o.account <> ? AND EXISTS (
-                    SELECT 1 FROM packages p WHERE p.order_id = o.id AND p.state IN ('creating', 'created')
+                SELECT o.marketplace, o.marketplace_order_id, o.account, o.ordered_at, o.total, (
+                    SELECT max(p.changed_at) FROM packages p
+                    WHERE p.order_id = o.id AND p.state IN ('creating', 'created')
                 )
+                FROM wanted JOIN orders o ON o.marketplace_order_id = wanted.number AND o.marketplace = wanted.marketplace
+                WHERE o.account <> ?
                 ORDER BY o.id
                 """,
                 [*(part for name in some for part in name), account],
             ):
-                found.setdefault((marketplace, number), []).append((other, moment_of(ordered_at), total))
+                since = moment_of(begun_at)
+                if since is not None:
+                    there = (other, moment_of(ordered_at), total, since)
+                    found.setdefault((marketplace, number), []).append(there)
         return found
 
     def packages(self, package_ids: Sequence[int]) -> dict[int, PackageRow]:

@@ -10,7 +10,9 @@ import msgspec
 import pytest
 from told import ORDERS, Told
 
+from lengow.adapters.generic import GenericAdapter
 from lengow.connector import Connector
+from lengow.connector.errors import ShopUnavailable
 from lengow.sandbox.faults import Fault
 
 
@@ -166,6 +168,36 @@ class TestTwoAccounts:
         merchant.connector.retry("second", "manomano_fr", order_id)
         merchant.connector.work("second")
         assert merchant.second.in_shop() == [order_id]
+
+    def test_one_that_the_first_has_yet_to_make_is_made_once(
+        self, make_merchant: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Such as while the shop was down when it moved."""
+        merchant, second = make_merchant(), make_merchant(name="second")
+        merchant.connector.close()
+        one, other = merchant.settings(), second.settings()
+        both = msgspec.structs.replace(
+            one, accounts={**one.accounts, **other.accounts}, shops={**one.shops, "other": other.shops["b2c"]}
+        )
+        merchant.connector = Connector(both, clock=merchant.sandbox.now)
+        [order_id] = merchant.sells()
+
+        def down(*_: Any) -> Any:
+            raise ShopUnavailable("down")
+
+        real = GenericAdapter.create_orders
+        monkeypatch.setattr(GenericAdapter, "create_orders", down)
+        merchant.connector.sync()
+        monkeypatch.setattr(GenericAdapter, "create_orders", real)
+        record = json.loads(merchant.record(order_id).raw)
+        body = json.dumps({"count": 1, "next": None, "previous": None, "results": [record]})
+        merchant.sandbox.fault(Fault("status", path=ORDERS, exact=True, status=200, body=body, times=None))
+        merchant.sandbox.advance(minutes=15)
+        merchant.connector.sync("second")
+        merchant.sandbox.advance(minutes=15)
+        for account in ("second", "main"):
+            merchant.connector.work(account)
+        assert [*merchant.in_shop(), *second.in_shop()] == [order_id]
 
     def test_another_order_of_the_same_number_comes_in(self, make_merchant: Callable[..., Any]) -> None:
         merchant, second = make_merchant(), make_merchant(name="second")

@@ -114,7 +114,7 @@ class StoreContract:
             save_package(tx, a_package(waiting, 1))
             assert list(tx.begun_elsewhere("other", [("manomano_fr", "M1")])) == [("manomano_fr", "M1")]
         names = [("manomano_fr", "M1"), ("manomano_fr", "M2"), ("manomano_es", "M1")]
-        assert store.begun_elsewhere("other", names) == {("manomano_fr", "M1"): [("main", NOW, "131.70")]}
+        assert store.begun_elsewhere("other", names) == {("manomano_fr", "M1"): [("main", NOW, "131.70", NOW)]}
         assert store.begun_elsewhere("main", names) == {}
         assert store.begun_elsewhere("other", []) == {}
 
