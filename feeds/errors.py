@@ -17,6 +17,13 @@ class FeedBusy(FeedRefused):
     what_to_do = "Wait for it; it builds the same feeds."
 
 
+class FeedUnwritable(FeedRefused):
+    """The feed's file could not be written; the one that was there stays."""
+
+    code = "feed_unwritable"
+    what_to_do = "See that its folder is there and may be written to, and that the disk is not full."
+
+
 class BuildEnded(LengowError):
     """The build was given up; the files that were there stay."""
 

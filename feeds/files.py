@@ -13,7 +13,7 @@ from typing import IO, Self
 
 import msgspec
 
-from lengow.feeds.errors import FeedBusy, FeedRefused, FeedUnreadable
+from lengow.feeds.errors import FeedBusy, FeedUnreadable, FeedUnwritable
 from lengow.feeds.formats import FORMATS, Format
 
 BLOCK = 1 << 20
@@ -70,10 +70,7 @@ def _writable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FeedRefused(
-            f"{path} cannot be written: {error.strerror or error}.",
-            what_to_do="See that its folder is there and may be written to, and that the disk is not full.",
-        ) from error
+        raise FeedUnwritable(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def _folder(path: Path) -> Path:

@@ -18,7 +18,7 @@ from lengow.connector.settings import Settings
 from lengow.connector.store.rows import Step
 from lengow.connector.works import Gauge, Waiting
 from lengow.feeds.building import build_group
-from lengow.feeds.errors import BuildEnded, FeedBusy, FeedRefused
+from lengow.feeds.errors import BuildEnded, FeedBusy, FeedCollapsed, FeedRefused
 from lengow.feeds.history import LastBuild, last_build
 from lengow.feeds.settings import Group, groups, path_of
 
@@ -128,7 +128,7 @@ def due_at(group: Group, last: LastBuild | None, now: datetime, *, complete: boo
         return now
     if not last.code:
         return last.ended_at + group.every if complete else now
-    refused = last.code in (FeedRefused.code, *(kind.code for kind in FeedRefused.__subclasses__()))
+    refused = last.code in (FeedRefused.code, FeedCollapsed.code)
     return last.ended_at + (group.every if refused else min(group.every, AGAIN))
 
 

@@ -180,6 +180,16 @@ def test_what_collapsed_is_told_and_tried_again_in_its_turn(make_scheduled: Call
     assert merchant.last().code == ""
 
 
+def test_a_disk_that_cannot_be_written_to_is_tried_again_soon(make_scheduled: Callable[..., Scheduled]) -> None:
+    merchant = make_scheduled(feed={"path": "feeds/feed.csv", "build_every_minutes": 24 * 60})
+    (merchant.folder / "feeds").write_text("in the way")
+    merchant.works()
+    assert merchant.last().code == "feed_unwritable"
+    (merchant.folder / "feeds").unlink()
+    merchant.works(minutes=15)
+    assert (merchant.lines("feeds/feed"), merchant.last().code) == (2, "")
+
+
 def test_one_marketplace_that_fails_keeps_no_other_from_its_feed(make_scheduled: Callable[..., Scheduled]) -> None:
     merchant = make_scheduled(bad={"missing": "refuse"}, good={"marketplace": "other_fr"})
     merchant.listed = lambda: iter([product("A", ean="1")])
