@@ -343,7 +343,7 @@ class PostgresDatabase:
                 f"The store {self.label} cannot be reached: {_sentence(error)}.", what_to_do=TRY_AGAIN
             ) from error
         except (psycopg.IntegrityError, psycopg.DataError) as error:
-            raise RowRefused(f"The store {self.label}: {_sentence(error)}.") from error
+            raise RowRefused(f"The store {self.label}: {_sentence(error)}.") from None  # its details hold the row
         except (psycopg.Error, PoolClosed) as error:
             raise StoreError(f"The store {self.label}: {_sentence(error)}.") from error
 
@@ -480,7 +480,7 @@ class Inside:
                     self._kept.clear()
                     raise
         except (psycopg.IntegrityError, psycopg.DataError) as error:
-            raise RowRefused(f"The database refuses it: {_sentence(error)}.") from error
+            raise RowRefused(f"The database refuses it: {_sentence(error)}.") from None
 
     def read_as_of_now(self) -> None:
         self._session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -604,7 +604,9 @@ def _marked(statement: str) -> str:
 
 
 def _sentence(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    """Without what PostgreSQL says in detail: there stands the row, with the buyer's data."""
+    told = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return " ".join((told or str(error)).split()).rstrip(".") or type(error).__name__
 
 
 def _wrong(why: str) -> SettingsError:

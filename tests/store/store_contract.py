@@ -125,6 +125,15 @@ class StoreContract:
             tx.note([JournalEntry(NOW, first, None, what, detail, "connector") for what, detail in whats])
         assert store.details_noted([first, second], "near") == {first: ["one", "two"]}
 
+    def test_what_it_refuses_names_no_buyer(self, store: Store) -> None:
+        """The sentence goes to logs, mails and journals."""
+        order: Any = an_order(status=None, buyer="Jane Roe", email="jane@example.com")
+        with pytest.raises(StoreError) as raised, store.transaction() as tx:
+            tx.save_orders([order])
+        assert "status" in str(raised.value)
+        assert "Jane" not in str(raised.value)
+        assert "jane" not in str(raised.value)
+
     def test_it_knows_the_time(self, store: Store) -> None:
         before = datetime.now(UTC) - timedelta(minutes=1)
         assert before < store.now() < before + timedelta(minutes=10)
