@@ -6,6 +6,7 @@ One at a time an account in this process. How far it is stands in the store, so 
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
@@ -24,6 +25,8 @@ VALUE = "console_job"
 SILENT = timedelta(minutes=5)
 """After which a job whose process says nothing more is taken for dead."""
 WRITE_EVERY = timedelta(seconds=0.5)
+BEAT_SECONDS = 60.0
+"""How often the process of a job says that it is at it, where the work itself says nothing for long."""
 
 Told = Callable[[int, int], None]
 """(done, count)"""
@@ -163,8 +166,8 @@ class Jobs:
     def _begin(self, account: str, what: str, who: str, work: Callable[[Job, Callable[[Job], None]], Job]) -> bool:
         now = self._connector.now()
         with self._lock:
-            before = self.of(account)
-            if before is not None and before.running(now):
+            before, own = self.of(account), self._threads.get(account)
+            if (before is not None and before.running(now)) or (own is not None and own.is_alive()):
                 return False
             job = Job(account, what, who, now, now)
             self._write(job)
@@ -175,12 +178,21 @@ class Jobs:
 
     def _run(self, job: Job, work: Callable[[Job, Callable[[Job], None]], Job]) -> None:
         written = job
+        writing, over = threading.Lock(), threading.Event()
 
         def tell(told: Job) -> None:
             nonlocal written
-            if self._connector.now() - written.told_at >= WRITE_EVERY:
-                written = self._write(told)
+            with writing:
+                if self._connector.now() - written.told_at >= WRITE_EVERY:
+                    written = self._write(told)
 
+        def beat() -> None:
+            while not over.wait(BEAT_SECONDS):
+                with suppress(LengowError):  # the next one tells
+                    tell(written)
+
+        beating = threading.Thread(target=beat, name=f"lengow-console-{job.account}-beat", daemon=True)
+        beating.start()
         try:
             ended = work(job, tell)
         except LengowError as error:
@@ -188,6 +200,9 @@ class Jobs:
         except Exception as error:
             log.exception("work that a page started raised", extra={"account": job.account, "what": job.what})
             ended = msgspec.structs.replace(written, error=type(error).__name__)
+        finally:
+            over.set()
+            beating.join()
         self._write(msgspec.structs.replace(ended, finished=True))
 
     def _write(self, job: Job) -> Job:

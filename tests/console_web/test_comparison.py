@@ -1,14 +1,17 @@
 """The comparison of Lengow, the store and the shops in the browser; and the pieces of a line that left by themselves."""
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from lengow.connector.discrepancies import Kind, Remedy
 from lengow.connector.importer import COMPLETE_SINCE, COMPLETE_UNTIL
-from lengow.console.web import compared, labels
+from lengow.console.web import compared, jobs, labels
 
 Browsing = Callable[..., Any]
 
@@ -90,6 +93,62 @@ def test_only_the_first_are_kept_and_what_is_left_comes_before_what_was_mended(
     operator.sends("/compare", account="main", days="7")
     operator.waits()
     assert "The first 2 are shown" in operator.sees("/compare")
+
+
+def test_one_that_says_nothing_for_long_is_still_under_way(
+    merchant: Any, operator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shop is listed before Lengow's first page comes, and a feed says nothing until it is built."""
+    may_end, begun = threading.Event(), []
+
+    def slow(**_: object) -> list[Any]:
+        begun.append(1)
+        may_end.wait(30)
+        return []
+
+    monkeypatch.setattr(merchant.connector, "reconcile", slow)
+    operator.sends("/compare", account="main", days="90")
+    merchant.sandbox.advance(minutes=6)
+    again = operator.sends("/compare", account="main", days="90")
+    may_end.set()
+    operator.waits()
+    assert "under way already" in again
+    assert begun == [1]
+
+
+def test_one_that_says_nothing_is_known_to_be_under_way_by_other_processes(
+    merchant: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "BEAT_SECONDS", 0.01)
+    may_end, one, other = threading.Event(), jobs.Jobs(merchant.connector), jobs.Jobs(merchant.connector)
+    monkeypatch.setattr(merchant.connector, "reconcile", lambda **_: iter([may_end.wait(30)][:0]))
+    assert one.compare("main", "Ana", 7, mends=False)
+    for _ in range(3):
+        merchant.sandbox.advance(minutes=4)
+        now = merchant.connector.now()
+        for _ in range(500):
+            job = other.of("main")
+            assert job is not None
+            if job.told_at >= now:
+                break
+            time.sleep(0.01)
+        assert not other.compare("main", "Otto", 7, mends=True)
+    may_end.set()
+    one.wait()
+    job = other.of("main")
+    assert job is not None
+    assert job.finished
+
+
+@pytest.mark.parametrize("what", ["sync", "retry", "work", "feed", "compare"])
+def test_one_whose_process_was_killed_keeps_no_page_from_being_shown(merchant: Any, operator: Any, what: str) -> None:
+    now = merchant.connector.now()
+    left = jobs.Job("main", what, "Ana", now, now)
+    with merchant.connector.store.transaction() as tx:
+        tx.set_value("main", jobs.VALUE, msgspec.json.encode(left).decode())
+    merchant.sandbox.advance(minutes=6)
+    for path in ("/", "/progress"):
+        assert "its process has ended" in operator.sees(path)
 
 
 def test_every_kind_and_remedy_has_its_words() -> None:
