@@ -128,8 +128,8 @@ class Context:
         )
 
     def _sleep(self, seconds: float) -> None:
-        """Raises ApiUnavailable when the connector is to come to an end meanwhile."""
-        if self.stopping.wait(seconds):
+        """Raises ApiUnavailable when the connector is to come to an end meanwhile. A client outlives the turn it is made in."""
+        if self.ending.wait(seconds):
             raise ApiUnavailable("The connector is stopping, and nothing was sent.")
 
     def lease_end(self) -> datetime:

@@ -1,15 +1,19 @@
 """The schedule in threads of the host: due work is done, a second process keeps out of the way, stop is clean."""
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import pytest
+from told import ORDERS
 
 from lengow.connector import Connector, Settings
-from lengow.connector.errors import StepUnknown, StoreError
+from lengow.connector.errors import ApiError, StepUnknown, StoreError
+from lengow.connector.lanes import sliced
 from lengow.connector.model import StepKind
 from lengow.connector.secret import Secret
+from lengow.sandbox import Fault
 
 
 def test_in_the_background_orders_arrive_and_shipments_leave(merchant: Any) -> None:
@@ -55,6 +59,17 @@ def test_stop_ends_at_once_though_the_quota_is_waited_for(make_merchant: Any) ->
     assert merchant.connector.stop(timeout=5)
     [order_id, *_] = [one.order.marketplace_order_id for one in merchant.orders()]
     assert merchant.connector.ship("main", "manomano_fr", order_id, carrier="DPD", tracking_number="1")
+
+
+def test_a_client_outlives_the_turn_of_a_worker_that_made_it(merchant: Any) -> None:
+    """What it waits for later, such as a quota, is no end of the connector."""
+    merchant.sells()
+    turn = sliced(merchant.connector.context, 0)
+    with suppress(ApiError):
+        turn.client("main").me()
+    merchant.sandbox.fault(Fault("rate_limit", path=ORDERS))
+    merchant.sandbox.fault(Fault("status", path=ORDERS, after=1))
+    assert merchant.sync().imported.error is None
 
 
 def test_reports_hold_up_no_confirmation(make_merchant: Any) -> None:
