@@ -47,12 +47,14 @@ class Erasure(msgspec.Struct, frozen=True):
 
 
 def erase_old(context: Context, step: Step) -> int:
-    """Erase what is older than `store.keep_personal_data_days`; returns how many orders. Due again in a day.
+    """Erase what is older than `store.keep_personal_data_days`; returns how many orders. Due again in a day, or at
+    once where it was broken off.
 
     An order that cannot be erased keeps none of the others: it is told of, and tried again the next day.
     """
     days, erased = context.settings.store.keep_personal_data_days, 0
     failed: dict[OrderKey, str] = {}
+    ended = not days
     if days:
         before, last = context.now() - timedelta(days=days), 0
         while not context.stopping.is_set():
@@ -60,6 +62,7 @@ def erase_old(context: Context, step: Step) -> int:
                 before, unshipped_before=before - STILL_TO_BE_SHIPPED, after_id=last, limit=AT_ONCE
             )
             if not some:
+                ended = True
                 break
             last = some[-1]
             step = _renewed(context, step)
@@ -69,10 +72,10 @@ def erase_old(context: Context, step: Step) -> int:
         _erase_events(
             context, lambda last: context.store.events_with_parcels(before=before, after_id=last, limit=AT_ONCE)
         )
-    _tell_failed(context, failed)
+    _tell_failed(context, failed, all_of_them=ended)
     with context.store.transaction() as tx:
         told = f"not_erased: {len(failed)} {'order' if len(failed) == 1 else 'orders'}" if failed else ""
-        tx.postpone(step, context.now() + EVERY, told, restart=True)
+        tx.postpone(step, context.now() + (EVERY if ended else timedelta(0)), told, restart=True)
     if erased:
         log.info("personal data erased", extra={"orders": erased})
     return erased
@@ -163,13 +166,16 @@ def _code(error: Exception) -> str:
     return error.code if isinstance(error, LengowError) else type(error).__name__
 
 
-def _tell_failed(context: Context, failed: Mapping[OrderKey, str]) -> None:
-    """Keep what failed for doctor and digest, note what is new of it, and signal all of it."""
+def _tell_failed(context: Context, failed: Mapping[OrderKey, str], *, all_of_them: bool) -> None:
+    """Keep what failed for doctor and digest, note what is new of it, and signal all of it.
+
+    Unless these are `all_of_them`, what failed before counts as failed still.
+    """
     for account in context.settings.accounts:
-        before, now = (
-            not_erased(context, account),
-            {str(key): why for key, why in failed.items() if key.account == account},
-        )
+        before = not_erased(context, account)
+        now = {str(key): why for key, why in failed.items() if key.account == account}
+        if not all_of_them:
+            now = before | now
         new = [key for key, why in failed.items() if key.account == account and before.get(str(key)) != why]
         with context.store.transaction() as tx:
             names = [(key.marketplace, key.marketplace_order_id) for key in new]

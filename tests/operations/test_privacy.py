@@ -13,7 +13,9 @@ from click.testing import CliRunner, Result
 from lengow.adapters.generic import GenericAdapter
 from lengow.connector.decode import decode_order
 from lengow.connector.erasure import ERASED_RECORD, without_buyer
+from lengow.connector.lanes import sliced
 from lengow.connector.model import StepKind
+from lengow.connector.steps import run_erasure
 from lengow.connector.store.rows import OrderSearch
 from lengow.console.cli import cli
 
@@ -156,6 +158,14 @@ class TestInTime:
         merchant.restart()
         merchant.sync()
         assert merchant.connector.store.steps(kind=StepKind.ERASE) == [step]
+
+    def test_what_is_broken_off_goes_on_at_once(self, merchant: Any, shipped: str) -> None:
+        """Such as at the end of a worker's turn, or of the process."""
+        merchant.sandbox.advance(days=181)
+        run_erasure(sliced(merchant.connector.context, 0))
+        assert merchant.order(shipped).order.erased_at is None
+        run_erasure(merchant.connector.context)
+        assert merchant.order(shipped).order.erased_at is not None
 
 
 class TestAfterwards:
