@@ -6,6 +6,9 @@ Both are for once a day, or for once in a while: they read tables from end to en
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
+from lengow.connector.adapter import MarkShipped
 from lengow.connector.store.columns import EVENT_COLUMNS, event_of, text_of
 from lengow.connector.store.database import Database, Source
 from lengow.connector.store.rows import EventRow, OrderRow
@@ -13,6 +16,9 @@ from lengow.connector.store.words import folded, words_of
 
 TRACKED = '%"tracking"%'
 """What the body of an event looks like that tells of a parcel."""
+
+SHIPPED = msgspec.json.encode(MarkShipped()).decode()
+"""What is left of a change that tells of a parcel: that there was one."""
 
 UNDER_WAY = """
     EXISTS (SELECT 1 FROM packages p WHERE p.order_id = o.id AND p.state IN ('ready', 'creating'))
@@ -76,6 +82,8 @@ class ErasingStatements:
         self._db.change("UPDATE actions SET parcel = '', error = '' WHERE order_id = ?", [row.id])
         self._db.change("UPDATE changes SET about = '' WHERE order_id = ?", [row.id])
         self._db.change("UPDATE changes SET body = NULL WHERE order_id = ? AND kind = 'address'", [row.id])
+        shipped = "UPDATE changes SET body = ? WHERE order_id = ? AND kind = 'shipped' AND body IS NOT NULL"
+        self._db.change(shipped, [SHIPPED, row.id])
         places = ", ".join("?" * len(kept_details))
         self._db.change(
             f"UPDATE journal SET detail = '' WHERE order_id = ? AND what NOT IN ({places})", [row.id, *kept_details]
