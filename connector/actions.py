@@ -43,6 +43,8 @@ class _Asked(msgspec.Struct, frozen=True):
     description: Marketplace
     ask: Ask
     who: str
+    begun_by: str
+    """Whose doing it is: of what is told anew, whoever asked for it first."""
 
 
 def queue_action(
@@ -56,6 +58,7 @@ def queue_action(
     parcel: str = "",
     whole: bool = False,
     who: str = CONNECTOR,
+    begun_by: str = "",
     dry_run: bool = False,
 ) -> list[ActionRow]:
     """Queue an action for `line_ids`, or for the whole order (None); returns one row a message to Lengow.
@@ -63,8 +66,9 @@ def queue_action(
     `quantities`: pieces of the lines of which only a part is meant; `parcel`: the teller's own id of the parcel (else
     its tracking number). A part is told where the marketplace takes quantities; else it is held until the line, or the
     order, is whole, or with `whole` told at once (connector/parcels.py). The same action told twice is one: the row
-    that is there is returned. With `dry_run` the rows are what would be queued, with id 0. Raises OrderUnknown,
-    OrderUndecodable and ActionInvalid, and then nothing at all is queued.
+    that is there is returned. `begun_by`: whose doing it is, where `who` only has it told anew. With `dry_run` the rows
+    are what would be queued, with id 0. Raises OrderUnknown, OrderUndecodable and ActionInvalid, and then nothing at all
+    is queued.
     """
     ask = Ask(
         action,
@@ -74,7 +78,7 @@ def queue_action(
         parcel.strip(),
         whole,
     )
-    asked = _asked(context, key, ask, who)
+    asked = _asked(context, key, ask, who, begun_by or who)
     return _plan(context, asked, context.store).rows if dry_run else _write(context, asked)
 
 
@@ -103,6 +107,7 @@ def retry_action(context: Context, action_id: int, *, who: str, dry_run: bool = 
             parcel=row.parcel,
             whole=is_held,
             who=who,
+            begun_by=row.asked_by,
             dry_run=dry_run,
         )
     if row.state in (ActionState.QUEUED, ActionState.SENDING):
@@ -124,7 +129,8 @@ def release_held(context: Context, account: str) -> int:
             description = described(context, account, order.marketplace)
             for row in made_whole(description, order, context.store.actions_of(order_id)):
                 key = OrderKey(row.account, row.marketplace, row.marketplace_order_id)
-                queue_action(context, key, row.action_type, row.arguments, parcel=row.parcel, whole=True)
+                given, parcel = row.arguments, row.parcel
+                queue_action(context, key, row.action_type, given, parcel=parcel, whole=True, begun_by=row.asked_by)
                 released += 1
         except (ActionInvalid, ApiError) as error:  # such as an order that was cancelled meanwhile: it stays held
             log.info("a held part is not told", extra={"order": order_id, "code": error.code})
@@ -208,7 +214,7 @@ def _held_by_lengow(context: Context, row: ActionRow) -> bool:
     return any(one.id == row.lengow_id for one in listed)
 
 
-def _asked(context: Context, key: OrderKey, ask: Ask, who: str) -> _Asked:
+def _asked(context: Context, key: OrderKey, ask: Ask, who: str, begun_by: str) -> _Asked:
     stored = context.store.orders_named(key.account, [(key.marketplace, key.marketplace_order_id)])
     if not stored:
         raise OrderUnknown(f"There is no order {key}.", order=str(key))
@@ -219,7 +225,7 @@ def _asked(context: Context, key: OrderKey, ask: Ask, who: str) -> _Asked:
     description = described(context, key.account, key.marketplace)
     if ask.line_ids == ():
         raise ActionInvalid("line_unknown", f"No line was chosen to {ask.action}.", field="line")
-    return _Asked(one, order, description, normalised(description, order, ask), who)
+    return _Asked(one, order, description, normalised(description, order, ask), who, begun_by)
 
 
 def _plan(context: Context, asked: _Asked, reading: Reading) -> Plan:
@@ -323,7 +329,9 @@ def _write(context: Context, asked: _Asked) -> list[ActionRow]:
         tx.order(asked.stored.order.id)  # held until the end
         plan = _plan(context, asked, tx)
         for message, row in plan.messages:
-            saved, is_new = (row, False) if row.id else tx.add_action(msgspec.structs.replace(row, asked_by=who))
+            saved, is_new = (
+                (row, False) if row.id else tx.add_action(msgspec.structs.replace(row, asked_by=asked.begun_by))
+            )
             kept.append(saved)
             if not is_new:
                 continue

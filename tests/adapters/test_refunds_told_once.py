@@ -8,13 +8,14 @@ import pytest
 from pipeline import connectors
 
 from lengow.connector import Connector
-from lengow.connector.model import ChangeState
-from lengow.sandbox import Sandbox
+from lengow.connector.model import ActionState, ChangeState
+from lengow.sandbox import Fault, Sandbox
 from lengow.sandbox.catalogue import catalogue
 from lengow.sandbox.shops.prestashop import KEY, PrestaShop
 
 REFUND = {"refund": {"refund_reason": "DAMAGED", "refund_shipping_fees": "false"}}
 MARKETPLACE = "manomano_fr"
+ACTIONS = "/v3.0/orders/actions/"
 
 
 class Sold:
@@ -120,3 +121,16 @@ def test_a_line_that_the_marketplace_gave_back_is_not_told_to_it_again(sold: Sol
     sold.pass_time(2)
     sold.book(3)
     assert sold.refunds() == []
+
+
+def test_what_a_person_had_told_anew_is_still_the_shops_own(sold: Sold) -> None:
+    """Lengow shows it then: the shop has booked it, and it is not brought there, nor put to a person."""
+    sold.sandbox.fault(Fault("status", method="POST", path=ACTIONS, status=400, body="{}"))
+    sold.book(1)
+    [refused] = sold.connector.store.list_actions(states=[ActionState.REFUSED, ActionState.FAILED])
+    sold.connector.retry_action(refused.id, who="Ana")
+    sold.pass_time(4)
+    assert sold.refunds() == ["1"]
+    assert sold.connector.store.list_changes(states=list(ChangeState), limit=9) == []
+    sold.book(1)
+    assert sold.refunds() == ["1", "1"]
