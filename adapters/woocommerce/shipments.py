@@ -138,7 +138,7 @@ def _in_lines(view: Entry) -> list[tuple[Tracking, tuple[str, ...]]]:
 
 def _by_fulfilment(view: Entry, fulfilments: Sequence[Entry]) -> list[Event]:
     """Each fulfilment with its lines, and the pieces of those that it holds only a part of."""
-    lines = {line.text("id"): line for line in view.entries("line_items", needed=True)}
+    lines = {line.text("id", ""): line for line in view.entries("line_items", needed=True)}
     found = []
     for fulfilment in fulfilments:
         if fulfilment.get("date_deleted") or fulfilment.get("is_fulfilled") not in (True, "1", 1):

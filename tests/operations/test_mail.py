@@ -247,7 +247,7 @@ def scripted(said: Mapping[str, str]) -> Iterator[int]:
             file.flush()
             in_data = False
             for line in file:
-                verb = "end" if in_data and line == b".\r\n" else line[:4].decode().strip().upper()
+                verb = "end" if in_data and line == b".\r\n" else line[:4].decode(errors="replace").strip().upper()
                 if in_data and verb != "end":
                     continue
                 in_data = verb == "DATA" and replies["DATA"].startswith("354")

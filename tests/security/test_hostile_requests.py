@@ -95,13 +95,13 @@ def test_what_is_signed_but_cannot_be_read_is_refused_whole(
 
 
 def test_the_answers_of_the_server_itself_tell_nothing_of_it(server: Served) -> None:
-    for path, given, refused, code in (
-        (PATH, {}, 413, "too_large"),
-        (PATH, {"X-Long": "x" * 64 * 1024}, 431, "headers_too_large"),
-        (PATH, {"Content-Length": "-1"}, 400, "request_invalid"),
-        (PATH, {"Transfer-Encoding": "gzip, chunked"}, 501, "transfer_encoding_unknown"),
+    for given, refused, code in (
+        ({"Content-Length": str(300 * 1024)}, 413, "too_large"),
+        ({"X-Long": "x" * 64 * 1024}, 431, "headers_too_large"),
+        ({"Content-Length": "-1"}, 400, "request_invalid"),
+        ({"Transfer-Encoding": "gzip, chunked"}, 501, "transfer_encoding_unknown"),
     ):
-        status, headers, body = server.ask("POST", path, b"x" * 300 * 1024, given)
+        status, headers, body = server.ask("POST", PATH, b"", given)
         assert (status, headers["Server"], headers["Content-Type"]) == (refused, "lengow-connector", "application/json")
         told = json.loads(body)
         assert (sorted(told), told["code"]) == (["code", "message"], code)
