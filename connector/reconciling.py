@@ -357,7 +357,8 @@ def _adopt(context: Context, found: Discrepancy, stored: StoredOrder, who: str) 
 def _confirm(context: Context, found: Discrepancy, stored: StoredOrder, who: str) -> str:
     """The shop's shipments are taken as polling would: one that was taken before is not taken again."""
     [shop_order_id] = found.shop_order_ids
-    shipments = context.adapter(found.shop).shipments_of(shop_order_id)
+    told = context.adapter(found.shop).shipments_of(shop_order_id)
+    shipments = [one for one in told if one.kind == "shipment"]  # of money, nothing is told by the way
     if not shipments:
         raise CannotMend(
             f"The shop {found.shop} tells no shipment of {shop_order_id}.",

@@ -1,5 +1,6 @@
 """What the marketplace gave back is booked in the shop by a person, as money is put to one: it is not given back again."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ ACTIONS = "/v3.0/orders/actions/"
 
 
 class Sold:
-    """One order of three pieces, shipped by the shop; time goes by for it, the connector and Lengow."""
+    """One order of three pieces; time goes by for the shop, the connector and Lengow."""
 
     def __init__(self, sandbox: Sandbox, shop: PrestaShop, connector: Connector) -> None:
         self.sandbox, self.shop, self.connector = sandbox, shop, connector
@@ -31,9 +32,10 @@ class Sold:
         [self.line] = sold.lines
         [package] = connector.order("main", MARKETPLACE, self.order_id).packages
         self.shop_order = int(package.shop_order_id)
-        shop.set_state(self.shop_order, 4)
-        shop.add_tracking(self.shop_order, "6A1", 6)
-        self.pass_time(3)
+
+    def ship(self) -> None:
+        self.shop.set_state(self.shop_order, 4)
+        self.shop.add_tracking(self.shop_order, "6A1", 6)
 
     def pass_time(self, times: int = 1) -> None:
         for _ in range(times):
@@ -58,7 +60,15 @@ class Sold:
 
 
 @pytest.fixture
-def sold(sandbox: Sandbox, tmp_path: Path) -> Iterator[Sold]:
+def sold(unshipped: Sold) -> Sold:
+    """Shipped by the shop."""
+    unshipped.ship()
+    unshipped.pass_time(3)
+    return unshipped
+
+
+@pytest.fixture
+def unshipped(sandbox: Sandbox, tmp_path: Path) -> Iterator[Sold]:
     shop = PrestaShop()
     for product in catalogue():
         shop.add_product(product.sku, str(product.price), 10_000)
@@ -134,3 +144,17 @@ def test_what_a_person_had_told_anew_is_still_the_shops_own(sold: Sold) -> None:
     assert sold.connector.store.list_changes(states=list(ChangeState), limit=9) == []
     sold.book(1)
     assert sold.refunds() == ["1", "1"]
+
+
+def test_mending_a_confirmation_asks_the_marketplace_for_no_refund(unshipped: Sold) -> None:
+    """What polling passed over, a comparison finds; of money, nothing is done by the way."""
+    with unshipped.connector.store.transaction() as tx:
+        past = {"since": "2099-01-01 00:00:00", "slips_since": "2099-01-01 00:00:00"}
+        tx.set_value("shop:prestashop", "poll_cursor", json.dumps(past))
+    unshipped.ship()
+    unshipped.book(1)
+    [found] = unshipped.connector.reconcile(fix=True)
+    assert (found.kind, bool(found.mended)) == ("shipped_not_confirmed", True)
+    unshipped.pass_time(3)
+    told = [one.action_type for one in unshipped.sandbox.ledger().told]
+    assert (told, unshipped.events()) == (["ship"], [])
