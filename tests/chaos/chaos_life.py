@@ -78,7 +78,7 @@ def serve(facts: Facts, ahead: Any, pipe: Any, more: More) -> None:
     LengowClient.__init__ = partialmethod(LengowClient.__init__, monotonic=hurried.monotonic)  # type: ignore[method-assign,assignment]
     with ExitStack() as stack:
         connector = stack.enter_context(Connector(settings_for(facts, more), clock=clock(ahead)))
-        connector.context.stopping = hurried
+        connector.context.stopping = connector.context.ending = hurried
         url = stack.enter_context(webhook_server(connector, "127.0.0.1", facts.webhook_port, threads=4))
         if facts.connect:
             for name in facts.shops:
@@ -146,7 +146,7 @@ def said(building: "_Feeds") -> Said:
 
 
 class _Hurried(threading.Event):
-    """The connector's `stopping`: to wait for it takes no time, but moves a clock on."""
+    """The connector's `stopping` and `ending`: to wait for it takes no time, but moves a clock on."""
 
     def __init__(self) -> None:
         super().__init__()
