@@ -189,9 +189,14 @@ def _write_outcomes(context: Context, tasks: Sequence[_Task], results: Sequence[
             for task, result in zip(tasks, results, strict=True)
             if task.step.id in mine and not isinstance(result, _Lost)
         ]
-        effects = [_effect(task, result, now, lengow_now, context.jitter()) for task, result in kept]
-        for (task, _), effect in zip(kept, effects, strict=True):
+        effects = []
+        for task, result in kept:
+            if _is_anothers(tx, task, result):
+                effect = _Effect(_changed(task.action, now, ActionState.SENDING), "", "", now)
+            else:
+                effect = _effect(task, result, now, lengow_now, context.jitter())
             _write(tx, task.step, effect)
+            effects.append(effect)
         tx.note(context.entry(effect.action.order_id, effect.what, effect.detail) for effect in effects if effect.what)
         if any(effect.action.state is ActionState.SENT for effect in effects):
             account = tasks[0].action.account
@@ -201,6 +206,14 @@ def _write_outcomes(context: Context, tasks: Sequence[_Task], results: Sequence[
     for effect, (_, result) in zip(effects, kept, strict=True):
         if effect.action.state is ActionState.FAILED and isinstance(result, ApiError):
             _tell_failed(context, effect.action, result)
+
+
+def _is_anothers(tx: Transaction, task: _Task, result: _Sent | ApiError) -> bool:
+    """Whether what was found at Lengow was taken meanwhile for an action of ours that says the same: it is looked for anew."""
+    if not isinstance(result, _Sent) or not result.found:
+        return False
+    others = (row for row in tx.actions_of(task.action.order_id) if row.id != task.action.id)
+    return any(row.lengow_id == result.lengow_id for row in others)
 
 
 def _write(tx: Transaction, step: Step, effect: _Effect) -> None:

@@ -146,6 +146,31 @@ class TestByQuantity:
         sold.settles()
         assert [one[2] for one in sold.told()] == ["1", "2"]
 
+    def test_two_parts_alike_in_doubt_are_told_once_each(self, sold: Sold) -> None:
+        """One came to Lengow and its answer was lost, the other did not: what stands there is one of the two."""
+        sold.ships("T1")
+        sold.settles()
+        for slip in ("slip 1", "slip 2"):
+            sold.merchant.connector.act(
+                "refund",
+                "main",
+                "decathlon_fr",
+                sold.id,
+                {"refund_reason": "damaged"},
+                quantities={sold.line: 1},
+                parcel=slip,
+            )
+        sold.merchant.sandbox.fault(Fault("lost_after", method="POST", path=ACTIONS))
+        sold.merchant.sandbox.fault(Fault("lost_before", method="POST", path=ACTIONS, after=1))
+        for _ in range(3):
+            sold.merchant.sync()
+            sold.merchant.sandbox.advance(minutes=5)
+        sold.settles()
+        refunds = [one.outcome for one in sold.merchant.sandbox.ledger().told if one.action_type == "refund"]
+        assert refunds == ["confirmed"] * 2
+        ids = [row.lengow_id for row in sold.merchant.connector.store.list_actions()]
+        assert len(set(ids)) == 3
+
     def test_a_part_may_be_cancelled_and_refunded(self, sold: Sold) -> None:
         act = sold.merchant.connector.act
         act("cancel", "main", "decathlon_fr", sold.id, quantities={sold.line: 1})
