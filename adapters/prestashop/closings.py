@@ -1,8 +1,8 @@
 """Cancellations and refunds in an order as PrestaShop shows it: its state, and its order slips (§2.5).
 
 A slip is the only thing by which PrestaShop keeps that money was given back. Its state `Refunded` is a name and gives back
-nothing, so that it is not told. Pieces that a slip holds at less than they were sold for were not given back whole: the
-marketplace would refund more than the merchant did, so that these count as money only, and a person decides.
+nothing, so that it is not told. Pieces that a slip holds at less than they were sold for, or gives less for, were not given
+back whole: the marketplace would refund more than the merchant did, so that these count as money only, and a person decides.
 """
 
 from collections.abc import Iterable, Iterator
@@ -95,6 +95,8 @@ class _Lines:
     def taken_by(self, slip: Entry) -> dict[str, int]:
         """Pieces by line, of those that the slip gives back at what they were sold for."""
         found: dict[str, int] = {}
+        if _gives_less(slip):
+            return found
         for detail in associated(slip, "order_slip_details"):
             for line_id, pieces in self._taken(detail):
                 found[line_id] = found.get(line_id, 0) + pieces
@@ -111,6 +113,23 @@ class _Lines:
                 self._left[line_id] -= taken
                 pieces -= taken
                 yield line_id, taken
+
+
+def _gives_less(slip: Entry) -> bool:
+    """Than its rows come to, which stay at what they were sold for: a voucher is taken off one of the totals, and what the
+    merchant chose instead is the amount, else with or without tax as he entered it (`OrderSlip::create`).
+    """
+    details = associated(slip, "order_slip_details")
+    near = CENT * max(sum(one.whole("product_quantity", 0) for one in details), 1)
+    with_tax, without = (
+        sum((one.decimal(f"amount_tax_{kind}", NONE) for one in details), NONE) for kind in ("incl", "excl")
+    )
+    off = any(
+        slip.decimal(f"total_products_tax_{kind}", rows) < rows - near
+        for kind, rows in (("incl", with_tax), ("excl", without))
+    )
+    amount = slip.decimal("amount", NONE)
+    return off or (0 < amount < with_tax - near and abs(amount - without) > near)
 
 
 def _is_whole(detail: Entry, row: Entry, pieces: int) -> bool:

@@ -123,6 +123,33 @@ def test_money_without_whole_pieces_is_told_as_no_refund(
     assert (event.kind, event.line_ids, event.raw_kind) == ("other", (), f"order slip {slip} of money only")
 
 
+@pytest.mark.parametrize(
+    "written",
+    [{"amount": "5.000000"}, {"total_products_tax_incl": "44.800000"}, {"total_products_tax_excl": "44.800000"}],
+    ids=["an amount of his own", "less the voucher, with tax", "less the voucher, without tax"],
+)
+def test_pieces_for_which_the_merchant_chose_to_give_less_are_money_only(
+    shop: ContractPrestaShop, adapter: PrestaShopAdapter, written: dict[str, str]
+) -> None:
+    """PrestaShop keeps the rows at what they were sold for, and the choice in the slip (its `OrderSlip::create`)."""
+    made = bought(adapter, shop)
+    slip = shop.standin.add_slip(int(made.id), (shop.simple, 2, "49.80"))
+    shop.standin.data.tables["order_slip"][slip] |= written
+    [event], _ = poll(adapter, "")
+    assert (event.kind, event.line_ids) == ("other", ())
+
+
+def test_a_slip_whose_amount_is_without_tax_is_whole(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
+    """So PrestaShop writes it where the merchant entered prices without tax."""
+    made = bought(adapter, shop)
+    slip = shop.standin.add_slip(int(made.id), (shop.simple, 2, "49.80"), shipping="4.90")
+    shop.standin.data.tables["order_slip"][slip] |= {"amount": "41.500000", "total_products_tax_excl": "41.500000"}
+    for row in shop.standin.data.associated["order_slip", slip]:
+        row["amount_tax_excl"] = "41.50"
+    [event], _ = poll(adapter, "")
+    assert (event.kind, event.line_ids) == ("refunded", ("A-1-1",))
+
+
 def test_a_refund_that_the_connector_booked_is_no_news(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
     made = bought(adapter, shop)
     assert isinstance(adapter.update_order(made, Refund("r-1", Decimal("9.99"), "", ("A-1-2",))), Updated)
