@@ -117,8 +117,8 @@ def refunded_past_shop(
     By itself, in its back office, or because it was told without the shop: a refund in the shop may only book that.
     """
     rows = [row for row in actions if row.action_type == "refund" and row.state not in ENDED]
-    past_shop = [row for row in rows if not _begun_in_shop(row)]
-    own = own_effects(rows, order).refunded
+    past_shop = [row for row in rows if not row.asked_by.startswith(SHOP)]
+    own = own_effects([row for row in rows if row.asked_by.startswith(SHOP)], order).refunded
     lines = [line for line in order.lines if line.id in package.line_ids and not is_cancelled(line, order)]
     past: dict[str, Decimal] = {}
     for line in lines:

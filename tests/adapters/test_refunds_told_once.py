@@ -94,7 +94,8 @@ def test_pieces_that_the_marketplace_gave_back_are_not_told_to_it_again(sold: So
     assert sold.events() == [("failed", "refunded_elsewhere")], "it may be more: a person says"
 
 
-def test_what_a_person_told_the_marketplace_is_not_told_again_by_the_slip_that_books_it(sold: Sold) -> None:
+@pytest.mark.parametrize("who", ["Ana", "host"])
+def test_what_others_told_the_marketplace_is_not_told_again_by_the_slip_that_books_it(sold: Sold, who: str) -> None:
     sold.connector.act(
         "refund",
         "main",
@@ -103,7 +104,7 @@ def test_what_a_person_told_the_marketplace_is_not_told_again_by_the_slip_that_b
         REFUND["refund"],
         line_ids=[sold.line.id],
         quantities={sold.line.id: 1},
-        who="Ana",
+        who=who,
     )
     sold.book(1)
     assert sold.refunds() == ["1"]
