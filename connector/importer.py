@@ -6,9 +6,10 @@ them. Afterwards the count is asked again, and the window is read once more if o
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,7 +27,7 @@ from lengow.connector.errors import (
 )
 from lengow.connector.fetching import fetch_orders
 from lengow.connector.model import StepKind
-from lengow.connector.pages import Pages
+from lengow.connector.pages import Fetched, Pages, read_page
 from lengow.connector.recorder import Name, Previewed, Recorder
 from lengow.connector.retry import steady_pause
 from lengow.connector.store.contract import Transaction
@@ -272,48 +273,15 @@ def _alone(context: Context, recorder: Recorder, account: str, name: Name) -> Ma
 def _pages(client: "LengowClient", since: datetime, until: datetime) -> Pages:
     """What stays malformed is given as its error, so that all else still comes."""
 
-    def fetch(number: int) -> list[OrdersPage | ApiError]:
+    def fetch(number: int) -> Fetched:
         try:
-            return [client.orders_page(number, updated_from=since, updated_to=until)]
-        except MalformedAnswer as error:
-            return _in_parts(client, number, PAGE_SIZE, since, until) or [error]
+            return read_page(partial(client.orders_page, updated_from=since, updated_to=until), number)
         except NotFound:
             if number == 1:
                 raise
             return [OrdersPage(count=0, results=[])]  # the window has shrunk since its pages were counted
 
     return Pages(fetch)
-
-
-def _in_parts(
-    client: "LengowClient", number: int, size: int, since: datetime, until: datetime
-) -> list[OrdersPage | ApiError]:
-    """A malformed page in tenths, and what of them is malformed in tenths again, down to the one order that spoils it.
-
-    Empty where nothing of it can be read: after two tenths of a page without an order in them, none is expected in the
-    others. Single orders are all tried, as those of one buyer may stand side by side.
-    """
-    if size == 1:
-        return []
-    part, found = size // 10, list[OrdersPage | ApiError]()
-    for position in range((number - 1) * 10 + 1, number * 10 + 1):
-        try:
-            page = client.orders_page(position, page_size=part, updated_from=since, updated_to=until, tries=2)
-        except MalformedAnswer as error:
-            found += _in_parts(client, position, part, since, until) or [error]
-            if part > 1 and len(found) == 2 and not _holds_any(found):
-                break
-            continue
-        except NotFound:
-            break
-        found.append(page)
-        if position * part >= page.count:
-            break
-    return found if _holds_any(found) else []
-
-
-def _holds_any(found: Sequence[OrdersPage | ApiError]) -> bool:
-    return any(isinstance(one, OrdersPage) for one in found)
 
 
 def _kept(context: Context, step: Step) -> Step:

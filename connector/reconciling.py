@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -45,6 +46,7 @@ from lengow.connector.listing import ListedOrder, Listing
 from lengow.connector.marketplaces import refresh_marketplaces
 from lengow.connector.mending import adopt, create_anew, resync_ids
 from lengow.connector.model import Order, OrderState, StepKind
+from lengow.connector.pages import Fetched, read_page
 from lengow.connector.recorder import Recorder
 from lengow.connector.store.rows import PackageRow, StoredOrder
 from lengow.connector.windows import slices
@@ -89,6 +91,9 @@ def reconcile_account(
                 refresh_marketplaces(context, account)  # what is fetched is decided on by them
             comparison = _Comparison(context, account, frozenset(shops), frozenset(listed), held, mends_as)
             for page, count in _pages(context, account, since):
+                if isinstance(page, ApiError):
+                    yield not_compared(account, f"Some of Lengow's orders cannot be read: {page}")
+                    continue
                 yield from comparison.compare([bytes(raw) for raw in page.results])
                 read += len(page.results)
                 if progress:
@@ -274,8 +279,9 @@ def _list(context: Context, shop: str, since: datetime, held: Held) -> bool:
     return True
 
 
-def _pages(context: Context, account: str, since: datetime) -> Iterator[tuple[OrdersPage, int]]:
-    """Lengow's orders of that date or later, and how many there are; one page is fetched ahead.
+def _pages(context: Context, account: str, since: datetime) -> Iterator[tuple[OrdersPage | ApiError, int]]:
+    """Lengow's orders of that date or later, and how many there are; one page is fetched ahead. What stays malformed is
+    given as its error.
 
     What is collected meanwhile comes first in Lengow's order and pushes others towards pages that are still to be read,
     so that some may come twice and none is passed over.
@@ -284,20 +290,18 @@ def _pages(context: Context, account: str, since: datetime) -> Iterator[tuple[Or
     before = 0
     with ThreadPoolExecutor(1, "lengow-reconcile") as ahead:
         for start, end in slices(since, context.now() + ORDERED_AHEAD):
-
-            def fetch(number: int, start: datetime = start, end: datetime = end) -> OrdersPage:
-                return client.orders_page(number, ordered_from=start, ordered_to=end)
-
-            number, coming = 1, ahead.submit(fetch, 1)
+            fetch = partial(read_page, partial(client.orders_page, ordered_from=start, ordered_to=end))
+            number, count, coming = 1, 0, ahead.submit(fetch, 1)
             while True:
-                page = coming.result()
-                pages = math.ceil(page.count / PAGE_SIZE)
-                following: Future[OrdersPage] | None = ahead.submit(fetch, number + 1) if number < pages else None
-                yield page, before + page.count
+                parts = coming.result()
+                count = max((one.count for one in parts if isinstance(one, OrdersPage)), default=count)
+                more = number < math.ceil(count / PAGE_SIZE)
+                following: Future[Fetched] | None = ahead.submit(fetch, number + 1) if more else None
+                yield from ((one, before + count) for one in parts)
                 if following is None:
                     break
                 number, coming = number + 1, following
-            before += page.count
+            before += count
 
 
 def _moment(text: str | None) -> datetime | None:

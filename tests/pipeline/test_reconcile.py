@@ -46,6 +46,18 @@ def ship_in_shop(merchant: Any, order_id: str) -> None:
     )
 
 
+def test_an_order_that_spoils_its_page_keeps_no_other_from_being_compared(merchant: Any) -> None:
+    [gone, *_] = merchant.sells(3)
+    merchant.sells_raw(raw_bytes=b"[" * 5000 + b"]" * 5000)
+    merchant.sells(2)
+    merchant.sync()
+    merchant.run("DELETE FROM shop_order_lines")
+    merchant.run("DELETE FROM shop_orders WHERE marketplace_order_id = ?", gone)
+    [unread, missing] = found_in(merchant)
+    assert (str(unread.kind), str(missing.kind)) == ("not_compared", "missing_in_shop")
+    assert missing.order.endswith(gone)
+
+
 @pytest.mark.parametrize(
     "kind", ["standard", "multi_line", "multi_package", "relay", "foreign_currency", "pending", "fulfilment", "refused",
              "canceled", "anonymized"]
