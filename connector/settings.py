@@ -400,12 +400,19 @@ def _check_chosen(name: str, shop: Shop) -> None:
         if action not in ACTIONS:
             _refuse_unknown_keys({action: ""}, ACTIONS, f"shops.{name}.action_arguments.")
     for carrier, template in shop.tracking_urls.items():
-        if urlsplit(template).scheme not in ("http", "https"):
+        if not _is_web_page(template):
             raise SettingsError(
                 f"shops.{name}.tracking_urls.{carrier} is not a web address: {template!r}.",
                 what_to_do='Write it with https:// and {number}, such as "https://track.example/{number}".',
                 field=f"shops.{name}.tracking_urls",
             )
+
+
+def _is_web_page(text: str) -> bool:
+    try:
+        return urlsplit(text).scheme in ("http", "https")
+    except ValueError:
+        return False
 
 
 def _adapter(shop: str, platform: str) -> type[Adapter]:

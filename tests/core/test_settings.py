@@ -238,6 +238,12 @@ MISTAKES = [
         ["https://"],
     ),
     (
+        "tracking page that cannot be taken apart",
+        GOOD + '[shops.b2c.tracking_urls]\nDPD = "https://[track.example/{number}"',
+        "shops.b2c.tracking_urls.DPD",
+        ["https://"],
+    ),
+    (
         "unknown kind of change",
         GOOD + '[shops.b2c.follow]\ncanceled = "apply"',
         "shops.b2c.follow.canceled",
