@@ -7,7 +7,7 @@ status only (§6.9), this follows addresses, lines and amounts too.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 
@@ -21,6 +21,7 @@ from lengow.connector.adapter import (
     MarkShipped,
     Refund,
 )
+from lengow.connector.currencies import unit_of
 from lengow.connector.model import (
     CLOSED_LINE_STATUSES,
     ActionState,
@@ -42,9 +43,6 @@ TO_SHIP = frozenset({"new", "waiting_acceptance", "accepted", "waiting_shipment"
 
 REFUNDED_BEFORE = "refunded_before"
 SHIPMENT_TAKEN_BACK = "shipment_taken_back"
-
-CENT = Decimal("0.01")
-"""By as much a total may be off that was rounded line by line."""
 
 NO_RATE = -1
 """The total of an order for which Lengow has no exchange rate (reference lengow.md §2)."""
@@ -90,7 +88,7 @@ def own_effects(actions: Iterable[ActionRow], order: Order) -> Own:
     shipped: set[str] = set()
     past_shop: set[str] = set()
     cancelled: set[str] = set()
-    refunded: dict[str, Decimal] = {}
+    pieces: dict[str, int] = {}
     for action in actions:
         if action.state in ENDED:
             continue
@@ -105,7 +103,8 @@ def own_effects(actions: Iterable[ActionRow], order: Order) -> Own:
         elif action.action_type == "refund" and begun_in_shop:
             for line_id in concerned:
                 if line_id in lines:
-                    refunded[line_id] = refunded.get(line_id, Decimal(0)) + _asked_back(lines[line_id], action)
+                    pieces[line_id] = pieces.get(line_id, 0) + _pieces(lines[line_id], action)
+    refunded = {line_id: _cost(lines[line_id], count, order) for line_id, count in pieces.items()}
     return Own(frozenset(shipped), frozenset(cancelled), refunded, shipped_past_shop=frozenset(past_shop))
 
 
@@ -122,12 +121,12 @@ def refunded_past_shop(
     lines = [line for line in order.lines if line.id in package.line_ids and not is_cancelled(line, order)]
     past: dict[str, Decimal] = {}
     for line in lines:
-        told = [_asked_back(line, row) for row in past_shop if row.arguments.get("line", line.id) == line.id]
-        more = max(_given_back(line, order) - own.get(line.id, Decimal(0)), sum(told, Decimal(0)))
-        if more > CENT * line.quantity:  # told in pieces, and shown rounded
+        told = sum(_pieces(line, row) for row in past_shop if row.arguments.get("line", line.id) == line.id)
+        more = max(_given_back(line, order) - own.get(line.id, Decimal(0)), _cost(line, told, order))
+        if more > unit_of(order.currency) * line.quantity:  # told in pieces, and shown rounded
             past[line.id] = more
     if booked:
-        return frozenset(past) if sum(past.values(), Decimal(0)) - booked > CENT else frozenset()
+        return frozenset(past) if sum(past.values(), Decimal(0)) - booked > unit_of(order.currency) else frozenset()
     untold = order.status == PARTLY_REFUNDED and not any(_given_back(line, order) for line in order.lines)
     unsaid = [line.id for line in lines if not own and (untold or line.status == PARTLY_REFUNDED)]
     return frozenset([*past, *unsaid])
@@ -303,9 +302,7 @@ def _refunds(before: Order | None, after: Order, package: PackageRow, own: Own, 
     back = {line.id: _given_back(line, after) for line in now}
     more = {line_id: amount - was.get(line_id, Decimal(0)) for line_id, amount in back.items()}
     risen = sum((amount for amount in more.values() if amount > 0), Decimal(0))
-    explained = sum(
-        (min(amount, own.refunded.get(line_id, Decimal(0))) for line_id, amount in back.items()), Decimal(0)
-    )
+    explained = sum((_explained(line, back[line.id], own, after) for line in now), Decimal(0))
     owed = min(risen, sum(back.values(), Decimal(0)) - explained - booked)
     if owed > 0:
         whole = [line for line in now if 0 < line.amount <= more[line.id] and line.id not in own.refunded]
@@ -321,6 +318,13 @@ def _refunds(before: Order | None, after: Order, package: PackageRow, own: Own, 
             ]
         return [Found(ChangeKind.REFUNDED, Refund(number, owed, reason, named), about=about)]
     return []
+
+
+def _explained(line: Line, amount: Decimal, own: Own, order: Order) -> Decimal:
+    """What of an amount that was given back the shop began; the marketplace may round pieces in another way."""
+    begun = own.refunded.get(line.id, Decimal(0))
+    rounded = begun and amount - begun <= unit_of(order.currency) * line.quantity
+    return amount if rounded else min(amount, begun)
 
 
 def _about_shipping(after: Order, package: PackageRow) -> str:
@@ -356,7 +360,7 @@ def _total_lowered(before: Order, after: Order, package: PackageRow, own: Own, b
     back = sum((_given_back(line, after) for line in after.lines), Decimal(0))
     elsewhere = max(sum(own.refunded.values(), Decimal(0)), booked) - back
     owed = _unexplained(after) - _unexplained(before) - max(elsewhere, Decimal(0))
-    if owed <= CENT:
+    if owed <= unit_of(after.currency):  # a total that was rounded line by line
         return []
     about = f"total {before.total}, now {after.total}"
     identity = msgspec.json.encode([package.reference, str(before.total), str(after.total)])
@@ -499,11 +503,20 @@ def _begun_in_shop(action: ActionRow) -> bool:
     return action.asked_by == HOST or action.asked_by.startswith(SHOP)
 
 
-def _asked_back(line: Line, action: ActionRow) -> Decimal:
-    """What a refund action gives back for a line: of so many pieces, else all of it."""
+def _pieces(line: Line, action: ActionRow) -> int:
+    """How many pieces of a line a refund action gives back; all, where it names no number."""
     told = action.arguments.get("refund_quantity", "")
     pieces = int(told) if told.isascii() and told.isdecimal() else action.quantity
-    return line.amount if pieces is None or line.quantity < 1 else line.amount * pieces / line.quantity
+    return max(line.quantity, 1) if pieces is None else pieces
+
+
+def _cost(line: Line, pieces: int, order: Order) -> Decimal:
+    """What so many pieces of a line come to, in the currency's smallest amount."""
+    if pieces < 1:
+        return Decimal(0)
+    if pieces >= line.quantity:
+        return line.amount
+    return (line.amount * pieces / line.quantity).quantize(unit_of(order.currency), ROUND_HALF_UP)
 
 
 def _package_of(order: Order, line_ids: Sequence[str]) -> Package:

@@ -172,6 +172,31 @@ class TestRefunded:
         own = own_effects([action("refund", line="1", refund_quantity="1")], before)
         assert own.refunded == {"1": Decimal("2.50")}
 
+    @pytest.mark.parametrize(
+        ("currency", "amount", "pieces", "shown"),
+        [
+            ("EUR", "10.00", 3, "10.00"),
+            ("EUR", "10.00", 1, "3.34"),
+            ("EUR", "10.00", 2, "6.66"),
+            ("JPY", "100", 1, "34"),
+        ],
+    )
+    def test_of_pieces_that_share_no_cent_nothing_is_left_over(
+        self, currency: str, amount: str, pieces: int, shown: str
+    ) -> None:
+        def of(status: str, **facts: Any) -> Order:
+            sold = line("1", status, quantity=3, amount=Decimal(amount), **facts)
+            return msgspec.structs.replace(order(sold), currency=currency)
+
+        before, after = of("shipped"), of("shipped", refunded=Decimal(shown))
+        own = own_effects([action("refund", line="1", refund_quantity="1")] * pieces, before)
+        assert found(before, after, own) == []
+        more = of("shipped", refunded=Decimal(amount))
+        if pieces == 1:
+            [one] = found(after, more, own)
+            assert isinstance(one.change, Refund)
+            assert one.change.amount == {"EUR": Decimal("6.66"), "JPY": Decimal(66)}[currency]
+
     @pytest.mark.parametrize("state", [ActionState.REFUSED, ActionState.FAILED])
     def test_what_was_refused_has_no_effect(self, state: ActionState) -> None:
         assert own_effects([action("refund", state=state), action("ship", state=state)], order()) == Own()
