@@ -11,12 +11,12 @@ import msgspec
 from lengow.connector.actions import queue_action
 from lengow.connector.adapter import Event, Refund, Request
 from lengow.connector.carriers import with_carriers
-from lengow.connector.changes import is_given_back, refunded_past_shop
+from lengow.connector.changes import TO_SHIP, is_given_back, own_effects, refunded_past_shop
 from lengow.connector.context import Context
 from lengow.connector.errors import ActionInvalid, LengowError, OrderUndecodable, OrderUnknown, ShopUnavailable
 from lengow.connector.marketplace import ActionRule, Marketplace
 from lengow.connector.marketplaces import marketplace
-from lengow.connector.model import ChangeState, EventState, StepKind, Tracking
+from lengow.connector.model import ActionState, ChangeState, EventState, StepKind, Tracking
 from lengow.connector.prepared import prepare
 from lengow.connector.profiles import profile_of
 from lengow.connector.retry import steady_pause
@@ -48,6 +48,12 @@ what `serve` lets a request wait before (5 s), the answer comes before any shop 
 
 TRIES_FOR_ORDER = 5
 """A shop may tell of an order before its creation is recorded here; how often it is looked for."""
+
+
+TRIES_FOR_STATUS = 2
+"""What a shop tells at once is worked off side by side: how often a refund is tried before what was told with it."""
+WAIT_FOR_STATUS = timedelta(days=1)
+ON_THEIR_WAY = frozenset({ActionState.QUEUED, ActionState.SENDING, ActionState.SENT, ActionState.CONFIRMED})
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -127,6 +133,9 @@ def handle_event(context: Context, step: Step) -> bool:
             return True
         handled = _Handled(EventState.FAILED, error.code, str(error))
     except (ActionInvalid, OrderUndecodable) as error:
+        if event.kind == "refunded" and error.code == "status_not_allowed" and _moves_on(context, step, row, event):
+            _look_again(context, step, error)
+            return True
         package = _package(context, row.shop, event)
         order_id = package.order_id if package else None
         failed = _Handled(EventState.FAILED, error.code, f"{error} {error.what_to_do}", order_id)
@@ -360,10 +369,10 @@ def _ask(
     if stored.order.status in NO_NEWS.get(action, ()):
         return None
     line_ids = _lines_of(context, package, event)
+    if event.kind == "refunded":
+        line_ids = _refundable(context, package, line_ids)
     if not line_ids:
         return None
-    if event.kind == "refunded":
-        _refuse_refunded_elsewhere(context, package, line_ids)
     arguments = dict(chosen.action_arguments.get(action, {}))
     if event.kind == "shipment":
         description = marketplace(context, stored.order.account, stored.order.marketplace)
@@ -408,25 +417,43 @@ def _lines_of(context: Context, package: PackageRow, event: Event) -> tuple[str,
     return lines
 
 
-def _refuse_refunded_elsewhere(context: Context, package: PackageRow, line_ids: Sequence[str]) -> None:
-    """Raises ActionInvalid (`refunded_elsewhere`) where a part of one of the lines was given back without the shop: whether
-    the shop books that or gives back more, nothing tells.
+def _refundable(context: Context, package: PackageRow, line_ids: Sequence[str]) -> tuple[str, ...]:
+    """Without lines that the shop had the marketplace cancel, which gives their money back.
+
+    Raises ActionInvalid (`refunded_elsewhere`) where a part of one was given back without the shop: whether the shop books
+    that or gives back more, nothing tells.
     """
     order = context.store.models([package.order_id]).get(package.order_id)
     if order is None:
-        return
+        return tuple(line_ids)
+    actions = context.store.actions_of(package.order_id)
+    cancelled = own_effects(actions, order).cancelled
+    left = tuple(one for one in line_ids if one not in cancelled)
     changes = context.store.changes_of([package.order_id]).get(package.order_id, [])
     applied = [row.body for row in changes if row.package_id == package.id and row.state is ChangeState.APPLIED]
     booked = sum((body.amount for body in applied if isinstance(body, Refund)), Decimal(0))
-    past = refunded_past_shop(order, package, context.store.actions_of(package.order_id), booked)
-    if past & set(line_ids):
+    past = sorted(refunded_past_shop(order, package, actions, booked) & set(left))
+    if past:
         raise ActionInvalid(
             "refunded_elsewhere",
-            f"A part of the line {min(past & set(line_ids))} was given back at the marketplace without the shop.",
+            f"A part of the line {past[0]} was given back at the marketplace without the shop.",
             what_to_do="If the shop only books that: lengow-connector events dismiss. If it gives back more, tell that: "
             "lengow-connector actions send refund; then dismiss the event.",
             field="line",
         )
+    return left
+
+
+def _moves_on(context: Context, step: Step, row: EventRow, event: Event) -> bool:
+    """Whether an order that is still to be shipped at the marketplace comes by itself to where a refund is taken, or needs
+    none: its shipment or cancellation was told together with it, or is on its way.
+    """
+    package = _package(context, row.shop, event)
+    stored = context.store.order(package.order_id) if package else None
+    if stored is None or stored.order.status not in TO_SHIP or context.now() - row.received_at > WAIT_FOR_STATUS:
+        return False
+    told = [one for one in context.store.actions_of(stored.order.id) if one.action_type in ("ship", "cancel")]
+    return step.attempts < TRIES_FOR_STATUS or any(one.state in ON_THEIR_WAY for one in told)
 
 
 def _look_again(context: Context, step: Step, error: LengowError) -> None:

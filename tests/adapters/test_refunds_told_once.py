@@ -1,8 +1,9 @@
 """What the marketplace gave back is booked in the shop by a person, as money is put to one: it is not given back again."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,15 +23,17 @@ ACTIONS = "/v3.0/orders/actions/"
 class Sold:
     """One order of three pieces; time goes by for the shop, the connector and Lengow."""
 
-    def __init__(self, sandbox: Sandbox, shop: PrestaShop, connector: Connector) -> None:
+    def __init__(
+        self, sandbox: Sandbox, shop: PrestaShop, connector: Connector, marketplace: str = MARKETPLACE
+    ) -> None:
         self.sandbox, self.shop, self.connector = sandbox, shop, connector
         [account] = sandbox.accounts()
-        [self.order_id] = sandbox.sell(account.account_id, 1, {"standard": 1})
+        [self.order_id] = sandbox.sell(account.account_id, 1, {"standard": 1}, marketplace=marketplace)
         sandbox.amend(self.order_id, {"quantity": 3})
         self.pass_time()
         [sold] = [one for one in sandbox.ledger().sold if one.order_id == self.order_id]
         [self.line] = sold.lines
-        [package] = connector.order("main", MARKETPLACE, self.order_id).packages
+        [package] = connector.order("main", marketplace, self.order_id).packages
         self.shop_order = int(package.shop_order_id)
 
     def ship(self) -> None:
@@ -68,7 +71,12 @@ def sold(unshipped: Sold) -> Sold:
 
 
 @pytest.fixture
-def unshipped(sandbox: Sandbox, tmp_path: Path) -> Iterator[Sold]:
+def unshipped(sell: Callable[..., Sold]) -> Sold:
+    return sell()
+
+
+@pytest.fixture
+def sell(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Sold]]:
     shop = PrestaShop()
     for product in catalogue():
         shop.add_product(product.sku, str(product.price), 10_000)
@@ -77,7 +85,8 @@ def unshipped(sandbox: Sandbox, tmp_path: Path) -> Iterator[Sold]:
     shop.add_carrier("Colissimo", cost="6.00", url="https://track.example.com/@")
     own = {"url": shop.url, "key": KEY, "carrier": 5}
     with connectors(sandbox, tmp_path, "prestashop", own) as make:
-        yield Sold(sandbox, shop, make(carriers={"Colissimo": "Other"}, action_arguments=REFUND))
+        connector = make(carriers={"Colissimo": "Other"}, action_arguments=REFUND)
+        yield partial(Sold, sandbox, shop, connector)
     shop.close()
 
 
@@ -159,3 +168,29 @@ def test_mending_a_confirmation_asks_the_marketplace_for_no_refund(unshipped: So
     unshipped.pass_time(3)
     told = [one.action_type for one in unshipped.sandbox.ledger().told]
     assert (told, unshipped.events()) == (["ship"], [])
+
+
+def test_the_slip_of_an_order_that_the_shop_cancelled_asks_for_no_refund_beside_the_cancellation(
+    sell: Callable[..., Sold],
+) -> None:
+    """A merchant who cancels a paid order writes a slip for it; the marketplace gives the money back as it cancels."""
+    sold = sell("decathlon_fr")
+    sold.shop.set_state(sold.shop_order, 6)
+    sold.book(3)
+    told = [one.action_type for one in sold.sandbox.ledger().told]
+    assert (told, sold.events()) == (["cancel"], [("ignored", "already_at_marketplace")])
+
+
+def test_pieces_that_are_given_back_as_the_order_is_shipped_are_told_once_it_is_shipped(unshipped: Sold) -> None:
+    """One of three is missing: the merchant ships, and writes a slip at once; the marketplace refunds what is shipped."""
+    unshipped.ship()
+    unshipped.book(1)
+    unshipped.pass_time(2)
+    told = [one.action_type for one in unshipped.sandbox.ledger().told]
+    assert (told, unshipped.refunds(), unshipped.events()) == (["ship", "refund"], ["1"], [("done", "")])
+
+
+def test_a_refund_of_what_nobody_ships_waits_for_a_person(unshipped: Sold) -> None:
+    unshipped.book(1)
+    unshipped.pass_time(2)
+    assert unshipped.events() == [("failed", "status_not_allowed")]
