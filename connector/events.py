@@ -427,7 +427,7 @@ def _refundable(context: Context, package: PackageRow, line_ids: Sequence[str]) 
     if order is None:
         return tuple(line_ids)
     actions = context.store.actions_of(package.order_id)
-    cancelled = own_effects(actions, order).cancelled
+    cancelled = own_effects(actions, order).cancelled if order.status in TO_SHIP else frozenset()
     left = tuple(one for one in line_ids if one not in cancelled)
     changes = context.store.changes_of([package.order_id]).get(package.order_id, [])
     applied = [row.body for row in changes if row.package_id == package.id and row.state is ChangeState.APPLIED]
