@@ -88,7 +88,7 @@ def own_effects(actions: Iterable[ActionRow], order: Order) -> Own:
     shipped: set[str] = set()
     past_shop: set[str] = set()
     cancelled: set[str] = set()
-    pieces: dict[str, int] = {}
+    refunds: dict[str, list[ActionRow]] = {}
     for action in actions:
         if action.state in ENDED:
             continue
@@ -103,8 +103,8 @@ def own_effects(actions: Iterable[ActionRow], order: Order) -> Own:
         elif action.action_type == "refund" and begun_in_shop:
             for line_id in concerned:
                 if line_id in lines:
-                    pieces[line_id] = pieces.get(line_id, 0) + _pieces(lines[line_id], action)
-    refunded = {line_id: _cost(lines[line_id], count, order) for line_id, count in pieces.items()}
+                    refunds.setdefault(line_id, []).append(action)
+    refunded = {line_id: _asked_back(lines[line_id], rows, order) for line_id, rows in refunds.items()}
     return Own(frozenset(shipped), frozenset(cancelled), refunded, shipped_past_shop=frozenset(past_shop))
 
 
@@ -121,8 +121,8 @@ def refunded_past_shop(
     lines = [line for line in order.lines if line.id in package.line_ids and not is_cancelled(line, order)]
     past: dict[str, Decimal] = {}
     for line in lines:
-        told = sum(_pieces(line, row) for row in past_shop if row.arguments.get("line", line.id) == line.id)
-        more = max(_given_back(line, order) - own.get(line.id, Decimal(0)), _cost(line, told, order))
+        told = [row for row in past_shop if row.arguments.get("line", line.id) == line.id]
+        more = max(_given_back(line, order) - own.get(line.id, Decimal(0)), _asked_back(line, told, order))
         if more > unit_of(order.currency) * line.quantity:  # told in pieces, and shown rounded
             past[line.id] = more
     if booked:
@@ -501,6 +501,22 @@ def _given_back(line: Line, order: Order) -> Decimal:
 
 def _begun_in_shop(action: ActionRow) -> bool:
     return action.asked_by == HOST or action.asked_by.startswith(SHOP)
+
+
+def _asked_back(line: Line, actions: Sequence[ActionRow], order: Order) -> Decimal:
+    """What refund actions give back for a line: prices, pieces, or all of it."""
+    prices = [_price(line, action) for action in actions]
+    pieces = sum(_pieces(line, action) for action, price in zip(actions, prices, strict=True) if price is None)
+    return _cost(line, pieces, order) + sum((price for price in prices if price is not None), Decimal(0))
+
+
+def _price(line: Line, action: ActionRow) -> Decimal | None:
+    """The money that an action gives back for this very line; None where it goes by pieces, or cannot be told."""
+    try:
+        price = Decimal(action.arguments.get("refund_price", "").replace(",", ".") or "NaN")
+    except ArithmeticError:
+        return None
+    return price if action.arguments.get("line") == line.id and price.is_finite() and 0 < price < line.amount else None
 
 
 def _pieces(line: Line, action: ActionRow) -> int:

@@ -197,6 +197,16 @@ class TestRefunded:
             assert isinstance(one.change, Refund)
             assert one.change.amount == {"EUR": Decimal("6.66"), "JPY": Decimal(66)}[currency]
 
+    @pytest.mark.parametrize("price", ["4.00", "4,00"])
+    def test_of_a_price_the_shop_gave_back_so_much(self, price: str) -> None:
+        before = order(line("1", "shipped"), line("2", "shipped"))
+        own = own_effects([action("refund", line="1", refund_price=price)], before)
+        told = order(line("1", "shipped", refunded=Decimal(4)), line("2", "shipped"))
+        assert found(before, told, own) == []
+        [one] = found(told, order(line("1", "shipped", refunded=Decimal(9)), line("2", "shipped")), own)
+        assert isinstance(one.change, Refund)
+        assert one.change.amount == Decimal(5)
+
     @pytest.mark.parametrize("state", [ActionState.REFUSED, ActionState.FAILED])
     def test_what_was_refused_has_no_effect(self, state: ActionState) -> None:
         assert own_effects([action("refund", state=state), action("ship", state=state)], order()) == Own()
