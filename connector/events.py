@@ -11,7 +11,7 @@ import msgspec
 from lengow.connector.actions import queue_action
 from lengow.connector.adapter import Event, Refund, Request
 from lengow.connector.carriers import with_carriers
-from lengow.connector.changes import TO_SHIP, is_given_back, own_effects, refunded_past_shop
+from lengow.connector.changes import ENDED, SHOP, TO_SHIP, is_given_back, own_effects, refunded_past_shop
 from lengow.connector.context import Context
 from lengow.connector.errors import ActionInvalid, LengowError, OrderUndecodable, OrderUnknown, ShopUnavailable
 from lengow.connector.marketplace import ActionRule, Marketplace
@@ -370,7 +370,7 @@ def _ask(
         return None
     line_ids = _lines_of(context, package, event)
     if event.kind == "refunded":
-        line_ids = _refundable(context, package, line_ids)
+        line_ids = _refundable(context, package, event, line_ids)
     if not line_ids:
         return None
     arguments = dict(chosen.action_arguments.get(action, {}))
@@ -417,11 +417,11 @@ def _lines_of(context: Context, package: PackageRow, event: Event) -> tuple[str,
     return lines
 
 
-def _refundable(context: Context, package: PackageRow, line_ids: Sequence[str]) -> tuple[str, ...]:
+def _refundable(context: Context, package: PackageRow, event: Event, line_ids: Sequence[str]) -> tuple[str, ...]:
     """Without lines that the shop had the marketplace cancel, which gives their money back.
 
-    Raises ActionInvalid (`refunded_elsewhere`) where a part of one was given back without the shop: whether the shop books
-    that or gives back more, nothing tells.
+    Raises ActionInvalid (`refunded_elsewhere`) where a part of one was given back without the shop, or by what it told in
+    another way, as a module that tells of what is polled too: whether that is booked or more is given back, nothing tells.
     """
     order = context.store.models([package.order_id]).get(package.order_id)
     if order is None:
@@ -432,16 +432,23 @@ def _refundable(context: Context, package: PackageRow, line_ids: Sequence[str]) 
     changes = context.store.changes_of([package.order_id]).get(package.order_id, [])
     applied = [row.body for row in changes if row.package_id == package.id and row.state is ChangeState.APPLIED]
     booked = sum((body.amount for body in applied if isinstance(body, Refund)), Decimal(0))
-    past = sorted(refunded_past_shop(order, package, actions, booked) & set(left))
-    if past:
+    past = refunded_past_shop(order, package, actions, booked) | _parts_told_otherwise(actions, event)
+    if past & set(left):
         raise ActionInvalid(
             "refunded_elsewhere",
-            f"A part of the line {past[0]} was given back at the marketplace without the shop.",
+            f"A part of the line {min(past & set(left))} was given back at the marketplace, and not by this refund.",
             what_to_do="If the shop only books that: lengow-connector events dismiss. If it gives back more, tell that: "
             "lengow-connector actions send refund; then dismiss the event.",
             field="line",
         )
     return left
+
+
+def _parts_told_otherwise(actions: Sequence[ActionRow], event: Event) -> set[str]:
+    """Lines of which the shop had pieces given back under a number of its own, and this has none, or the other way round."""
+    refunds = [row for row in actions if row.action_type == "refund" and row.asked_by.startswith(SHOP)]
+    parts = [row for row in refunds if row.quantity is not None and row.state not in ENDED]
+    return {row.arguments.get("line", "") for row in parts if bool(row.parcel) != bool(event.parcel)}
 
 
 def _moves_on(context: Context, step: Step, row: EventRow, event: Event) -> bool:

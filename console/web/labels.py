@@ -252,7 +252,7 @@ RULES = {
     "no_answer": N_("The marketplace has not answered for a long time; it is still asked."),
     "order_unknown": N_("The shop told of an order that the connector did not bring there."),
     "no_shipment": N_("The shop told of a change that is no shipment."),
-    "refunded_elsewhere": N_("A part of the line was given back at the marketplace without the shop."),
+    "refunded_elsewhere": N_("A part of the line was given back at the marketplace already; this may be the same."),
     "kind_not_handled": N_("An event that is about no shipment."),
 }
 """What a rule's code says; the error's own sentence, with the values, stands beside it."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from pipeline import connectors
+from prestashop_shop import SECRETS
+from shop_handle import signed
 
 from lengow.connector import Connector
 from lengow.connector.model import ActionState, ChangeState
@@ -52,6 +54,15 @@ class Sold:
         self.shop.add_slip(self.shop_order, (self.line.sku, pieces, f"{amount:.2f}"))
         self.pass_time(3)
 
+    def send(self, pieces: int) -> None:
+        """A module of the shop tells of the refund as well."""
+        lines = [{"order_line_id": self.line.id, "quantity": pieces}]
+        data = {"contract": "shop-shipment/1", "order": {"id": str(self.shop_order)}, "lines": lines}
+        body = json.dumps({"type": "order.refunded", "timestamp": "2026-03-03T14:20:05Z", "data": data}).encode()
+        now = f"{self.sandbox.now().timestamp():.0f}"
+        self.connector.receive("prestashop", signed(body, SECRETS[0], now, "refund-1"))
+        self.pass_time()
+
     def refunds(self) -> list[str]:
         """The pieces that the marketplace was told to give back, a refund each; empty: all of the line."""
         told = [one for one in self.sandbox.ledger().told if one.order_id == self.order_id]
@@ -84,7 +95,7 @@ def sell(sandbox: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Sold]]:
     shop.add_carrier("Marketplace", free=True)
     shop.add_carrier("Colissimo", cost="6.00", url="https://track.example.com/@")
     own = {"url": shop.url, "key": KEY, "carrier": 5}
-    with connectors(sandbox, tmp_path, "prestashop", own) as make:
+    with connectors(sandbox, tmp_path, "prestashop", own, SECRETS) as make:
         connector = make(carriers={"Colissimo": "Other"}, action_arguments=REFUND)
         yield partial(Sold, sandbox, shop, connector)
     shop.close()
@@ -194,3 +205,12 @@ def test_a_refund_of_what_nobody_ships_waits_for_a_person(unshipped: Sold) -> No
     unshipped.book(1)
     unshipped.pass_time(2)
     assert unshipped.events() == [("failed", "status_not_allowed")]
+
+
+@pytest.mark.parametrize("first", ["send", "book"])
+def test_a_refund_that_a_module_tells_beside_its_slip_is_told_once(sold: Sold, first: str) -> None:
+    """Whether it is one or two nothing says, so that a person does."""
+    for tell in (sold.send, sold.book) if first == "send" else (sold.book, sold.send):
+        tell(1)
+    assert sold.refunds() == ["1"]
+    assert sorted(sold.events()) == [("done", ""), ("failed", "refunded_elsewhere")]
