@@ -260,14 +260,14 @@ def _alone(context: Context, recorder: Recorder, account: str, name: Name) -> Ma
     Raises ApiError where Lengow does not answer at all.
     """
     try:
-        fetch_orders(context, recorder, account, [name])
+        missing, why = fetch_orders(context, recorder, account, [name]), ""
     except MalformedAnswer as error:
         return error
     except (NotFound, ApiRefused) as error:
-        return MalformedAnswer(
-            f"Lengow lists the order {'/'.join(name)}, and does not give it: {error}", account=account
-        )
-    return None
+        missing, why = [name], f": {error}"
+    if not missing:
+        return None
+    return MalformedAnswer(f"Lengow lists the order {'/'.join(name)}, and does not give it{why}.", account=account)
 
 
 def _pages(client: "LengowClient", since: datetime, until: datetime) -> Pages:

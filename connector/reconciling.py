@@ -195,8 +195,10 @@ class _Comparison:
             found = outdated_at_store(self._account, shop, *name)
         if not self._mends_as:
             return [found], stored
-        if self._recorder.record([raw]).dated_back:
-            fetch_orders(self._context, self._recorder, self._account, [name])
+        if self._recorder.record([raw]).dated_back and fetch_orders(
+            self._context, self._recorder, self._account, [name]
+        ):
+            return [found], stored
         recorded = self._context.store.orders_named(self._account, [name]).get(name)
         if recorded is None:
             return [found], stored

@@ -29,7 +29,9 @@ def test_what_was_cancelled_so_is_cancelled_in_the_shop(merchant: Any) -> None:
     assert told.in_shop[0] == "cancelled"
 
 
-@pytest.mark.parametrize(("status", "body", "tries"), [(404, "{}", 1), (200, "no JSON", 4)])
+@pytest.mark.parametrize(
+    ("status", "body", "tries"), [(404, "{}", 1), (200, "no JSON", 4), (200, '{"count": 0, "results": []}', 1)]
+)
 def test_one_that_cannot_be_read_alone_keeps_no_other_out(merchant: Any, status: int, body: str, tries: int) -> None:
     """The window stays open, so that it is tried again."""
     [number] = merchant.sells()
