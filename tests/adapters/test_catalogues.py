@@ -276,3 +276,22 @@ def test_magento_lists_with_groups_of_values_end_no_feed() -> None:
     shop.standin.server.fail(Fault("changed", "GET", "/products/attributes", None, change=grouped))
     assert shop.simple in [one.sku for one in shop.adapter().products()]
     shop.standin.close()
+
+
+def test_magento_products_that_an_extension_hides_end_no_feed_and_no_import() -> None:
+    """It filters what is loaded, and Magento counts without that filter (magento2 issue 7730)."""
+    shop = ContractMagento()
+
+    def hiding(answer: Answer) -> Answer:
+        document = json.loads(answer.body)
+        document["items"] = [one for one in document["items"] if one["sku"] != shop.another]
+        return Answer(answer.status, json.dumps(document).encode(), answer.headers)
+
+    shop.standin.server.fail(Fault("changed", "GET", "/products", None, change=hiding))
+    adapter = shop.adapter()
+    offered = [one.sku for one in adapter.products()]
+    assert shop.simple in offered
+    assert shop.another not in offered
+    assert list(adapter.find_products([shop.simple, shop.another])) == [shop.simple]
+    assert adapter.find_products([shop.another]) == {}
+    shop.standin.close()
