@@ -41,6 +41,7 @@ PARTLY_REFUNDED = "partial_refunded"
 TO_SHIP = frozenset({"new", "waiting_acceptance", "accepted", "waiting_shipment"})
 """Statuses of what has not left (reference lengow.md §2.7)."""
 
+LINES = "lines "
 REFUNDED_BEFORE = "refunded_before"
 SHIPMENT_TAKEN_BACK = "shipment_taken_back"
 
@@ -276,7 +277,13 @@ def _lines_cancelled(
 
 
 def _named(line_ids: Sequence[str]) -> str:
-    return f"lines {', '.join(line_ids)}"
+    return f"{LINES}{', '.join(line_ids)}"
+
+
+def are_named(about: str, line_ids: Iterable[str]) -> set[str]:
+    """Those of the lines that the `about` of a change names; all where it is not told."""
+    named = about.removeprefix(LINES).split(", ")
+    return {one for one in line_ids if not about or one in named}
 
 
 def _without(line_ids: Sequence[str], was: _Lines) -> CancelLines:

@@ -14,6 +14,7 @@ from lengow.connector.changes import (
     REFUNDED_BEFORE,
     SHIPMENT_TAKEN_BACK,
     Found,
+    are_named,
     is_cancelled,
     is_shipped,
     is_sold_again,
@@ -58,7 +59,8 @@ def withdrawn(rows: Sequence[ChangeRow], package: PackageRow) -> frozenset[str]:
     lines: set[str] = set()
     for row in rows:
         if row.reason == "reopened":
-            lines.clear()
+            waits = row.state is ChangeState.WAITING  # else it holds the words of who dismissed it
+            lines -= are_named(row.about if waits else "", lines)
         elif row.state in (ChangeState.APPLIED, ChangeState.PENDING):
             lines.update(_cancels(row, package))
     return frozenset(lines)

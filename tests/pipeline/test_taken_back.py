@@ -130,6 +130,24 @@ class TestARefundThatWaits:
         applying.says(lines={third: {"refunded_amount": str(applying.amount(third))}})
         assert applying.refunds == [applying.amount(first) + applying.amount(second), applying.amount(third)]
 
+    def test_one_of_a_line_that_stays_cancelled_is_none_where_another_was_opened_again(self, applying: Told) -> None:
+        """The shop has cancelled both, and was paid for neither."""
+        first, second, *_ = applying.lines
+        applying.cancels(first, second)
+        applying.says(lines={first: {"lengow_status": "waiting_shipment"}})
+        assert applying.told[-1] == ("cancelled", "waiting", "reopened")
+        applying.says(lines={second: {"lengow_status": "refunded"}})
+        assert applying.refunds == []
+
+    def test_one_of_the_line_that_was_opened_again_is_told(self, applying: Told) -> None:
+        first, *_ = applying.lines
+        applying.cancels(first)
+        applying.says(lines={first: {"lengow_status": "shipped"}})
+        connector = applying.merchant.connector
+        connector.dismiss_change(applying.changes[-1].id, reason="opened again by hand")
+        applying.says(lines={first: {"refunded_amount": "1.00"}})
+        assert applying.refunds == [Decimal("1.00")]
+
 
 class TestARefundOfAnOrderThatIsMadeAnew:
     """The order that was deleted in the shop is made from what Lengow says now."""
