@@ -103,6 +103,7 @@ class Recorder:
         self._policies: Mapping[str, ShopPolicy] = {
             shop: context.policy(shop) for shop in context.settings.shops_of(account)
         }
+        self._is_alone = len(context.settings.accounts) == 1 and not context.store.has_other_accounts(account)
         self._marketplaces = {key.lower() for key in context.store.marketplaces(account)}
 
     def rests_on(self) -> str:
@@ -248,8 +249,8 @@ class Recorder:
         return records
 
     def _elsewhere(self, reading: Reading, names: Sequence[Name]) -> Mapping[Name, Sequence[Elsewhere]]:
-        """What other accounts of ours have in a shop by these names."""
-        return reading.begun_elsewhere(self._account, names) if len(self._context.settings.accounts) > 1 else {}
+        """What other accounts of ours have in a shop by these names; also one that the settings have no more."""
+        return {} if self._is_alone else reading.begun_elsewhere(self._account, names)
 
 
 class _Record:

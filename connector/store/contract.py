@@ -45,6 +45,9 @@ class Reading(Protocol):
         when it was ordered, the total, and since when that package stands so.
         """
 
+    def has_other_accounts(self, account: str) -> bool:
+        """Whether there are orders of other accounts, such as of one that the settings do not have any more."""
+
     def packages(self, package_ids: Sequence[int]) -> dict[int, PackageRow]:
         """By package id."""
 

@@ -112,6 +112,10 @@ class Queries(Browsing, Measuring, ErasingQueries):
                     found.setdefault((marketplace, number), []).append(there)
         return found
 
+    def has_other_accounts(self, account: str) -> bool:
+        [ends] = self._db.rows("SELECT (SELECT min(account) FROM orders), (SELECT max(account) FROM orders)")
+        return any(end not in (None, account) for end in ends)
+
     def packages(self, package_ids: Sequence[int]) -> dict[int, PackageRow]:
         for some in chunks(package_ids):
             self._hold_orders(f"SELECT order_id FROM packages WHERE id IN ({marks(len(some))})", some)

@@ -199,6 +199,21 @@ class TestTwoAccounts:
             merchant.connector.work(account)
         assert [*merchant.in_shop(), *second.in_shop()] == [order_id]
 
+    def test_an_account_that_is_named_anew_makes_none_of_its_orders_again(self, merchant: Any) -> None:
+        """Also where Lengow does not know our ids yet."""
+        merchant.sells(2)
+        merchant.connector.sync(report=False)
+        merchant.connector.close()
+        old = merchant.settings()
+        new = msgspec.structs.replace(
+            old,
+            accounts={"renamed": old.accounts["main"]},
+            shops={"b2c": msgspec.structs.replace(old.shops["b2c"], account="renamed")},
+        )
+        merchant.connector = Connector(new, clock=merchant.sandbox.now)
+        merchant.connector.sync()
+        assert len(merchant.in_shop()) == 2
+
     def test_another_order_of_the_same_number_comes_in(self, make_merchant: Callable[..., Any]) -> None:
         merchant, second = make_merchant(), make_merchant(name="second")
         told = Told(merchant, "standard")

@@ -117,6 +117,7 @@ class StoreContract:
         assert store.begun_elsewhere("other", names) == {("manomano_fr", "M1"): [("main", NOW, "131.70", NOW)]}
         assert store.begun_elsewhere("main", names) == {}
         assert store.begun_elsewhere("other", []) == {}
+        assert [store.has_other_accounts(account) for account in ("main", "other")] == [False, True]
 
     def test_what_was_noted_of_many_orders_comes_with_its_details(self, store: Store) -> None:
         with store.transaction() as tx:
