@@ -18,7 +18,7 @@ from lengow.connector.following import after_creation
 from lengow.connector.leases import Leases
 from lengow.connector.model import Line, NewOrder, Order, OrderState, StepKind
 from lengow.connector.policy import Decision
-from lengow.connector.recorder import GAVE_UP, Recorder, moved_decision, refresh_order_states
+from lengow.connector.recorder import GAVE_UP, Elsewhere, Name, Recorder, moved_decision, refresh_order_states
 from lengow.connector.retry import retry_after
 from lengow.connector.settings import DECREASE_STOCK_FOR_MARKETPLACE_SHIPPED
 from lengow.connector.store.contract import Transaction
@@ -146,20 +146,31 @@ def _claim(context: Context, adapter: Adapter, shop: str, subject: str | None) -
 
 
 def _without_moved(context: Context, tx: Transaction, tasks: Sequence[_Task]) -> list[_Task]:
-    """Mark what another account began to make since it was decided here: of two that wait, only one may make it.
-
-    What was decided after that, a person asked for (`Recorder`).
+    """Mark what another account began to make since it was decided here: of two that wait, only one may make it, and
+    rather one that the settings have. What was decided after that, a person asked for (`Recorder`).
     """
-    if len(context.settings.accounts) < 2 or not tasks:
+    known = context.settings.accounts
+    if not tasks or (len(known) < 2 and not tx.has_other_accounts(tasks[0].step.account)):
         return list(tasks)
-    names = [(task.order.marketplace, task.order.marketplace_order_id) for task in tasks]
-    elsewhere = tx.begun_elsewhere(tasks[0].step.account, names)
+    begun: dict[tuple[str, Name], list[Elsewhere]] = {}
+    for account in {task.step.account for task in tasks}:
+        names = [_name(task) for task in tasks if task.step.account == account]
+        begun |= {(account, name): found for name, found in tx.begun_elsewhere(account, names).items()}
+    makers: dict[Name, Elsewhere] = {}
     marked = []
-    for task, name in zip(tasks, names, strict=True):
-        since = [one for one in elsewhere.get(name, ()) if one[-1] >= task.package.changed_at]
-        moved = moved_decision(task.order, since) if not task.in_doubt else None
+    for task in sorted(tasks, key=lambda one: one.step.account not in known):
+        order, account, name = task.order, task.step.account, _name(task)
+        since = [one for one in begun.get((account, name), ()) if one[-1] >= task.package.changed_at]
+        maker = makers.setdefault(name, (account, order.date, str(order.total), context.now()))
+        if maker[0] != account:
+            since.append(maker)
+        moved = moved_decision(order, since) if not task.in_doubt else None
         marked.append(msgspec.structs.replace(task, moved=moved) if moved else task)
     return marked
+
+
+def _name(task: _Task) -> Name:
+    return task.order.marketplace, task.order.marketplace_order_id
 
 
 def _with_shipping(tasks: Sequence[_Task], packages: Iterable[PackageRow]) -> list[_Task]:

@@ -199,10 +199,20 @@ class TestTwoAccounts:
             merchant.connector.work(account)
         assert [*merchant.in_shop(), *second.in_shop()] == [order_id]
 
-    def test_an_account_that_is_named_anew_makes_none_of_its_orders_again(self, merchant: Any) -> None:
+    @pytest.mark.parametrize("shop_was_down", [False, True])
+    def test_an_account_that_is_named_anew_makes_none_of_its_orders_again(
+        self, merchant: Any, monkeypatch: pytest.MonkeyPatch, shop_was_down: bool
+    ) -> None:
         """Also where Lengow does not know our ids yet."""
+
+        def down(*_: Any) -> Any:
+            raise ShopUnavailable("down")
+
         merchant.sells(2)
-        merchant.connector.sync(report=False)
+        with monkeypatch.context() as patched:
+            if shop_was_down:
+                patched.setattr(GenericAdapter, "create_orders", down)
+            merchant.connector.sync(report=False)
         merchant.connector.close()
         old = merchant.settings()
         new = msgspec.structs.replace(
@@ -211,7 +221,9 @@ class TestTwoAccounts:
             shops={"b2c": msgspec.structs.replace(old.shops["b2c"], account="renamed")},
         )
         merchant.connector = Connector(new, clock=merchant.sandbox.now)
-        merchant.connector.sync()
+        for _ in range(2):
+            merchant.connector.sync()
+            merchant.sandbox.advance(minutes=15)
         assert len(merchant.in_shop()) == 2
 
     def test_another_order_of_the_same_number_comes_in(self, make_merchant: Callable[..., Any]) -> None:
