@@ -213,12 +213,13 @@ def _known(context: Context, event_id: int) -> EventRow:
 def shipment_arguments(description: Marketplace, tracking: Tracking, shop: Shop) -> dict[str, str]:
     """The marketplace's arguments for what the shop really shipped with.
 
-    The carrier is the one that the shop's `carriers` name for its code, else the marketplace's own of that code or
-    name, else the one that stands for any other, with the shop's name of it. Raises ActionInvalid (`carrier_unmapped`)
-    where the settings say that a person shall decide that.
+    The carrier is the one that the shop's `carriers` name for its code, else for its name (Shopware's have no code), else
+    the marketplace's own of that code or name, else the one that stands for any other, with the shop's name of it. Raises
+    ActionInvalid (`carrier_unmapped`) where the settings say that a person shall decide that.
     """
+    mapped, called = shop.carriers_for(description.key), tracking.carrier_code or tracking.carrier_name
     code = (
-        shop.carriers_for(description.key).get(tracking.carrier_code, "")
+        next(filter(None, map(mapped.get, (called, tracking.carrier_name, tracking.carrier_code))), "")
         or carrier_of(description, tracking.carrier_code)
         or carrier_of(description, tracking.carrier_name)
     )
@@ -229,14 +230,14 @@ def shipment_arguments(description: Marketplace, tracking: Tracking, shop: Shop)
         raise ActionInvalid(
             "carrier_unmapped",
             f"The shop's carrier {name!r} is mapped to none of {description.name}; nearest: {near}.",
-            what_to_do=f'Set carriers.{description.key} of the shop: "{tracking.carrier_code}" = "…".',
+            what_to_do=f'Set carriers.{description.key} of the shop: "{called}" = "…".',
             field="carrier",
         )
     if not code and other in carriers_of(description):
         code = other
     rule = description.actions.get("ship")
     wanted = {
-        "carrier": code or tracking.carrier_code or tracking.carrier_name,
+        "carrier": code or called,
         "carrier_name": name if code == other or not code else "",
         "tracking_number": tracking.number,
         "tracking_url": tracking.url or _tracking_url(shop, tracking),

@@ -18,14 +18,13 @@ def merchant(make_merchant: Callable[..., Any]) -> Any:
     return make_merchant(unmapped_carriers="hold", carriers={"manomano_fr": {"colis": "COLISSIMO", "geo": "Other"}})
 
 
-def ships(merchant: Any, code: str) -> int:
+def ships(merchant: Any, code: str, name: str = "") -> int:
     """The shop tells of a parcel; the order's id."""
     [number] = merchant.sells(1)
     merchant.sync()
     package = merchant.order(number).packages[0]
-    event = Event(
-        number, "shipment", shop_order_id=package.shop_order_id, tracking=Tracking(code, "", "7", "https://t.example/7")
-    )
+    tracking = Tracking(code, name, "7", "https://t.example/7")
+    event = Event(number, "shipment", shop_order_id=package.shop_order_id, tracking=tracking)
     now = merchant.connector.now()
     row = EventRow(0, "b2c", number, number, "shipment", msgspec.to_builtins(event), EventState.RECEIVED, "", "", now)
     with merchant.connector.store.transaction() as tx:
@@ -52,6 +51,18 @@ def test_what_waited_for_the_mapping_is_told_and_what_comes_later_too(merchant: 
     assert (row.code, row.carrier, row.set_by) == ("xpress", "CHRONOPOST", "anne")
     noted = [(entry.what, entry.who) for entry in merchant.connector.store.general_journal()]
     assert ("carrier_mapped", "anne") in noted
+
+
+def test_a_carrier_that_has_no_code_in_its_shop_is_mapped_by_its_name(merchant: Any) -> None:
+    """As Shopware's carriers."""
+    waiting = ships(merchant, "", "Bote Nord")
+    [failed] = merchant.connector.store.list_events(state=EventState.FAILED)
+    assert '"Bote Nord" = ' in failed.about
+    merchant.connector.map_carrier("b2c", "manomano_fr", "Bote Nord", "CHRONOPOST")
+    merchant.sync()
+    assert told(merchant, waiting) == ["CHRONOPOST"]
+    assert told(merchant, ships(merchant, "", "geo")) == ["Other"], "of the settings too"
+    assert told(merchant, ships(merchant, "colis", "Bote Nord")) == ["COLISSIMO"], "its code goes before its name"
 
 
 def test_what_is_mapped_by_hand_goes_before_the_settings_and_leaves_the_rest(merchant: Any) -> None:
