@@ -25,7 +25,8 @@ PAGE = 100
 AT_ONCE = 100
 """Orders whose carriers are asked for in one request."""
 MOST_WAITING = 1000
-"""Orders without a tracking number that are looked at again; the oldest are let go first."""
+"""Orders without a tracking number that are looked at again; the oldest are let go first, of those that were told. One that
+was not is told then."""
 OVERLAP = timedelta(minutes=10)
 """A change may become visible later than its time says (platforms.md §6.4)."""
 FIRST_LOOK_BACK = timedelta(days=3)
@@ -186,13 +187,15 @@ class Poller:
     ) -> Polled:
         """What is told now, and where to go on. An order without a number is told once, and stays in the cursor."""
         unnumbered = {int(event.shop_order_id) for event in found if not event.tracking.number}
-        silent = (held & unnumbered) | set(at.told)
+        told_by_now = (unnumbered - held) | set(at.told)
+        waiting = unnumbered | (set(at.waiting) if at.offset else set())
+        kept = set(sorted(waiting, key=lambda id_: (id_ not in told_by_now, id_))[-MOST_WAITING:])
+        silent = (held & unnumbered & kept) | set(at.told)
         events = tuple(one for one in found if one.tracking.number or int(one.shop_order_id) not in silent)
-        waiting = tuple(sorted(unnumbered | (set(at.waiting) if at.offset else set())))[-MOST_WAITING:]
-        told = tuple(sorted(((unnumbered - held) | set(at.told)) & set(waiting)))
         since, offset = _following(at.since, at.offset, changed, zone)
         slips_since, slips_offset = _following(at.slips_since, at.slips_offset, slips, zone)
-        following = Cursor(since, offset, waiting, told, slips_since, slips_offset)
+        told = tuple(sorted(told_by_now & kept))
+        following = Cursor(since, offset, tuple(sorted(kept)), told, slips_since, slips_offset)
         return Polled(events, _written(following), more=PAGE in (len(changed), len(slips)))
 
 

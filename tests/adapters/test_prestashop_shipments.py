@@ -12,7 +12,7 @@ from prestashop_shop import SECRETS, ContractPrestaShop
 from shop_handle import signed
 
 from lengow.adapters.contract import SHIPPED, context_for, created, new_order
-from lengow.adapters.prestashop import PrestaShopAdapter, PrestaShopSettings
+from lengow.adapters.prestashop import PrestaShopAdapter, PrestaShopSettings, polling
 from lengow.adapters.prestashop.health import NEEDED
 from lengow.adapters.prestashop.polling import _before
 from lengow.connector.adapter import (
@@ -251,6 +251,28 @@ def test_a_shipment_without_a_number_is_told_after_a_while(
     [second], _ = poll(adapter, cursor)
     assert second.id != first.id
     assert second.tracking.number == "X1"
+
+
+def test_no_shipment_is_let_go_untold_where_many_have_no_number(
+    shop: ContractPrestaShop, adapter: PrestaShopAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old order that is shipped late, in a shop that posts letters."""
+    monkeypatch.setattr(polling, "MOST_WAITING", 3)
+    late = make(adapter, shop, "A-1")
+    for number in range(3):
+        shop.standin.set_state(int(make(adapter, shop, f"A-3-{number}").id), 4)
+    _, cursor = poll(adapter, "")
+    shop.pass_time(2 * 3600)
+    assert len(poll(adapter, cursor)[0]) == 3
+    cursor = poll(adapter, cursor)[1]
+    told = set()
+    shop.standin.set_state(int(late.id), 4)
+    for number in range(4):
+        events, cursor = poll(adapter, cursor)
+        told |= {event.shop_order_id for event in events}
+        shop.pass_time(3600)
+        shop.ship(make(adapter, shop, f"A-4-{number}").id, SHIPPED)  # the cursor moves on
+    assert late.id in told
 
 
 def test_orders_without_a_number_are_asked_for_together(shop: ContractPrestaShop, adapter: PrestaShopAdapter) -> None:
