@@ -33,8 +33,8 @@ OVERLAP = timedelta(minutes=10)
 FIRST_LOOK_BACK = timedelta(days=3)
 WAIT = timedelta(days=14)
 """How long a track may come after its shipment."""
-MOST_WAITING = 100
-"""The oldest are let go first."""
+MOST_WAITING = 1000
+"""Orders that are looked at again: a busy shop's of a day, whose tracks come in the evening. The oldest are let go first."""
 FORBIDDEN = (401, 403)
 
 log = logging.getLogger("lengow.adapters.magento")
@@ -78,6 +78,8 @@ class Poller:
             if any(not tracked(row) and row.moment("created_at") > now - WAIT for row in own):
                 waiting.add(id_)
         kept = tuple(sorted(waiting))[-MOST_WAITING:]
+        if len(kept) < len(waiting):
+            log.warning("too many shipments wait for a track", extra={"let_go": len(waiting) - len(kept)})
         following, more = _following(at, changed, total)
         return Polled(tuple(events), _encoded(msgspec.structs.replace(following, waiting=kept)), more=more)
 
@@ -93,10 +95,11 @@ class Poller:
             raise self._api.unreadable(refusal) from refusal
 
     def _named(self, ids: Sequence[int], deadline: Deadline) -> list[Entry]:
-        if not ids:
-            return []
-        groups = ((("entity_id", "in", ",".join(map(str, ids))),),)
-        return list(self._api.search_all("orders", groups, deadline, fields=FIELDS))
+        found: list[Entry] = []
+        for start in range(0, len(ids), PAGE):
+            groups = ((("entity_id", "in", ",".join(map(str, ids[start : start + PAGE]))),),)
+            found += self._api.search_all("orders", groups, deadline, fields=FIELDS)
+        return found
 
     def _shipments(self, order_ids: Sequence[int], deadline: Deadline) -> list[Entry]:
         found: list[Entry] = []

@@ -8,6 +8,7 @@ from magento_shop import ContractMagento
 
 from lengow.adapters.contract import created, new_order
 from lengow.adapters.magento import MagentoAdapter
+from lengow.connector.adapter import Event
 from lengow.connector.model import Tracking
 
 DHL = {"track_number": "00340", "title": "DHL Paket", "carrier_code": "dhl"}
@@ -38,6 +39,25 @@ def test_a_track_that_comes_days_later_is_found(shop: ContractMagento, adapter: 
     shop.standin.add_track(shipment, DHL)
     [event] = adapter.shipments_since(polled.cursor).events
     assert event.tracking == Tracking("dhl", "DHL Paket", "00340")
+
+
+def test_the_tracks_of_a_whole_day_may_come_late(shop: ContractMagento, adapter: MagentoAdapter) -> None:
+    sold = [created(adapter, new_order(f"A-{number}", [("PLATE", 1, "5.00")])) for number in range(103)]
+    shipments = [shop.standin.ship(int(made.id)) for made in sold]
+    _, cursor = drained(adapter, "")
+    shop.pass_time(timedelta(hours=2).total_seconds())
+    shop.standin.ship(int(created(adapter, new_order("B-1", [("PLATE", 1, "5.00")])).id), DHL)
+    _, cursor = drained(adapter, cursor)  # which moves on
+    shop.standin.add_track(shipments[0], DHL)
+    assert sold[0].id in {event.shop_order_id for event in drained(adapter, cursor)[0]}
+
+
+def drained(adapter: MagentoAdapter, cursor: str) -> tuple[list[Event], str]:
+    events, more = list[Event](), True
+    while more:
+        polled = adapter.shipments_since(cursor)
+        events, cursor, more = [*events, *polled.events], polled.cursor, polled.more
+    return events, cursor
 
 
 def test_a_track_that_never_comes_is_not_waited_for_for_ever(shop: ContractMagento, adapter: MagentoAdapter) -> None:
