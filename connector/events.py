@@ -50,6 +50,7 @@ TRIES_FOR_ORDER = 5
 """A shop may tell of an order before its creation is recorded here; how often it is looked for."""
 
 
+MAY_REFUND = ("refunded", "changed")
 TRIES_FOR_STATUS = 2
 """What a shop tells at once is worked off side by side: how often a refund is tried before what was told with it."""
 WAIT_FOR_STATUS = timedelta(days=1)
@@ -133,7 +134,7 @@ def handle_event(context: Context, step: Step) -> bool:
             return True
         handled = _Handled(EventState.FAILED, error.code, str(error))
     except (ActionInvalid, OrderUndecodable) as error:
-        if event.kind == "refunded" and error.code == "status_not_allowed" and _moves_on(context, step, row, event):
+        if event.kind in MAY_REFUND and error.code == "status_not_allowed" and _moves_on(context, step, row, event):
             _look_again(context, step, error)
             return True
         package = _package(context, row.shop, event)

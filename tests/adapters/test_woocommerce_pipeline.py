@@ -118,6 +118,29 @@ def test_a_core_fulfilment_is_read_back_and_confirmed(
     assert set(told(sandbox, order_id)) == {"6A1"}
 
 
+def test_a_refund_that_is_told_with_its_shipment_waits_until_the_marketplace_has_that(
+    sandbox: Sandbox, woo: WooCommerceShop, make_connector: MakeConnector
+) -> None:
+    """A webhook tells of both at once, as polling does one by one."""
+    reason = {"refund": {"refund_reason": "DAMAGED", "refund_shipping_fees": "false"}}
+    connector = make_connector(action_arguments=reason)
+    [order_id] = sells(sandbox, {"standard": 1})
+    connector.sync()
+    [order] = woo.ledger().orders
+    woo.add_tracking(order.id, "Colissimo", "6A1", "https://track.example.com/6A1")
+    [line] = order.lines
+    items = [{"id": line.id, "quantity": line.quantity, "refund_total": str(line.total)}]
+    with woo._lock:
+        woo.orders.refund(woo.orders.all[order.id], line.total, {"line_items": items})
+    assert received(connector, woo, order.id) == 1
+    for _ in range(4):
+        connector.sync()
+        sandbox.advance(minutes=15)
+    [event] = [one for one in connector.store.list_events(shop="woocommerce") if one.kind == "changed"]
+    asked = [one.action_type for one in sandbox.ledger().told if one.order_id == order_id]
+    assert (asked, event.state, event.reason) == (["ship", "refund"], "done", "")
+
+
 def test_echoes_cost_no_event(sandbox: Sandbox, woo: WooCommerceShop, make_connector: MakeConnector) -> None:
     connector = make_connector()
     sells(sandbox, {"standard": 1})
