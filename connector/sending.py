@@ -26,7 +26,7 @@ from lengow.connector.errors import (
 )
 from lengow.connector.leases import Leases
 from lengow.connector.model import ActionState, StepKind
-from lengow.connector.retry import retry_after, steady_pause
+from lengow.connector.retry import retry_after, steady_pause, tries_used
 from lengow.connector.store.contract import Transaction
 from lengow.connector.store.rows import ActionRow, NewStep, Step
 
@@ -195,7 +195,7 @@ def _write_outcomes(context: Context, tasks: Sequence[_Task], results: Sequence[
                 effect = _Effect(_changed(task.action, now, ActionState.SENDING), "", "", now)
             else:
                 effect = _effect(task, result, now, lengow_now, context.jitter())
-            _write(tx, task.step, effect)
+            _write(tx, _uncounted(task.step) if isinstance(result, SILENT) else task.step, effect)
             effects.append(effect)
         tx.note(context.entry(effect.action.order_id, effect.what, effect.detail) for effect in effects if effect.what)
         if any(effect.action.state is ActionState.SENT for effect in effects):
@@ -214,6 +214,10 @@ def _is_anothers(tx: Transaction, task: _Task, result: _Sent | ApiError) -> bool
         return False
     others = (row for row in tx.actions_of(task.action.order_id) if row.id != task.action.id)
     return any(row.lengow_id == result.lengow_id for row in others)
+
+
+def _uncounted(step: Step) -> Step:
+    return msgspec.structs.replace(step, attempts=tries_used(step.attempts))
 
 
 def _write(tx: Transaction, step: Step, effect: _Effect) -> None:

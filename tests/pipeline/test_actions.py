@@ -373,6 +373,23 @@ class TestLife:
         assert _told(merchant) == [("ship", "confirmed")]
         assert merchant.connector.store.action(action.id).state is ActionState.CONFIRMED
 
+    def test_one_lost_answer_after_a_long_outage_is_tried_again(self, merchant: Any) -> None:
+        """What Lengow did not take at all uses up none of the tries."""
+        [order_id] = merchant.sells()
+        merchant.sync()
+        merchant.connector.act("ship", "main", "manomano_fr", order_id, SHIP)
+        merchant.sandbox.fault(Fault("status", path=ACTIONS, status=403, times=None))
+        for _ in range(16):
+            merchant.connector.work("main")
+            merchant.sandbox.advance(hours=1)
+        merchant.sandbox.clear_faults()
+        merchant.sandbox.fault(Fault("lost_before", method="POST", path=ACTIONS))
+        merchant.connector.work("main")
+        assert merchant.connector.store.steps(held=True) == []
+        merchant.sandbox.advance(hours=3)
+        _settle(merchant)
+        assert _told(merchant) == [("ship", "confirmed")]
+
     def test_a_retry_of_what_was_sent_meanwhile_sends_nothing(self, merchant: Any) -> None:
         [order_id] = merchant.sells()
         merchant.sync()
