@@ -28,14 +28,22 @@ class Poller:
         self._shop, self._settings = shop, settings
 
     def since(self, cursor: str, now: datetime, deadline: Deadline) -> Polled:
-        """One page. Raises ShopUnavailable."""
+        """One page, or as much of it as a slow shop answers in time: what is in a fulfilment is a call for each order.
+
+        Raises ShopUnavailable.
+        """
         since, page = _read(cursor, now)
         changed = self._changed(since, page, deadline)
-        events = [event for view in changed for event in self._shipments(view, deadline)]
+        events: list[Event] = []
+        last = since
+        for view in changed:
+            if deadline.late and last > since + SECOND:
+                return Polled(tuple(events), _written(last - SECOND, 1), more=True)
+            events += self._shipments(view, deadline)
+            last = view.moment("date_modified_gmt")
         if len(changed) < PAGE:
             newest = max([since, *(view.moment("date_modified_gmt") for view in changed)])
             return Polled(tuple(events), _written(newest - OVERLAP if page == 1 and changed else newest, 1), more=False)
-        last = changed[-1].moment("date_modified_gmt")
         following = _written(since, page + 1) if last <= since + SECOND else _written(last - SECOND, 1)
         return Polled(tuple(events), following, more=True)
 

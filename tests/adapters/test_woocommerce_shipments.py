@@ -307,6 +307,25 @@ def test_polling_reads_on_where_many_orders_changed_in_one_second(
     assert seen == {str(order_id) for order_id in ids}
 
 
+def test_polling_gets_on_in_a_shop_that_answers_slowly(shop: ContractWooCommerce) -> None:
+    """Each fulfilment is a call: those of a page may take longer than a call of the connector's may."""
+    adapter = shop.adapter(call_timeout=4)
+    ids = [an_order(adapter, shop, f"R-{number}") for number in range(12)]
+    for order_id in ids:
+        [first, _] = shop.standin.orders.all[order_id].lines
+        shop.standin.fulfil(order_id, {first.id: 2}, "dpd", f"N{order_id}")
+        shop.pass_time(5)
+    shop.standin.fail("latency", method="GET", path="/fulfillments", times=None, seconds=0.4)
+    seen, cursor, more = set(), "", True
+    while more:
+        page = adapter.shipments_since(cursor)
+        seen |= {one.shop_order_id for one in page.events}
+        assert page.cursor != cursor
+        cursor, more = page.cursor, page.more
+    assert seen == {str(order_id) for order_id in ids}
+    adapter.close()
+
+
 def test_polling_finds_what_was_told_while_the_connector_was_down(
     adapter: WooCommerceAdapter, shop: ContractWooCommerce
 ) -> None:
