@@ -14,6 +14,8 @@ from lengow.connector.settings import Shop
 from lengow.connector.store.rows import MappedCarrier
 
 LONGEST_CODE = 200
+AT_ONCE = 1000
+"""Events that are read together."""
 
 
 def map_carrier(context: Context, shop: str, marketplace: str, code: str, carrier: str, *, who: str) -> MappedCarrier:
@@ -53,8 +55,12 @@ def unmap_carrier(context: Context, shop: str, marketplace: str, code: str, *, w
 
 def waiting_events(context: Context, shop: str, code: str) -> list[int]:
     """The shop's failed events that tell of a parcel with this carrier."""
-    failed = context.store.list_events(shop=shop, state=EventState.FAILED, limit=1000)
-    return [row.id for row in failed if code in _carrier(row.body)]
+    found: list[int] = []
+    before = None
+    while failed := context.store.list_events(shop=shop, state=EventState.FAILED, before_id=before, limit=AT_ONCE):
+        found += [row.id for row in failed if code in _carrier(row.body)]
+        before = failed[-1].id
+    return found
 
 
 def with_carriers(context: Context, shop: str, marketplace: str) -> Shop:

@@ -65,6 +65,18 @@ def test_a_carrier_that_has_no_code_in_its_shop_is_mapped_by_its_name(merchant: 
     assert told(merchant, ships(merchant, "colis", "Bote Nord")) == ["COLISSIMO"], "its code goes before its name"
 
 
+def test_however_much_waits_for_a_mapping_it_is_worked_off(merchant: Any) -> None:
+    """Of a weekend, say."""
+    merchant.sync()
+    now = merchant.connector.now()
+    event = Event("1", "shipment", shop_order_id="1", tracking=Tracking("xpress", "", "7"))
+    body = msgspec.to_builtins(event)
+    with merchant.connector.store.transaction() as tx:
+        for number in (f"E{one}" for one in range(1100)):
+            tx.add_events([EventRow(0, "b2c", number, number, "shipment", body, EventState.FAILED, "", "", now)])
+    assert len(merchant.connector.map_carrier("b2c", "manomano_fr", "xpress", "CHRONOPOST")) == 1100
+
+
 def test_what_is_mapped_by_hand_goes_before_the_settings_and_leaves_the_rest(merchant: Any) -> None:
     merchant.connector.map_carrier("b2c", "manomano_fr", "colis", "DPD")
     assert told(merchant, ships(merchant, "colis")) == ["DPD"]
