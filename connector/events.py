@@ -90,7 +90,10 @@ class _Handled(msgspec.Struct, frozen=True):
 
 
 def poll_shop(context: Context, step: Step) -> bool:
-    """Ask a shop for shipments that no webhook told; False when it did not answer. The cursor moves with the events."""
+    """Ask a shop for shipments that no webhook told; False when it did not answer. The cursor moves with the events.
+
+    Where the context is stopping, it ends after a page, and goes on there the next time, which is at once.
+    """
     shop = step.subject
     adapter = context.adapter(shop)
     error, asked = "", 0.0
@@ -105,6 +108,10 @@ def poll_shop(context: Context, step: Step) -> bool:
                 tx.set_value(_of_shop(shop), POLL_CURSOR, polled.cursor)
             _tell_received(context, shop, polled.events if new else ())
             more = polled.more
+            if more and context.stopping.is_set():
+                with context.store.transaction() as tx:
+                    tx.postpone(step, context.now(), restart=True)
+                return True
     except ShopUnavailable as failed:
         error, asked = f"{failed.code}: {failed}", failed.retry_after
         log.warning("shop not polled", extra={"shop": shop, "error": error})

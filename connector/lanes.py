@@ -29,6 +29,9 @@ from lengow.connector.steps import (
 )
 from lengow.connector.works import subject_of, works_of
 
+POLL_SECONDS = 10.0
+"""How long a shop is read at once: a long catch-up holds up nothing that a webhook tells meanwhile."""
+
 
 class Lane(msgspec.Struct, frozen=True):
     name: str
@@ -131,5 +134,5 @@ def _upkeep_round(context: Context, account: str) -> None:
 
 
 def _events_round(context: Context, shop: str) -> None:
-    run_poll(context, shop)
     run_events(context, shop)
+    run_poll(sliced(context, POLL_SECONDS), shop)  # last: of a worker's turn it may take all that is left
