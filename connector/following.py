@@ -29,7 +29,7 @@ from lengow.connector.errors import ChangeSettled, ChangeUnknown, LeaseLost, Sho
 from lengow.connector.leases import Leases
 from lengow.connector.made_anew import is_the_shops_own, lacking
 from lengow.connector.model import ChangeKind, ChangeState, Order, OrderState, StepKind
-from lengow.connector.retry import retry_after, steady_pause
+from lengow.connector.retry import retry_after, steady_pause, tries_used
 from lengow.connector.settings import Follow
 from lengow.connector.store.contract import Reading, Transaction
 from lengow.connector.store.rows import ActionRow, ChangeRow, JournalEntry, NewStep, OrderKey, PackageRow, Step
@@ -327,7 +327,9 @@ def _settle(
                 tx.note([_entry(context, current, "change_delayed")])
         left = _pending(context, tx, package.id)[1]
         if effect.due_at is not None and not settled_by_others:
-            tx.postpone(step, effect.due_at, f"{effect.reason}: {effect.about}")
+            tries = tries_used(step.attempts) if _is_untouched(outcome) else step.attempts
+            counted = msgspec.structs.replace(step, attempts=tries)
+            tx.postpone(counted, effect.due_at, f"{effect.reason}: {effect.about}")
             left = []
         elif not left:
             tx.finish([step])

@@ -72,7 +72,7 @@ def running() -> list[dict[str, object]]:
     with Connector(settings) as connector:
         room(store.with_name("lengow.db-wal").stat().st_size + 96 * 1024)  # enough to begin, not for the orders
         connector.start()
-        wait_until(lambda: "store_full" in codes)
+        wait_until(lambda: "store_full" in codes and bool(connector.problems()))
         problems = [one.code for one in connector.problems()]
         room(-1)
         wait_until(lambda: len(connector.store.list_orders(OrderFilter(state="created", limit=1000))) == SOLD)

@@ -365,6 +365,18 @@ class TestFailures:
         later(merchant)
         assert told(merchant, order_id) == [("address", "overtaken", "overtaken"), ("cancelled", "applied", "")]
 
+    def test_one_lost_answer_after_a_long_outage_is_tried_again(self, merchant: Any, shop: Shop) -> None:
+        order_id = bought(merchant)
+        busy = Rejected("x", "It is busy.", retry=True, begun=False)
+        shop.answers = [*[busy] * 16, Unknown("x", "the answer was lost")]
+        merchant.sandbox.cancel(order_id)
+        later(merchant)
+        for _ in range(18):
+            merchant.sandbox.advance(hours=2)
+            merchant.connector.work("main")
+        assert shop.answers == []
+        assert told(merchant, order_id) == [("cancelled", "applied", "")]
+
     def test_it_is_given_up_to_a_person_in_the_end(self, merchant: Any, shop: Shop) -> None:
         order_id = bought(merchant)
         shop.answers = [Unknown("x", "the answer was lost")] * 20
