@@ -42,7 +42,7 @@ test: lint browser
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 crash: .venv/installed
-	@echo '== kill -9 at every boundary of every effect, on each platform, store and runner, and at 1,000 random moments (about 20 minutes on two quiet cores; limit 45)'
+	@echo '== kill -9 at every boundary of every effect, on each platform, store and runner, and at 1,000 random moments (36 minutes beside other work; limit 45)'
 	@$(BIN)/python tests/crash/matrix.py 2>/dev/null
 
 chaos: .venv/installed
