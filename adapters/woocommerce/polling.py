@@ -3,7 +3,9 @@
 The cursor is the shop's own time of change, and a page where many orders changed within one second.
 """
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from lengow.adapters.answers import Entry
 from lengow.adapters.calls import Deadline
@@ -79,13 +81,16 @@ class Poller:
     def _shipments(self, view: Entry, deadline: Deadline) -> list[Event]:
         if not reference_of(view):
             return []
-        fulfilments = self._rows_of(view, "fulfillments", deadline) if has_fulfilments(view) else []
-        refunds = self._rows_of(view, "refunds", deadline) if has_refunds(view) else []
+        path = f"orders/{view.whole('id')}"
+        fulfilments = self._rows(lambda: self._shop.page(f"{path}/fulfillments", deadline).rows, has_fulfilments(view))
+        refunds = self._rows(
+            lambda: chain.from_iterable(self._shop.pages(f"{path}/refunds", deadline)), has_refunds(view)
+        )
         return [*shipments_in(view, self._settings, fulfilments), *closings_in(view, refunds)]
 
-    def _rows_of(self, view: Entry, what: str, deadline: Deadline) -> list[Entry]:
+    def _rows(self, listed: Callable[[], Iterable[Entry]], has_any: bool) -> list[Entry]:
         try:
-            return self._shop.page(f"orders/{view.whole('id')}/{what}", deadline).rows
+            return list(listed()) if has_any else []
         except Refusal as refusal:
             if refusal.status != NOT_FOUND:  # 404: fulfilments were switched off again, or the order is gone
                 raise self._shop.unreadable(refusal) from refusal

@@ -106,6 +106,15 @@ def test_two_refunds_are_two(adapter: WooCommerceAdapter, shop: ContractWooComme
     assert first.quantities == second.quantities == {"R-1-1": 1}
 
 
+def test_an_order_of_many_refunds_tells_the_oldest_too(
+    adapter: WooCommerceAdapter, shop: ContractWooCommerce, order_id: int
+) -> None:
+    refunds(shop, order_id, "5.00", {0: 1})
+    for _ in range(11):  # a list has ten, where nobody asks for more
+        refunds(shop, order_id, "0.01")
+    assert [event.kind for event in adapter.shipments_of(str(order_id))] == ["refunded", *["other"] * 11]
+
+
 def test_money_only_is_no_refund_of_goods(
     adapter: WooCommerceAdapter, shop: ContractWooCommerce, order_id: int
 ) -> None:
