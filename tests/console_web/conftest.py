@@ -1,6 +1,7 @@
 """The console of a merchant: visited without a browser (`visitor`), and with Debian's Chromium (`browser_page`)."""
 
 import re
+import socket
 import sys
 import threading
 import time
@@ -13,12 +14,13 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from waitress.server import create_server
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
 from lengow.connector.store.rows import UserRow
 from lengow.console.web import Role, User, blueprint, create_site
+from lengow.console.web_server import web_server
+from lengow.webhooks import LARGEST_BODY
 
 CHROMIUM = Path("/usr/bin/chromium")
 PASSWORD = "correct horse battery"
@@ -124,12 +126,13 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture
 def served(app: Any) -> Iterator[str]:
     """The console over real HTTP; its URL."""
-    server: Any = create_server(app, host="127.0.0.1", port=0, threads=4)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = web_server(app, listener, threads=4, largest_body=LARGEST_BODY)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}/console"
-    server.close()
-    server.task_dispatcher.shutdown()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/console"
+    server.task_dispatcher.shutdown(cancel_pending=False, timeout=10)
+    server.hang_up()
     thread.join(10)
 
 
