@@ -1,5 +1,7 @@
 """Cancellations and refunds in an order as Shopware shows it. What the connector brought there itself is no news (§4.5)."""
 
+from typing import Literal
+
 from lengow.adapters.answers import Entry
 from lengow.adapters.shopware.body import CANCELLED, REFUNDS
 from lengow.adapters.shopware.facts import CANCELLED as CANCELLED_STATE
@@ -23,29 +25,19 @@ def cancellation_of(view: Entry) -> list[Event]:
     """Of a cancelled order; none where the connector cancelled it."""
     if not is_news(view) or custom(view).get(CANCELLED):
         return []
-    order_id = view.text("id")
-    return [
-        Event(
-            id=f"{order_id}-cancelled",
-            kind="cancelled",
-            shop_order_id=order_id,
-            reference=reference_of(view),
-            raw_kind=CANCELLED_EVENT,
-        )
-    ]
+    return [_event(view, "cancelled", CANCELLED_EVENT)]
 
 
 def refund_of(view: Entry) -> list[Event]:
     """The whole payment was given back; of no lines. Ours is booked in the order, or goes with its cancelling."""
     if not reference_of(view) or custom(view).get(CANCELLED) or custom(view).get(REFUNDS):
         return []
+    return [_event(view, "refunded", REFUNDED_EVENT)]
+
+
+def _event(view: Entry, kind: Literal["cancelled", "refunded"], raw_kind: str) -> Event:
+    """Of the whole order, which goes by its kind, as it happens to an order once."""
     order_id = view.text("id")
-    return [
-        Event(
-            id=f"{order_id}-refunded",
-            kind="refunded",
-            shop_order_id=order_id,
-            reference=reference_of(view),
-            raw_kind=REFUNDED_EVENT,
-        )
-    ]
+    return Event(
+        id=f"{order_id}-{kind}", kind=kind, shop_order_id=order_id, reference=reference_of(view), raw_kind=raw_kind
+    )
