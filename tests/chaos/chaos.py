@@ -141,7 +141,7 @@ class Chaos:
         kinds = {kind: int(each * part) for kind, part in SHARES.items()}
         kinds["standard"] += each - sum(kinds.values())
         with self._timed("selling"):
-            sold = self.world.sells({kind: number for kind, number in kinds.items() if number})
+            sold = self.world.sell({kind: number for kind, number in kinds.items() if number})
         self.sold += each * len(self.world.shops)
         return [sold]
 

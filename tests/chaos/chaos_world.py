@@ -1,7 +1,7 @@
 """A merchant with two Lengow accounts and a shop of each platform; and all that is compared when it is calm."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from chaos_storm import Storm, StormyMail
 from chaos_wire import Wire
 from lives import ACCOUNT, clock
 from mail_server import mail_server
-from world import MARKETPLACE, PRELOADED, World
+from world import PRELOADED, World
 
 from lengow.connector import Connector
 from lengow.connector.model import ActionState, ChangeState, EventState
@@ -63,20 +63,8 @@ class ChaosWorld(World):
     def account_of(self, name: str) -> str:
         return OTHER if name in OF_OTHER else ACCOUNT
 
-    def sells(self, kinds: Mapping[str, int]) -> dict[str, list[str]]:
-        """So many orders for each shop; Lengow has them. Returns their numbers."""
-        sold = {
-            name: self.sandbox.sell(
-                self.accounts[self.account_of(name)].account_id,
-                sum(kinds.values()),
-                kinds,
-                marketplace=MARKETPLACE,
-                catalog_id=self.catalogues[name],
-            )
-            for name in self.shops
-        }
-        self.advance(15)
-        return sold
+    def seller_for(self, shop: str) -> Any:
+        return self.accounts[self.account_of(shop)]
 
     def url_of(self, name: str) -> str:
         return f"http://127.0.0.1:{self.facts.webhook_port}/webhooks/{name}"

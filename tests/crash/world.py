@@ -163,11 +163,15 @@ class World:
         now = self.sandbox.advance(minutes=minutes)
         self.ahead.value = (now - datetime.now(UTC)).total_seconds()
 
+    def seller_for(self, shop: str) -> Any:
+        """The account of Lengow's that sells for it."""
+        return self.account
+
     def sell(self, kinds: Mapping[str, int] = KINDS) -> dict[str, list[str]]:
         """So many orders for each shop; Lengow has them."""
         sold = {
             name: self.sandbox.sell(
-                self.account.account_id,
+                self.seller_for(name).account_id,
                 sum(kinds.values()),
                 kinds,
                 marketplace=MARKETPLACE,
